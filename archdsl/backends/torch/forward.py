@@ -1,0 +1,390 @@
+"""The forward pass of a class, written as a person would write it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archdsl.backends.torch.chains import Container, access
+from archdsl.backends.torch.classes import Class
+from archdsl.backends.torch.text import WIDTH, Names, is_atom
+from archdsl.ir.graph import Call, Enter, Node, Path, Ref
+from archdsl.ir.tensor import BATCH, Layout, Tensor
+from archdsl.ops.emit import Arg
+
+_INDENT = 8
+_LONGEST = 70  # columns of an expression, before a part of it gets a name
+_LOCALS = ("x", "y", "z")
+_TAKEN = ("self", "torch", "nn", "F", "Tensor", "OrderedDict", "dict", "tuple", "list",
+          "range", "zip", "enumerate", "len", "max", "min", "sum")  # fmt: skip
+
+
+@dataclass
+class Statement:
+    """``targets = text  # comment``; `turn` says in which turn of which loop."""
+
+    targets: tuple[str, ...]
+    text: str
+    comment: str
+    turn: tuple[Path, str] | None = None
+
+
+class Forward:
+    """Writes ``forward``: its signature, statements and result."""
+
+    def __init__(self, made: Class, root: Container) -> None:
+        self.made = made
+        self.plan = made.plan
+        self.graph = made.plan.graph
+        self.root = root
+        self.stored: list[str] = []  # constructor arguments that are used here
+        self.statements: list[Statement] = []
+        self.names = Names(_TAKEN)
+        self.texts: dict[Ref, str] = {}  # expressions that wait to be used
+        self.variables: dict[Ref, str] = {}
+        self.permuted: dict[tuple[Ref, Layout], str] = {}
+        self.left = self._uses()
+        self.returned = ""
+
+    # -- the whole ---------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Fills `statements`, `returned` and `stored`."""
+        done: set[int] = set()
+        for node in self.graph:
+            if isinstance(node.payload, Enter):
+                name = self.names.take(_variable(node.payload.name))
+                self.variables[Ref(node.id)] = name
+        for node in self.graph:
+            if isinstance(node.payload, Enter) or node.id in done:
+                continue
+            chain = self._chain(node)
+            if chain is None:
+                self._node(node)
+            else:
+                nodes = chain.nodes()
+                done |= {n.id for n in nodes}
+                self._sequence(chain, nodes)
+        self.returned = self._result()
+
+    def _chain(self, node: Node) -> Container | None:
+        """The largest plain chain that a node is part of."""
+        here = self.root
+        for name in node.path[:-1]:
+            part = here.parts[name]
+            assert isinstance(part, Container)
+            if part.chain:
+                return part
+            here = part
+        return None
+
+    def _sequence(self, chain: Container, nodes: list[Node]) -> None:
+        port, ref = nodes[0].inputs[0]
+        operand = self._operand(nodes[0], port, ref, inside=True)
+        text = f"{access(chain.path, self.root)}({operand})"
+        self._keep(nodes[-1], text, chain.path)
+
+    def _node(self, node: Node) -> None:
+        self._keep(node, self._expression(node), node.path)
+
+    def _keep(self, node: Node, text: str, path: Path) -> None:
+        """Leaves an expression for its only user, or gives it a name."""
+        ref = Ref(node.id)
+        if len(node.outputs) == 1 and self._can_wait(node, text):
+            self.texts[ref] = text
+            return
+        self._assign(node, text, path)
+
+    def _can_wait(self, node: Node, text: str) -> bool:
+        ref = Ref(node.id)
+        users = self.graph.users(ref)
+        if self.left[ref] != 1 or len(users) != 1 or ref in self.graph.hints:
+            return False
+        user, port = users[0]
+        if not self._same_line(node, user) or len(text) > _LONGEST:
+            return False
+        if isinstance(user.payload, Call) or user.id not in self.plan.emits:
+            return True
+        return self.plan.emits[user.id].forward.count("{%s}" % port) == 1
+
+    def _same_line(self, node: Node, user: Node) -> bool:
+        a, b = node.span, user.span
+        return a.source is b.source and (a.line == b.line) and node.path[:-1] == user.path[:-1]
+
+    # -- expressions -----------------------------------------------------------------------
+
+    def _expression(self, node: Node) -> str:
+        if isinstance(node.payload, Call):
+            ports = [self._operand(node, p, r, inside=True) for p, r in node.inputs]
+            return f"{access(node.path, self.root)}({', '.join(ports)})"
+        emit = self.plan.emits[node.id]
+        slots = {a.name: self._number(node, i, a) for i, a in enumerate(emit.literals)}
+        if emit.make is not None:
+            slots["self"] = access(node.path, self.root)
+        if node.weights_from is not None:
+            slots["weight"] = access(node.weights_from, self.root) + ".weight"
+        refs = dict(node.inputs)
+        many = {p: emit.forward.count("{%s}" % p) for p in refs}
+        for port, ref in refs.items():
+            if many[port] > 1:
+                self._name(ref, node)
+        return self._fill(emit.forward, node, slots, refs)
+
+    def _number(self, node: Node, index: int, arg: Arg) -> str:
+        """A number that the template uses; one that varies is kept by the module."""
+        slot = (node.id, "use", index)
+        text = self.made.texts[slot]
+        if text in self.made.parameters:
+            if text not in self.stored:
+                self.stored.append(text)
+            return f"self.{text}"
+        if not all(v == self.made.values[slot][0] for v in self.made.values[slot]):
+            for name in self.made.parameters:
+                if re.search(rf"\b{name}\b", text):
+                    if name not in self.stored:
+                        self.stored.append(name)
+                    text = re.sub(rf"\b{name}\b", f"self.{name}", text)
+        return text
+
+    def _fill(
+        self, template: str, node: Node, slots: Mapping[str, str], refs: Mapping[str, Ref]
+    ) -> str:
+        def put(match: re.Match[str]) -> str:
+            name = match[1]
+            inside = _is_argument(template, match.start(), match.end())
+            if name in refs:
+                return self._operand(node, name, refs[name], inside=inside)
+            text = slots[name]
+            return text if inside or is_atom(text) else f"({text})"
+
+        return re.sub(r"\{(\w+)\}", put, template)
+
+    def _operand(self, node: Node, port: str, ref: Ref, *, inside: bool) -> str:
+        """A value as a node takes it: by name or in place, permuted if it must be."""
+        have, need = self.plan.layouts[ref], self.plan.needs[node.id, port]
+        self.left[ref] -= 1
+        if have == need:
+            return self._value(ref, inside=inside)
+        key = (ref, need)
+        if key in self.permuted:
+            return self.permuted[key]
+        text = _permute(self._value(ref, inside=False), have, need)
+        again = [u for u, p in self.graph.users(ref) if self.plan.needs[u.id, p] == need]
+        if len(again) > 1:
+            wanted = f"{self.variables.get(ref, 'x')}_{''.join(need).lower()}"
+            name = self.names.take(wanted)
+            self._state((name,), text, _shape([(self.graph.tensor(ref), need)], self.made))
+            self.permuted[key] = name
+            return name
+        return text
+
+    def _value(self, ref: Ref, *, inside: bool) -> str:
+        if ref in self.texts:
+            text = self.texts.pop(ref)
+            return text if inside or is_atom(text) else f"({text})"
+        name = self.variables[ref]
+        if self.left[ref] == 0:
+            self.names.free(name)
+        return name
+
+    def _name(self, ref: Ref, user: Node) -> None:
+        """Gives an expression that waits a name, because it is used twice."""
+        if ref in self.texts:
+            node = self.graph[ref.node]
+            self._assign(node, self.texts.pop(ref), user.path)
+
+    # -- statements ----------------------------------------------------------------------
+
+    def _assign(self, node: Node, text: str, path: Path) -> None:
+        refs = [Ref(node.id, i) for i in range(len(node.outputs))]
+        targets = []
+        for ref in refs:
+            name = self._target(ref)
+            self.variables[ref] = name
+            targets.append(name)
+        shapes = [(t, self.plan.layouts[r]) for r, t in zip(refs, node.outputs, strict=True)]
+        self._state(tuple(targets), text, _shape(shapes, self.made), path)
+
+    def _target(self, ref: Ref) -> str:
+        hint = self.graph.hints.get(ref)
+        if hint is not None:
+            return self.names.take(_variable(hint))
+        return self.names.take(*_LOCALS, "h")
+
+    def _state(
+        self, targets: tuple[str, ...], text: str, comment: str, path: Path = ()
+    ) -> None:
+        turn = next(((path[:i], p) for i, p in enumerate(path) if p.isdigit()), None)
+        self.statements.append(Statement(targets, text, comment, turn))
+
+    def _uses(self) -> Counter[Ref]:
+        counts: Counter[Ref] = Counter()
+        for node in self.graph:
+            counts.update(ref for _, ref in node.inputs)
+        counts.update(self.graph.results)
+        return counts
+
+    # -- results -------------------------------------------------------------------------
+
+    def _result(self) -> str:
+        values = []
+        results = zip(self.graph.results, self.plan.results, strict=True)
+        for ref, need in results:
+            self.left[ref] -= 1
+            have = self.plan.layouts[ref]
+            same = have == need
+            text = self._value(ref, inside=same)
+            values.append(text if same else _permute(text, have, need))
+        names = self.graph.result_names
+        if not self.graph.is_model:
+            return ", ".join(values)
+        groups: dict[str, list[str]] = {}
+        for name, value in zip(names, values, strict=True):
+            groups.setdefault(name.partition(".")[0], []).append(value)
+        listed = {
+            key: f"[{', '.join(group)}]" if f"{key}.0" in names else group[0]
+            for key, group in groups.items()
+        }
+        if len(listed) == 1:
+            return next(iter(listed.values()))
+        return "{" + ", ".join(f'"{k}": {v}' for k, v in listed.items()) + "}"
+
+    def result_type(self) -> str:
+        """The annotation of what is returned."""
+        names = self.graph.result_names
+        if not self.graph.is_model:
+            return "Tensor" if len(names) == 1 else _tuple(len(names))
+        heads = {n.partition(".")[0]: "." in n for n in names}
+        kinds = {"list[Tensor]" if listed else "Tensor" for listed in heads.values()}
+        one = " | ".join(sorted(kinds))
+        return one if len(heads) == 1 else f"dict[str, {one}]"
+
+
+def _tuple(count: int) -> str:
+    return f"tuple[{', '.join(['Tensor'] * count)}]"
+
+
+def _variable(name: str) -> str:
+    return f"{name}_" if name in _TAKEN else name
+
+
+def _is_argument(template: str, start: int, end: int) -> bool:
+    """Whether a slot is a whole argument, so that it needs no parentheses."""
+    before = template[:start].rstrip()
+    after = template[end:].lstrip()
+    return before[-1:] in ("(", ",", "[", "=") and after[:1] in (")", ",", "]") or (
+        not before and not after
+    )
+
+
+def _permute(text: str, have: Layout, need: Layout) -> str:
+    order = [have.index(axis) for axis in need]
+    moved = [i for i, j in enumerate(order) if i != j]
+    if len(moved) == 2:
+        return f"{text}.transpose({moved[0]}, {moved[1]})"
+    return f"{text}.permute({', '.join(map(str, order))})"
+
+
+def _shape(shapes: list[tuple[Tensor, Layout]], made: Class) -> str:
+    """``[B, H=56, W=56, C=96]``, numbers only where they are the same at every use."""
+    fixed = len(made.plans) == 1
+    words = []
+    for tensor, layout in shapes:
+        sizes = [
+            axis if axis == BATCH or not fixed else f"{axis}={tensor[axis]}" for axis in layout
+        ]
+        words.append(f"[{', '.join(sizes)}]")
+    return ", ".join(words)
+
+
+def lines(forward: Forward) -> list[str]:
+    """The statements as lines, loops rolled up again, indented."""
+    rows: list[str] = []
+    statements = forward.statements
+    at = 0
+    while at < len(statements):
+        length = _loop_length(statements, at, forward.root)
+        if length:
+            path, _ = statements[at].turn or ((), "")
+            count = len(_turns(statements[at : at + length]))
+            rows += _loop(statements[at : at + length // count], path, forward)
+            at += length
+        else:
+            rows.append(_line(statements[at], _INDENT))
+            at += 1
+    return rows
+
+
+def _turns(statements: list[Statement]) -> list[str]:
+    return list(dict.fromkeys(s.turn[1] for s in statements if s.turn))
+
+
+def _loop_length(statements: list[Statement], at: int, root: Container) -> int:
+    """How many statements from here are the equal turns of one whole container."""
+    turn = statements[at].turn
+    if turn is None or turn[1] != "0":
+        return 0
+    path = turn[0]
+    end = at
+    while end < len(statements) and (s := statements[end].turn) and s[0] == path:
+        end += 1
+    run = statements[at:end]
+    count = len(_turns(run))
+    if count < 3 or len(run) % count or count != len(_container(root, path).parts):
+        return 0
+    size = len(run) // count
+    here = access(path, root)
+    groups = [
+        [(s.targets, s.text.replace(f"{here}[{i}]", "@")) for s in run[i * size : (i + 1) * size]]
+        for i in range(count)
+    ]
+    uses = any("@" in text for _, text in groups[0])
+    return len(run) if uses and all(g == groups[0] for g in groups) else 0
+
+
+def _container(root: Container, path: Path) -> Container:
+    here: Container = root
+    for name in path:
+        part = here.parts[name]
+        assert isinstance(part, Container)
+        here = part
+    return here
+
+
+def _loop(statements: list[Statement], path: Path, forward: Forward) -> list[str]:
+    here = access(path, forward.root)
+    name = forward.names.take(path[-1], f"{path[-1]}_layer", "layer")
+    rows = [f"{' ' * _INDENT}for {name} in {here}:"]
+    for s in statements:
+        text = s.text.replace(f"{here}[0]", name)
+        rows.append(_line(Statement(s.targets, text, s.comment), _INDENT + 4))
+    return rows
+
+
+def _line(statement: Statement, indent: int) -> str:
+    line = f"{' ' * indent}{', '.join(statement.targets)} = {statement.text}"
+    if len(line) > WIDTH:
+        return _broken(line, indent)
+    for comment in (statement.comment, re.sub(r"=[^,\]]+", "", statement.comment)):
+        if comment and len(line) + len(comment) + 4 <= WIDTH:
+            return f"{line}  # {comment}"
+    return line
+
+
+def _broken(line: str, indent: int) -> str:
+    """A call that is too long, one argument a line."""
+    open_at = line.index("(")
+    depth, items, start = 0, [], open_at + 1
+    for i in range(open_at, len(line)):
+        char = line[i]
+        depth += (char in "([{") - (char in ")]}")
+        if (char == "," and depth == 1) or depth == 0:
+            items.append(line[start:i].strip())
+            start = i + 1
+        if depth == 0:
+            break
+    pad = " " * (indent + 4)
+    rows = "".join(f"{pad}{item},\n" for item in items if item)
+    return f"{line[: open_at + 1]}\n{rows}{' ' * indent}){line[start:]}"

@@ -1,0 +1,179 @@
+"""The compiled module as Python source: standalone, readable, the same every time."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+
+from archdsl.backends.torch.chains import containers
+from archdsl.backends.torch.classes import Class, Classes
+from archdsl.backends.torch.construct import Constructor
+from archdsl.backends.torch.forward import Forward, lines
+from archdsl.backends.torch.layout import Plan, Planner
+from archdsl.backends.torch.lift import lifted
+from archdsl.backends.torch.text import WIDTH, Group, annotation, camel, render
+from archdsl.diagnostics import Diagnostic, Refused, SpecError
+from archdsl.ir.graph import Graph
+from archdsl.ir.tensor import Layout, Tensor
+from archdsl.ops.base import Op
+
+
+def class_name(graph: Graph) -> str:
+    """What the compiled class of a model is called: ``swin_t`` becomes ``SwinT``."""
+    return camel(graph.name)
+
+
+def write(graph: Graph, origin: str = "") -> str:
+    """The source of a module with one class named as the model.
+
+    Args:
+        graph: The graph of a model.
+        origin: The name of the file that it comes from, for the head of the source.
+
+    Raises:
+        SpecError: An open size would have to be a number.
+    """
+    try:
+        return _write(graph, origin)
+    except Refused as refused:
+        raise SpecError([Diagnostic(refused.fault, graph.span)]) from None
+
+
+def _write(graph: Graph, origin: str) -> str:
+    plan = Planner().plan(graph)
+    runtime = _runtime(plan)
+    model = class_name(graph)
+    classes = Classes(plan, [n for n in runtime if n != model])
+    texts = [*runtime.values(), *(_class(made, classes) for made in classes.all)]
+    renamed = {model: f"{model}Layer"} if model in runtime else {}
+    for i in range(len(texts) - 1):
+        for old, new in renamed.items():
+            texts[i] = re.sub(rf"\b{old}\b", new, texts[i])
+    body = "\n\n\n".join(texts)
+    return _head(graph, origin, body) + "\n\n\n" + body + "\n"
+
+
+def _runtime(plan: Plan) -> dict[str, str]:
+    """The runtime classes of all ops in use, in the order of first use."""
+    found: dict[str, str] = {}
+    for inner in _plans(plan):
+        for number, emit in inner.emits.items():
+            op = inner.graph[number].payload
+            for make in (emit.make, emit.module):
+                if make is not None and "." not in make.callee:
+                    assert isinstance(op, Op)
+                    for name, text in lifted(op, make.callee).items():
+                        found.setdefault(name, text)
+    return found
+
+
+def _plans(plan: Plan) -> Iterator[Plan]:
+    done: dict[int, Plan] = {}
+
+    def visit(here: Plan) -> None:
+        if id(here) not in done:
+            done[id(here)] = here
+            for callee in here.callees.values():
+                visit(callee)
+
+    visit(plan)
+    yield from done.values()
+
+
+def _head(graph: Graph, origin: str, body: str) -> str:
+    about = graph.doc.strip().splitlines()
+    title = f"`{graph.name}`" + (f" of {origin}" if origin else "")
+    rows = [f'"""{title}, compiled by archdsl.', ""]
+    rows += [_quoted(line).rstrip() for line in about]
+    rows += ['"""'] if about else []
+    text = "\n".join(rows) if about else f'"""{title}, compiled by archdsl."""'
+    imports = []
+    if "OrderedDict(" in body:
+        imports += ["from collections import OrderedDict", ""]
+    if re.search(r"\btorch\.", body):
+        imports.append("import torch")
+    if re.search(r"\bF\.", body):
+        imports.append("import torch.nn.functional as F")
+    imports.append("from torch import Tensor, nn")
+    return text + "\n\n" + "\n".join(imports)
+
+
+def _quoted(text: str) -> str:
+    """Text of a spec, harmless inside a docstring."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain.replace("\\", "\\\\").replace('"""', "'''")
+
+
+# --- classes -----------------------------------------------------------------------------
+
+
+def _class(made: Class, classes: Classes) -> str:
+    root = containers(made.plan)
+    forward = Forward(made, root)
+    forward.write()
+    body = lines(forward)
+    constructor = Constructor(made, classes, root, forward.stored)
+    rows = [f"class {made.name}(nn.Module):", _docstring(made), ""]
+    init = constructor.lines()
+    if init or made.parameters:
+        rows += [_signature(made), "        super().__init__()", *init, ""]
+    inputs = ", ".join(f"{n}: Tensor" for n in _inputs(forward))
+    result = forward.result_type()
+    rows.append(_define("forward", [f"{n}: Tensor" for n in _inputs(forward)], result))
+    del inputs
+    rows += [*body, f"        return {forward.returned}"]
+    return "\n".join(rows)
+
+
+def _inputs(forward: Forward) -> list[str]:
+    return [forward.variables[ref] for ref in _entries(forward)]
+
+
+def _entries(forward: Forward) -> list:  # type: ignore[type-arg]
+    from archdsl.ir.graph import Ref  # noqa: PLC0415
+
+    return [Ref(node.id) for _, node in forward.graph.entries]
+
+
+def _signature(made: Class) -> str:
+    arguments = [f"{n}: {annotation(values)}" for n, values in made.parameters.items()]
+    return _define("__init__", arguments, "None")
+
+
+def _define(name: str, arguments: list[str], result: str) -> str:
+    opening = f"    def {name}("
+    doc = Group(opening, ("self", *arguments), f") -> {result}:")
+    return render(doc, 4)
+
+
+def _docstring(made: Class) -> str:
+    graph = made.plan.graph
+    ins = [
+        f"{name}: {_words(tensor, layout, made)}"
+        for (name, tensor), layout in zip(graph.inputs.items(), made.plan.given, strict=True)
+    ]
+    outs = [
+        _words(tensor, layout, made)
+        for tensor, layout in zip(graph.outputs, made.plan.results, strict=True)
+    ]
+    if graph.is_model:
+        names = [n for n in graph.result_names]
+        outs = [f"{n}: {o}" for n, o in zip(names, outs, strict=True)]
+    what = "Model" if graph.is_model else "Block"
+    text = f"{what} `{graph.name}`: {', '.join(ins) or 'nothing'} -> {', '.join(outs)}."
+    line = f'    """{text}"""'
+    if len(line) <= WIDTH:
+        return line
+    head = f'    """{what} `{graph.name}`.\n\n'
+    arrow = f"{', '.join(ins)} -> {', '.join(outs)}"
+    wrapped = textwrap.fill(
+        arrow, WIDTH, initial_indent="    ", subsequent_indent="    ", break_long_words=False
+    )
+    return head + wrapped + '\n    """'
+
+
+def _words(tensor: Tensor, layout: Layout, made: Class) -> str:
+    if len(made.plans) > 1:
+        return f"[{', '.join(layout)}]"
+    return str(tensor.ordered(layout)).replace(" = ", "=")

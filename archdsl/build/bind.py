@@ -1,0 +1,281 @@
+"""From the arguments of a call to the parameters of an op or a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import ValidationError
+
+from archdsl.build.values import (
+    Definition,
+    Given,
+    LayerValue,
+    StepValue,
+    TensorValue,
+    Value,
+    kind,
+)
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults import (
+    GivenTwice,
+    MissingArgument,
+    NotATensor,
+    TooManyArguments,
+    UnknownArgument,
+    WrongValue,
+)
+from archdsl.ops.base import AxisName, Op, spelled
+from archdsl.source import Span
+
+Tensors = dict[str, TensorValue]
+
+
+class Blamed(Exception):
+    """A refusal with the span to blame."""
+
+    def __init__(self, refused: Refused, span: Span | None) -> None:
+        super().__init__(str(refused))
+        self.refused = refused
+        self.span = span
+
+
+def usage(op: type[Op]) -> str:
+    """How a call of an op is written."""
+    words = [f.name for f in op.ports[1:] if not f.optional]
+    for field, info in op.model_fields.items():
+        if field == op.rest:
+            words.append("H, W")
+        elif field == op.axis_keywords:
+            words.append("H = 14, W = 14")
+        elif info.is_required():
+            words.append(field)
+        else:
+            words.append(f"{field} = {spelled(info.default)}")
+    if op.ports and op.ports[0].many:
+        words = ["[a, b]", *words]
+    return f"{op.name}({', '.join(words)})"
+
+
+class _Binding:
+    """The arguments of one call of an op, sorted into fields and ports."""
+
+    def __init__(self, op: type[Op]) -> None:
+        self.op = op
+        self.ports = {p.name: p for p in op.ports}
+        self.fields: dict[str, Value] = {}
+        self.tensors: Tensors = {}
+        self.spans: dict[str, Span] = {}
+        self.rest: list[Value] = []
+        self.axes: list[tuple[str, Value]] = []
+
+    def take(self, given: Given) -> None:
+        if given.name is None:
+            self._positional(given)
+        elif given.name[0].isupper():
+            self._axis(given)
+        elif given.name in self.ports:
+            self._port(given.name, given)
+        elif given.name in self.op.model_fields:
+            self._field(given.name, given)
+        else:
+            known = (*self.op.model_fields, *list(self.ports)[1:])
+            self._blame(UnknownArgument(self.op.name, given.name, known), given.span)
+
+    def _blame(self, fault: object, span: Span) -> None:
+        raise Blamed(Refused(fault), span)  # type: ignore[arg-type]
+
+    def _positional(self, given: Given) -> None:
+        op = self.op
+        if _tensors(given.value):
+            free = [p for p in self.ports if p not in self.tensors]
+            many = op.ports and op.ports[0].many
+            free = free if many else [p for p in free if p != op.ports[0].name]
+            if free:
+                self._port(free[0], given)
+                return
+        if op.axis_keywords and isinstance(given.value, AxisName) and self._bare_axis():
+            self.axes.append((str(given.value), None))
+            self.spans.setdefault(op.axis_keywords, given.span)
+        elif op.rest:
+            self.rest.append(given.value)
+            self.spans.setdefault(op.rest, given.span)
+        else:
+            self._next_field(given)
+
+    def _bare_axis(self) -> bool:
+        """Whether a bare axis is one of the sizes: all fields before them are set."""
+        for field in self.op.model_fields:
+            if field == self.op.axis_keywords:
+                return True
+            if field not in self.fields:
+                return False
+        return False
+
+    def _next_field(self, given: Given) -> None:
+        free = [f for f in self.op.model_fields if f not in self.fields]
+        free = [f for f in free if f != self.op.axis_keywords]
+        if not free:
+            count = len(self.op.model_fields)
+            takes = f"{count} argument{'s' * (count != 1)}" if count else "no arguments"
+            fault = TooManyArguments(self.op.name, takes, usage(self.op))
+            self._blame(fault, given.span)
+        self._field(free[0], given)
+
+    def _field(self, name: str, given: Given) -> None:
+        if name in self.fields:
+            self._blame(GivenTwice(self.op.name, name), given.span)
+        if _tensors(given.value):
+            fault = WrongValue(self.op.name, name, "is not a tensor", kind(given.value))
+            self._blame(fault, given.span)
+        self.fields[name] = given.value
+        self.spans[name] = given.span
+
+    def _port(self, name: str, given: Given) -> None:
+        if name in self.tensors or f"{name}0" in self.tensors:
+            self._blame(GivenTwice(self.op.name, name), given.span)
+        self.spans[name] = given.span
+        value = given.value
+        if self.ports[name].many:
+            items = value if isinstance(value, tuple) else (value,)
+            for i, item in enumerate(items):
+                self.tensors[f"{name}{i}"] = self._tensor(item, given.span)
+            return
+        if not isinstance(value, TensorValue) and "number" in self.op.model_fields:
+            self.fields["number"] = value
+            self.spans["number"] = given.span
+            return
+        self.tensors[name] = self._tensor(value, given.span)
+
+    def _tensor(self, value: Value, span: Span) -> TensorValue:
+        if not isinstance(value, TensorValue):
+            mend = ""
+            if isinstance(value, StepValue):
+                mend = f"let something flow into it: `x -> {value.name}`"
+            self._blame(NotATensor(self.op.name, kind(value), mend), span)
+        assert isinstance(value, TensorValue)
+        return value
+
+    def _axis(self, given: Given) -> None:
+        assert given.name is not None
+        if not self.op.axis_keywords:
+            known = tuple(self.op.model_fields)
+            fault = UnknownArgument(self.op.name, given.name, known)
+            self._blame(fault, given.span)
+        if given.name in dict(self.axes):
+            self._blame(GivenTwice(self.op.name, given.name), given.span)
+        self.axes.append((given.name, given.value))
+        self.spans.setdefault(self.op.axis_keywords, given.span)
+
+    def finish(self) -> Op:
+        op = self.op
+        if op.rest and self.rest:
+            self.fields[op.rest] = tuple(self.rest)
+        if op.axis_keywords and self.axes:
+            self.fields[op.axis_keywords] = tuple(self.axes)
+        try:
+            return op(**self.fields)
+        except ValidationError as error:
+            raise self._explain(error) from None
+
+    def _explain(self, error: ValidationError) -> Blamed:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "missing":
+            return Blamed(Refused(MissingArgument(self.op.name, name, usage(self.op))), None)
+        problem = first["msg"].removeprefix("Value error, ")
+        problem = problem[:1].lower() + problem[1:]
+        found = kind(self.fields.get(name))
+        return Blamed(
+            Refused(WrongValue(self.op.name, name, problem, found)), self.spans.get(name)
+        )
+
+
+def _tensors(value: Value) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and any(_tensors(v) for v in value)
+    return isinstance(value, TensorValue)
+
+
+def bind_op(op: type[Op], given: Sequence[Given]) -> tuple[Op, Tensors, dict[str, Span]]:
+    """The op with its parameters, the tensors given by name, and where each stands.
+
+    Raises:
+        Blamed: An argument is unknown, missing, given twice or of a wrong value.
+    """
+    binding = _Binding(op)
+    many = bool(op.ports) and op.ports[0].many
+    for index, argument in enumerate(given):
+        number = "number" in op.model_fields and argument.name is None
+        if (many and index == 0 and argument.name is None) or (
+            number and not _tensors(argument.value)
+        ):
+            binding._port(op.ports[0 if many else 1].name, argument)  # noqa: SLF001
+        else:
+            binding.take(argument)
+    return binding.finish(), binding.tensors, binding.spans
+
+
+def bind_parameters(
+    definition: Definition, given: Iterable[Given]
+) -> tuple[dict[str, Given], list[str]]:
+    """The arguments of a block by hyperparameter, and those without a value.
+
+    Raises:
+        Blamed: An argument is unknown or given twice.
+    """
+    parameters = definition.node.parameters
+    names = [p.name.id for p in parameters]
+    found: dict[str, Given] = {}
+    for argument in given:
+        name = argument.name
+        if name is None:
+            free = [n for n in names if n not in found]
+            if not free:
+                raise Blamed(Refused(_too_many(definition, names)), argument.span)
+            name = free[0]
+        elif name not in names:
+            fault = UnknownArgument(f"`{definition.name}`", name, tuple(names))
+            raise Blamed(Refused(fault), argument.span)
+        if name in found:
+            raise Blamed(Refused(GivenTwice(definition.name, name)), argument.span)
+        found[name] = argument
+        _no_tensors(definition, name, argument)
+    missing = [p.name.id for p in parameters if p.default is None and p.name.id not in found]
+    return found, missing
+
+
+def _too_many(definition: Definition, names: list[str]) -> TooManyArguments:
+    takes = f"{len(names)} hyperparameter{'s' * (len(names) != 1)}"
+    return TooManyArguments(f"`{definition.name}`", takes, block_usage(definition))
+
+
+def _no_tensors(definition: Definition, name: str, argument: Given) -> None:
+    if _tensors(argument.value):
+        mend = f"tensors go in brackets: {definition.name}[…](…)"
+        fault = WrongValue(
+            f"`{definition.name}`", name, "is a hyperparameter", kind(argument.value), mend
+        )
+        raise Blamed(Refused(fault), argument.span)
+    step = argument.value
+    if isinstance(step, StepValue) and isinstance(step.target, LayerValue):
+        fault = WrongValue(
+            f"`{definition.name}`",
+            name,
+            "cannot be a layer that was declared outside the block",
+            f"the layer `{step.name}`",
+            "give it the op or block instead, and declare the layer inside",
+        )
+        raise Blamed(Refused(fault), argument.span)
+
+
+def block_usage(definition: Definition) -> str:
+    """How a call of a block is written."""
+    node = definition.node
+    tensors = getattr(node, "tensors", None) or ()
+    more = [t.id for t in tensors[1:]]
+    brackets = f"[{', '.join(more)}]" if more else ""
+    names = [
+        p.name.id if p.default is None else f"{p.name.id} = {p.default.span.text}"
+        for p in node.parameters
+    ]
+    return f"{definition.name}{brackets}({', '.join(names)})"

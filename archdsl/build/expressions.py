@@ -1,0 +1,416 @@
+"""Expressions: from a tree to a value."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from archdsl.build.bind import Blamed
+from archdsl.build.functions import FUNCTIONS, arithmetic, call, compare, is_number
+from archdsl.build.scope import Namer, Scope
+from archdsl.build.session import Session
+from archdsl.build.values import (
+    POISON,
+    Definition,
+    Function,
+    Given,
+    LayerValue,
+    StepValue,
+    TensorValue,
+    Value,
+    kind,
+    poisoned,
+)
+from archdsl.diagnostics import Fault, Note, Refused
+from archdsl.diagnostics.faults import (
+    BadArithmetic,
+    BadIndex,
+    NoAttribute,
+    NotATensor,
+    TooMuchWork,
+    UnknownName,
+    WrongCount,
+    WrongTensors,
+)
+from archdsl.ir.tensor import BATCH
+from archdsl.ops.base import AxisName
+from archdsl.ops.registry import ops
+from archdsl.source import Span
+from archdsl.syntax import tree
+
+if TYPE_CHECKING:
+    from archdsl.build.files import Module
+
+_TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
+
+
+class Expressions(ABC):
+    """Evaluates expressions in a scope, with a value that flows.
+
+    A fault is reported once and its value is `POISON`, which spreads silently.
+    """
+
+    def __init__(self, session: Session, module: Module) -> None:
+        self.session = session
+        self.module = module
+        self.scope = Scope()
+        self.namer = Namer()
+        self.flow: Value = None
+
+    @abstractmethod
+    def apply(self, step: StepValue, flow: Value, label: str = "") -> Value:
+        """Lets a value flow through a step."""
+
+    @abstractmethod
+    def flowing(self, expression: tree.Expr) -> Value:
+        """The value of an expression whose first step takes what flows."""
+
+    def report(self, fault: Fault, span: Span, notes: tuple[Note, ...] = ()) -> Value:
+        """Keeps a diagnostic; its value is the mark of an error."""
+        self.session.report(fault, span, notes)
+        return POISON
+
+    # -- values -----------------------------------------------------------------------
+
+    def evaluate(self, expression: tree.Expr) -> Value:
+        """The value of an expression; a step is not applied."""
+        self.session.tick(expression.span)
+        try:
+            return _EVALUATE[type(expression)](self, expression)
+        except Blamed as blamed:
+            fault, span = blamed.refused.fault, blamed.span or expression.span
+        except Refused as refused:
+            fault, span = refused.fault, expression.span
+        return self.report(fault, span)
+
+    def number(self, expression: tree.Expr) -> Value:
+        """The value of an expression, an axis standing for its size."""
+        return self.sized(self.evaluate(expression), expression.span)
+
+    def sized(self, value: Value, span: Span) -> Value:
+        """An axis' size in what flows; any other value as it is."""
+        if not isinstance(value, AxisName):
+            return value
+        return self._size(self.flow, str(value), span, "the value that flows here")
+
+    def _size(self, value: Value, axis: str, span: Span, what: str) -> Value:
+        if poisoned(value):
+            return POISON
+        if not isinstance(value, TensorValue):
+            return self.report(NoAttribute(what, axis, "nothing flows here"), span)
+        if axis == BATCH:
+            mend = "a spec holds for any batch; leave B to the run"
+            return self.report(NoAttribute("a spec", "B, the size of the batch,", mend), span)
+        if axis not in value.type:
+            there = ", ".join(value.type.names)
+            return self.report(NoAttribute(what, axis, f"its axes are {there}"), span)
+        return value.type[axis]
+
+    def truth(self, expression: tree.Expr) -> bool | None:
+        """Whether a condition holds; None after an error."""
+        value = self.number(expression)
+        if poisoned(value):
+            return None
+        if isinstance(value, TensorValue | StepValue | AxisName) or not isinstance(
+            value, bool | int | float | str | tuple | None
+        ):
+            problem = f"a condition is true or false, and this is {kind(value)}"
+            self.report(BadArithmetic(problem, "not a condition"), expression.span)
+            return None
+        return bool(value)
+
+    def _literal(self, e: tree.Literal) -> Value:
+        return e.value
+
+    def _axis(self, e: tree.Axis) -> Value:
+        return AxisName(e.id)
+
+    def _name(self, e: tree.Name) -> Value:
+        return self.lookup(e.id, e.span)
+
+    def lookup(self, name: str, span: Span) -> Value:
+        """What a name means here: a value, a block, an op, a function."""
+        found = self.scope.find(name)
+        if found is not None:
+            return found[0]
+        definition = self.module.definitions.get(name)
+        if definition is not None:
+            return StepValue(definition, span=span)
+        if name in self.module.variants:
+            return self.variant(name, span)
+        op = ops().get(name)
+        if op is not None and op.public:
+            return StepValue(op, span=span)
+        if name in FUNCTIONS:
+            return Function(name)
+        return self.report(UnknownName(name, known=tuple(self._known())), span)
+
+    def _known(self) -> list[str]:
+        module = self.module
+        public = [n for n, op in ops().items() if op.public]
+        return [
+            *self.scope.names(), *module.definitions, *module.variants, *public, *FUNCTIONS
+        ]  # fmt: skip
+
+    def variant(self, name: str, span: Span) -> Value:
+        """The model of a variant, with its hyperparameters bound."""
+        item, module = self.module.variants[name]
+        if (item, module) in self._open_variants:
+            problem = f"model `{name}` is a variant of itself"
+            return self.report(BadArithmetic(problem, "closes the circle"), item.span)
+        here = self.module, self.scope, self.flow
+        self.module, self.scope, self.flow = module, Scope(), None
+        self._open_variants.append((item, module))
+        value = self.evaluate(item.value)
+        self._open_variants.pop()
+        self.module, self.scope, self.flow = here
+        if poisoned(value):
+            return POISON
+        model = isinstance(value, StepValue) and isinstance(value.target, Definition)
+        if not model or not value.target.is_model:  # type: ignore[union-attr]
+            problem = f"model `{name}` must be a call of a model, and this is {kind(value)}"
+            return self.report(BadArithmetic(problem, "not a model"), item.value.span)
+        return value
+
+    @property
+    def _open_variants(self) -> list[Any]:
+        return self.__dict__.setdefault("_variants", [])
+
+    # -- lists ------------------------------------------------------------------------
+
+    def _items(self, e: tree.ListOf | tree.TupleOf) -> Value:
+        values: list[Value] = [self.evaluate(item) for item in e.items]
+        return POISON if poisoned(tuple(values)) else tuple(values)
+
+    def _comprehension(self, e: tree.Comprehension) -> Value:
+        items = self.iterable(e.iterable)
+        if items is None:
+            return POISON
+        values: list[Value] = []
+        outer, lists = self.scope, {}  # type: ignore[var-annotated]
+        for turn, item in enumerate(items):
+            self.scope = Scope(outer)
+            self.namer.open_turn(turn, lists)
+            ok = self.bind(e.target, item)
+            if ok and (e.condition is None or self.truth(e.condition)):
+                values.append(self.evaluate(e.item))
+            self.namer.close_turn()
+            self.scope = outer
+            if not ok:
+                return POISON
+        return POISON if poisoned(tuple(values)) else tuple(values)
+
+    def iterable(self, expression: tree.Expr) -> tuple[Value, ...] | None:
+        """The items that a loop runs over; None after an error."""
+        value = self.evaluate(expression)
+        if poisoned(value):
+            return None
+        if not isinstance(value, tuple):
+            mend = ""
+            if isinstance(value, int) and not isinstance(value, bool):
+                mend = f"write range({expression.span.text})"
+            problem = f"a loop runs over a list, and this is {kind(value)}"
+            self.report(BadArithmetic(problem, "not a list", mend), expression.span)
+            return None
+        return value
+
+    def bind(self, target: tree.Target, value: Value) -> bool:
+        """Gives a loop's names their values; False after an error."""
+        if isinstance(target.items, tree.Name):
+            self.scope.values[target.items.id] = value
+            return True
+        count = len(value) if isinstance(value, tuple) else 1
+        if not isinstance(value, tuple) or count != len(target.items):
+            self.report(WrongCount(len(target.items), count), target.span)
+            return False
+        return all([self.bind(t, v) for t, v in zip(target.items, value, strict=True)])
+
+    # -- arithmetic -------------------------------------------------------------------
+
+    def _unary(self, e: tree.Unary) -> Value:
+        if e.operator == "not":
+            truth = self.truth(e.operand)
+            return POISON if truth is None else not truth
+        value = self.number(e.operand)
+        if isinstance(value, TensorValue):
+            return self._tensor_arithmetic("*", value, -1, e.span)
+        if poisoned(value):
+            return POISON
+        if e.operator == "+":
+            return arithmetic("+", 0, value)
+        return arithmetic("*", -1, value) if is_number(value) else arithmetic("-", 0, value)
+
+    def _binary(self, e: tree.Binary) -> Value:
+        if e.operator in ("and", "or"):
+            left = self.truth(e.left)
+            if left is None or left == (e.operator == "or"):
+                return POISON if left is None else left
+            right = self.truth(e.right)
+            return POISON if right is None else right
+        left, right = self.number(e.left), self.number(e.right)
+        if poisoned((left, right)):
+            return POISON
+        if isinstance(left, TensorValue) or isinstance(right, TensorValue):
+            return self._tensor_arithmetic(e.operator, left, right, e.span)
+        return arithmetic(e.operator, left, right)
+
+    def _tensor_arithmetic(self, sign: str, left: Value, right: Value, span: Span) -> Value:
+        name = _TENSOR_OPS.get(sign)
+        if name is None:
+            mend = "tensors go with + - * /"
+            problem = f"`{sign}` does not work on tensors"
+            return self.report(BadArithmetic(problem, "tensors here", mend), span)
+        for value in (left, right):
+            if not isinstance(value, TensorValue) and not is_number(value):
+                return self.report(NotATensor(f"`{sign}`", kind(value)), span)
+        if not isinstance(left, TensorValue):
+            return self._number_first(sign, left, right, span)
+        return self._op(name, left, right, span)
+
+    def _number_first(self, sign: str, left: Value, right: Value, span: Span) -> Value:
+        """``2 * x``, ``2 + x``, ``2 - x``: a number before a tensor."""
+        if sign in "+*":
+            return self._op(_TENSOR_OPS[sign], right, left, span)
+        if sign == "-":
+            return self._op("add", self._op("multiply", right, -1, span), left, span)
+        problem = "a number divided by a tensor"
+        return self.report(BadArithmetic(problem, "not available"), span)
+
+    def _op(self, name: str, left: Value, right: Value, span: Span) -> Value:
+        step = StepValue(ops()[name], (Given(None, right, span),), span=span)
+        return self.apply(step, left)
+
+    def _compare(self, e: tree.Compare) -> Value:
+        values = [self.number(o) for o in e.operands]
+        if poisoned(tuple(values)):
+            return POISON
+        pairs = zip(e.operators, values, values[1:], strict=False)
+        return all(compare(sign, left, right) for sign, left, right in pairs)
+
+    def _conditional(self, e: tree.Conditional) -> Value:
+        truth = self.truth(e.condition)
+        if truth is None:
+            return POISON
+        return self.evaluate(e.then if truth else e.other)
+
+    # -- calls ------------------------------------------------------------------------
+
+    def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
+        """A call's arguments, evaluated."""
+        return tuple(Given(a.name, self.evaluate(a.value), a.span) for a in arguments)
+
+    def _call(self, e: tree.Call) -> Value:
+        function = self.evaluate(e.function)
+        given = self.arguments(e.arguments)
+        if poisoned(function):
+            return POISON
+        values = [self.sized(g.value, g.span) if self._counts(function) else g.value for g in given]
+        if poisoned(tuple(values)):
+            return POISON
+        if isinstance(function, Function) or self._is_function(function, given):
+            named = [g for g in given if g.name]
+            if named:
+                problem = f"{function.name} takes no argument by name"
+                return self.report(BadArithmetic(problem, "drop the name"), named[0].span)
+            return call(function.name, values)
+        if not isinstance(function, StepValue):
+            problem = f"{kind(function)} cannot be called"
+            return self.report(BadArithmetic(problem, "not a step"), e.function.span)
+        return function.bound(given, e.function.span)
+
+    def _counts(self, function: Value) -> bool:
+        return isinstance(function, Function)
+
+    def _is_function(self, step: Value, given: tuple[Given, ...]) -> bool:
+        """Whether ``max(…)`` is of numbers; of axes, it is the op."""
+        if not isinstance(step, StepValue) or step.name not in FUNCTIONS or not given:
+            return False
+        if not isinstance(step.target, type):
+            return False
+        return all(is_number(g.value) or isinstance(g.value, tuple) for g in given)
+
+    def _brackets(self, e: tree.Brackets) -> Value:
+        base = self.evaluate(e.base)
+        given = tuple(
+            Given(a.name, self._tensor_argument(a.value), a.span) for a in e.arguments
+        )
+        if poisoned(base) or poisoned(tuple(g.value for g in given)):
+            return POISON
+        if isinstance(base, tuple):
+            return self._index(base, given, e)
+        if isinstance(base, StepValue) and isinstance(base.target, Definition):
+            return replace(base, tensors=given)
+        if isinstance(base, StepValue):
+            fault = WrongTensors(
+                f"`{base.name}`", "its tensors in parentheses", "brackets",
+                f"{base.name}(…, name = tensor)",
+            )  # fmt: skip
+            return self.report(fault, e.span)
+        problem = f"{kind(base)} has no items"
+        mend = ""
+        if isinstance(base, TensorValue):
+            mend = "`select(T, 0)` takes one position, `slice(T, 0, 4)` several"
+        return self.report(BadArithmetic(problem, "not a list or a block", mend), e.span)
+
+    def _tensor_argument(self, expression: tree.Expr) -> Value:
+        return self.evaluate(expression)
+
+    def _index(self, base: tuple[Value, ...], given: tuple[Given, ...], e: tree.Brackets) -> Value:
+        index = given[0].value if len(given) == 1 and given[0].name is None else None
+        if not isinstance(index, int) or isinstance(index, bool):
+            problem = "a list is indexed by one whole number"
+            return self.report(BadArithmetic(problem, "not an index"), e.span)
+        if not -len(base) <= index < len(base):
+            fault = BadIndex(e.base.span.text, index, f"{len(base)} items")
+            return self.report(fault, e.span)
+        return base[index]
+
+    def _attribute(self, e: tree.Attribute) -> Value:
+        base = self.evaluate(e.base)
+        if poisoned(base):
+            return POISON
+        what = f"`{e.base.span.text}`"
+        if isinstance(base, TensorValue) and e.name[0].isupper():
+            return self._size(base, e.name, e.span, what)
+        if isinstance(base, StepValue) and e.name == "transposed":
+            if isinstance(base.target, LayerValue):
+                    return replace(base, transposed=True, span=e.span)
+            mend = f"declare it once: `layer name = {base.name}(…)`"
+            return self.report(NoAttribute(what, e.name, mend), e.span)
+        mend = "a tensor's sizes are its attributes, such as `x.C`"
+        return self.report(NoAttribute(what, e.name, mend), e.span)
+
+    def _flowing(self, e: tree.Expr) -> Value:
+        return self.flowing(e)
+
+    def check_count(self, count: int, limit: int, what: str, span: Span) -> bool:
+        """Whether a loop is short enough; False after an error."""
+        if count <= limit:
+            return True
+        self.report(TooMuchWork(f"{what} runs {count:,} times", f"{limit:,} turns"), span)
+        return False
+
+
+_EVALUATE: dict[type, Callable[[Expressions, Any], Value]] = {
+    tree.Literal: Expressions._literal,
+    tree.Axis: Expressions._axis,
+    tree.Name: Expressions._name,
+    tree.ListOf: Expressions._items,
+    tree.TupleOf: Expressions._items,
+    tree.Comprehension: Expressions._comprehension,
+    tree.Unary: Expressions._unary,
+    tree.Binary: Expressions._binary,
+    tree.Compare: Expressions._compare,
+    tree.Conditional: Expressions._conditional,
+    tree.Call: Expressions._call,
+    tree.Brackets: Expressions._brackets,
+    tree.Attribute: Expressions._attribute,
+    tree.Pipeline: Expressions._flowing,
+    tree.Step: Expressions._flowing,
+    tree.Residual: Expressions._flowing,
+    tree.Repeat: Expressions._flowing,
+    tree.For: Expressions._flowing,
+    tree.If: Expressions._flowing,
+}

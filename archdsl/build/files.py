@@ -1,0 +1,146 @@
+"""Files: reading them, and finding what `use` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from archdsl.build.values import Definition
+from archdsl.diagnostics import Diagnostic, Fault
+from archdsl.diagnostics.faults import (
+    CyclicUse,
+    DefinedTwice,
+    ImportMissesName,
+    ImportNotFound,
+)
+from archdsl.source import Source, Span
+from archdsl.syntax import parse, tree
+
+
+@dataclass(eq=False)
+class Module:
+    """A parsed file: its definitions, and what it imports."""
+
+    source: Source
+    file: tree.File
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
+    own: list[str] = field(default_factory=list)
+
+    @property
+    def models(self) -> list[str]:
+        """The models and variants that this file itself defines, in order."""
+        return [
+            n
+            for n in self.own
+            if n in self.variants or (n in self.definitions and self.definitions[n].is_model)
+        ]
+
+
+def shipped() -> Traversable:
+    """The folder of specs that come with archdsl."""
+    return files("archdsl.specs")
+
+
+class Loader:
+    """Reads a file and all that it uses, each once, and collects what is wrong."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self._modules: dict[str, Module] = {}
+        self._open: list[str] = []
+
+    def load(self, source: Source, folder: Path | None) -> Module:
+        """The module of a text; `folder` is where it looks for what it uses."""
+        return self._load(source, folder, f"{source.name}")
+
+    def _load(self, source: Source, folder: Path | Traversable | None, key: str) -> Module:
+        file, diagnostics = parse(source)
+        self.diagnostics += diagnostics
+        module = self._modules[key] = Module(source, file)
+        self._open.append(key)
+        for item in file.items:
+            if isinstance(item, tree.Use):
+                self._use(module, item, folder)
+            else:
+                self._define(module, item)
+        self._open.pop()
+        return module
+
+    def _report(self, fault: Fault, span: Span) -> None:
+        self.diagnostics.append(Diagnostic(fault, span))
+
+    def _define(self, module: Module, item: tree.Block | tree.Model | tree.Variant) -> None:
+        name = item.name.id
+        if name in module.own:
+            self._report(DefinedTwice(name), item.name.span)
+            return
+        module.own.append(name)
+        if isinstance(item, tree.Variant):
+            module.variants[name] = (item, module)
+            module.definitions.pop(name, None)
+        else:
+            module.definitions[name] = Definition(item, module)
+            module.variants.pop(name, None)
+
+    def _use(self, module: Module, use: tree.Use, folder: Path | Traversable | None) -> None:
+        found = _find(use.path, folder)
+        if found is None:
+            beside = f" ({folder})" if isinstance(folder, Path) else ""
+            self._report(ImportNotFound(use.path, beside and ""), use.span)
+            return
+        place, root = found
+        key = str(place)
+        if key in self._open:
+            cycle = [*self._open[self._open.index(key) :], key]
+            words = " -> ".join(Path(k).name for k in cycle)
+            self._report(CyclicUse(words), use.span)
+            return
+        if key not in self._modules:
+            name = f"{use.path}.arch"
+            text = place.read_text(encoding="utf-8", errors="replace")
+            self._load(Source(name, text), root, key)
+        self._take(module, use, self._modules[key])
+
+    def _take(self, module: Module, use: tree.Use, other: Module) -> None:
+        names: Iterable[tuple[str, Span]] = [(n.id, n.span) for n in use.names]
+        for name, span in names or [(n, use.span) for n in other.own]:
+            if name in module.own:
+                self._report(DefinedTwice(name), span)
+            elif name in other.own and name in other.definitions:
+                module.definitions[name] = other.definitions[name]
+            elif name in other.own and name in other.variants:
+                module.variants[name] = other.variants[name]
+            else:
+                known = tuple(other.own)
+                self._report(ImportMissesName(use.path, name, known), span)
+
+
+def _find(
+    path: str, folder: Path | Traversable | None
+) -> tuple[Path | Traversable, Path | Traversable] | None:
+    """The file of a `use`, and the root that its own uses start from.
+
+    A path leads downwards from a root only: beside the file, then the shipped specs.
+    """
+    parts = path.split("/")
+    parts[-1] += ".arch"
+    for root in (folder, shipped()):
+        if root is None:
+            continue
+        place = root
+        for part in parts:
+            place = place / part
+        if place.is_file() and _inside(place, root):
+            return place, root
+    return None
+
+
+def _inside(place: Path | Traversable, root: Path | Traversable) -> bool:
+    """Whether a file really lies under its root, links followed."""
+    if isinstance(place, Path) and isinstance(root, Path):
+        return place.resolve().is_relative_to(root.resolve())
+    return True

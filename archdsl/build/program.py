@@ -1,0 +1,250 @@
+"""A spec as a whole: which models it has, and the graph of one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from archdsl.build.bind import Blamed, bind_parameters, block_usage
+from archdsl.build.body import Body, elaborate
+from archdsl.build.files import Loader, Module
+from archdsl.build.session import Exhausted, Session
+from archdsl.build.values import Definition, Given, StepValue, Value, poisoned
+from archdsl.diagnostics import Diagnostic, Fault, SpecError
+from archdsl.diagnostics.faults import (
+    BadSetting,
+    EmptyFile,
+    MissingArgument,
+    TooDeep,
+    UnknownModel,
+    WhichModel,
+)
+from archdsl.ir.dim import Size, symbol
+from archdsl.ir.graph import Graph
+from archdsl.source import Source, Span
+from archdsl.syntax import parse, tree
+
+_DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
+
+
+@dataclass(frozen=True)
+class Program:
+    """A file and all that it uses, read and parsed."""
+
+    module: Module
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def models(self) -> list[str]:
+        """The models and variants that the file defines."""
+        return self.module.models
+
+
+def read(source: Source, folder: Path | None = None) -> Program:
+    """Parses a spec and the files it uses.
+
+    Args:
+        source: The text.
+        folder: Where `use` looks before it looks in the shipped specs.
+    """
+    loader = Loader()
+    module = loader.load(source, folder)
+    return Program(module, tuple(loader.diagnostics))
+
+
+def build(
+    program: Program,
+    model: str = "",
+    settings: Mapping[str, str] | None = None,
+    sizes: Mapping[str, int | None] | None = None,
+) -> Graph:
+    """The graph of one model.
+
+    Args:
+        program: A file that was read.
+        model: Its name; "" for the only one, or the one named as the file.
+        settings: Hyperparameters to override, their values as written in a spec.
+        sizes: Input axes to override; None leaves an axis open.
+
+    Raises:
+        SpecError: With every error that was found.
+    """
+    if program.diagnostics:
+        raise SpecError(program.diagnostics)
+    session = Session()
+    graph = None
+    name = model
+    with _limits(session, program.module):
+        name = model or _default_model(session, program.module)
+        graph = _build(session, program.module, name, settings or {}, sizes or {})
+    if session.diagnostics or graph is None:
+        raise SpecError(session.diagnostics)
+    return graph
+
+
+def check(program: Program) -> tuple[Diagnostic, ...]:
+    """Every error of a file: of its text, and of each of its models."""
+    if program.diagnostics:
+        return program.diagnostics
+    session = Session()
+    with _limits(session, program.module):
+        if not program.models:
+            _default_model(session, program.module)
+        for name in program.models:
+            if not _is_open(program.module, name):
+                _build(session, program.module, name, {}, {})
+    return tuple(session.diagnostics)
+
+
+def _is_open(module: Module, name: str) -> bool:
+    """Whether a model has hyperparameters without a value, so that variants fill it."""
+    definition = module.definitions.get(name)
+    if definition is None:
+        return False
+    return any(p.default is None for p in definition.node.parameters)
+
+
+@contextmanager
+def _limits(session: Session, module: Module) -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _DEEPEST))
+    try:
+        yield
+    except Exhausted:
+        pass
+    except RecursionError:
+        session.report(TooDeep("this spec", 200), _start(module))
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _start(module: Module) -> Span:
+    items = module.file.items
+    if not items:
+        return Span(module.source, 0, 0)
+    first = items[0].span
+    return Span(first.source, first.start, first.start + 1)
+
+
+def _default_model(session: Session, module: Module) -> str:
+    """The model that is meant where none is named, or ""."""
+    models = module.models
+    stem = Path(module.source.name).stem
+    if stem in models:
+        return stem
+    if len(models) == 1:
+        return models[0]
+    fault: Fault
+    if models:
+        fault = WhichModel(module.source.name, ", ".join(models), models[0])
+    elif module.file.items:
+        fault = EmptyFile(module.source.name, "it defines blocks, or uses them, only")
+    else:
+        fault = EmptyFile(module.source.name)
+    session.report(fault, _start(module))
+    return ""
+
+
+def _build(
+    session: Session,
+    module: Module,
+    name: str,
+    settings: Mapping[str, str],
+    sizes: Mapping[str, int | None],
+) -> Graph | None:
+    if not name:
+        return None
+    step = _model(session, module, name)
+    if step is None:
+        return None
+    definition = step.target
+    assert isinstance(definition, Definition)
+    given = _with_settings(session, definition, step, settings)
+    if given is None:
+        return None
+    unused: set[str] = set()
+    known = {a: symbol(a) if n is None else n for a, n in sizes.items()}
+    types: Mapping[str, Size] = known
+    graph = elaborate(session, definition, given, None, types, unused)
+    if graph is None:
+        return None
+    graph.name = name
+    axes = tuple(dict.fromkeys(a for t in graph.inputs.values() for a in t.names))
+    for axis in sorted(unused):
+        fault = BadSetting("--size", axis, "no input has this axis", axes)
+        session.report(fault, _typed("--size", f"{axis}={sizes[axis]}"))
+    return graph
+
+
+def _model(session: Session, module: Module, name: str) -> StepValue | None:
+    """The model of that name, hyperparameters of a variant bound; None after an error."""
+    if name not in module.models:
+        fault = UnknownModel(module.source.name, name, tuple(module.models))
+        session.report(fault, _start(module))
+        return None
+    if name in module.definitions:
+        definition = module.definitions[name]
+        return StepValue(definition, span=definition.node.name.span)
+    item, home = module.variants[name]
+    span = item.name.span
+    stand_in = tree.Model(span, item.name, (), tree.Body(span, ()))
+    scratch = Body(session, Definition(stand_in, home), Graph(name, span), None)
+    value = scratch.variant(name, span)
+    return value if isinstance(value, StepValue) else None
+
+
+def _with_settings(
+    session: Session, definition: Definition, step: StepValue, settings: Mapping[str, str]
+) -> dict[str, Value] | None:
+    """Hyperparameters by name, those of the command line last; None after an error."""
+    known = tuple(p.name.id for p in definition.node.parameters)
+    extra: list[Given] = []
+    for name, text in settings.items():
+        given = _setting(session, definition, name, text, known)
+        if given is None:
+            return None
+        extra.append(given)
+    try:
+        found, _ = bind_parameters(definition, step.given)
+        found |= bind_parameters(definition, extra)[0]
+    except Blamed as blamed:
+        session.report(blamed.refused.fault, blamed.span or step.span)
+        return None
+    missing = [n for n, p in zip(known, definition.node.parameters, strict=True)
+               if p.default is None and n not in found]  # fmt: skip
+    if missing:
+        usage = f"--set {missing[0]}=…, or {block_usage(definition)}"
+        fault = MissingArgument(f"model `{definition.name}`", missing[0], usage)
+        session.report(fault, step.span)
+        return None
+    return {name: given.value for name, given in found.items()}
+
+
+def _setting(
+    session: Session, definition: Definition, name: str, text: str, known: Sequence[str]
+) -> Given | None:
+    """One ``--set name=text``, the text read as an expression of the language."""
+    where = _typed("--set", f"{name}={text}")
+    if name not in known:
+        problem = f"model `{definition.name}` has no such hyperparameter"
+        session.report(BadSetting("--set", name, problem, tuple(known)), where)
+        return None
+    file, problems = parse(Source("--set", f"model m = m({name} = {text}\n)"))
+    item = file.items[0] if len(file.items) == 1 and not problems else None
+    call = item.value if isinstance(item, tree.Variant) else None
+    if not isinstance(call, tree.Call) or len(call.arguments) != 1:
+        problem = f"{text!r} is not a value, such as 4, [2, 2, 6, 2] or true"
+        session.report(BadSetting("--set", name, problem), where)
+        return None
+    body = Body(session, definition, Graph("", where), None)
+    value = body.number(call.arguments[0].value)
+    return None if poisoned(value) else Given(name, value, where)
+
+
+def _typed(option: str, text: str) -> Span:
+    """A span over what was typed on the command line."""
+    source = Source(option, text)
+    return Span(source, 0, len(text))

@@ -1,0 +1,112 @@
+"""One run of the builder: its diagnostics, its memory of specialisations, its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from archdsl.build.values import Definition, TensorValue
+from archdsl.diagnostics import Diagnostic, Fault, Note
+from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
+from archdsl.ir.graph import Graph
+from archdsl.ir.tensor import Tensor
+from archdsl.source import Span
+
+MOST_NODES = 100_000
+MOST_WORK = 2_000_000
+DEEPEST_CALL = 40
+
+
+class Exhausted(Exception):
+    """The spec asked for more than the limits allow; it is reported already."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A call of a block that is being elaborated."""
+
+    definition: Definition
+    words: str
+    span: Span
+
+
+@dataclass
+class Session:
+    """What all bodies of a run share."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    memo: dict[object, Graph | None] = field(default_factory=dict)
+    frames: list[Frame] = field(default_factory=list)
+    work: int = 0
+    nodes: int = 0
+    _seen: set[tuple[str, Span]] = field(default_factory=set)
+
+    def report(self, fault: Fault, span: Span, notes: Iterable[Note] = ()) -> None:
+        """Keeps a diagnostic; the first of one code at one place only."""
+        if (fault.code, span) in self._seen:
+            return
+        self._seen.add((fault.code, span))
+        calls = [
+            Note(f"in {frame.words}, called", frame.span)
+            for frame in reversed(self.frames[-3:])
+        ]
+        self.diagnostics.append(Diagnostic(fault, span, (*notes, *calls)))
+
+    def tick(self, span: Span) -> None:
+        """Counts one evaluation.
+
+        Raises:
+            Exhausted: There were too many.
+        """
+        self.work += 1
+        if self.work > MOST_WORK:
+            what = "this spec takes too much work to elaborate"
+            self._give_up(TooMuchWork(what, f"{MOST_WORK:,} steps of evaluation"), span)
+
+    def new_node(self, span: Span) -> None:
+        """Counts one node of a graph.
+
+        Raises:
+            Exhausted: There were too many.
+        """
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            what = "this spec makes too many layers"
+            mend = "put what repeats into a block: equal calls are elaborated once"
+            self._give_up(TooMuchWork(what, f"{MOST_NODES:,} layers", mend), span)
+
+    def _give_up(self, fault: Fault, span: Span) -> None:
+        self.report(fault, span)
+        raise Exhausted
+
+    def enter(self, frame: Frame) -> bool:
+        """Opens a call; False, with a report, if blocks would go round or too deep."""
+        names = [f.definition for f in self.frames]
+        if frame.definition in names:
+            start = names.index(frame.definition)
+            circle = [d.name for d in names[start:]] + [frame.definition.name]
+            self.report(RecursiveBlock(" -> ".join(circle)), frame.span)
+            return False
+        if len(self.frames) >= DEEPEST_CALL:
+            self.report(TooDeep("a call", DEEPEST_CALL), frame.span)
+            return False
+        self.frames.append(frame)
+        return True
+
+
+def origin(graph: Graph, value: TensorValue, axis: str) -> Note | None:
+    """Where a tensor got the size that an axis has."""
+    ref, size = value.ref, value.type[axis]
+    while True:
+        node = graph[ref.node]
+        came = [r for _, r in node.inputs if _has(graph.tensor(r), axis, size)]
+        if not came:
+            break
+        ref = came[0]
+    if node.span.start == node.span.end:
+        return None
+    return Note(f"{axis} = {size} comes from {node.path[-1] if node.path else 'here'}", node.span)
+
+
+def _has(tensor: Tensor, axis: str, size: object) -> bool:
+    return axis in tensor and tensor[axis] == size

@@ -1,0 +1,315 @@
+"""Steps: letting a value flow through ops, blocks and shared layers."""
+
+from __future__ import annotations
+
+from archdsl.build.bind import (
+    Blamed,
+    bind_op,
+    bind_parameters,
+    block_usage,
+)
+from archdsl.build.expressions import Expressions
+from archdsl.build.session import Session, origin
+from archdsl.build.values import (
+    POISON,
+    Definition,
+    Given,
+    LayerValue,
+    StepValue,
+    TensorValue,
+    Value,
+    kind,
+    poisoned,
+)
+from archdsl.diagnostics import Note, Refused
+from archdsl.diagnostics.faults import (
+    MissingArgument,
+    NoAttribute,
+    NoFlow,
+    NotATensor,
+    SharedDiffers,
+    WrongDtype,
+    WrongTensors,
+)
+from archdsl.ir.graph import Call, Graph, Node, Path, Payload, Ref
+from archdsl.ir.tensor import Tensor
+from archdsl.ops.base import Facts, Op, Port
+from archdsl.ops.linear import Transposed
+from archdsl.source import Span
+
+Sources = dict[str, TensorValue]
+
+
+class Steps(Expressions):
+    """Adds nodes to the graph of one body."""
+
+    def __init__(self, session: Session, definition: Definition, graph: Graph) -> None:
+        super().__init__(session, definition.module)
+        self.definition = definition
+        self.graph = graph
+        self.facts = Facts()
+        self.path: Path | None = None  # what the next layer must be called, if anything
+
+    def apply(self, step: StepValue, flow: Value, label: str = "") -> Value:
+        """Lets a value flow through a step; `POISON` after an error."""
+        try:
+            return self._apply(step, flow, label)
+        except Blamed as blamed:
+            return self.report(blamed.refused.fault, blamed.span or step.span)
+
+    def _apply(self, step: StepValue, flow: Value, label: str) -> Value:
+        target = step.target
+        if isinstance(target, LayerValue):
+            return self._layer(step, target, flow)
+        if isinstance(target, Definition):
+            return self._block(step, target, flow, label)
+        return self._op_step(target, step, flow, label)
+
+    # -- ops ---------------------------------------------------------------------------
+
+    def _op_step(self, op_type: type[Op], step: StepValue, flow: Value, label: str) -> Value:
+        op, tensors, spans = bind_op(op_type, step.given)
+        sources = self._sources(op, tensors, flow, step.span)
+        if sources is None:
+            return POISON
+        path = self._take_path(op.name, label)
+        return self._add_op(op, sources, path, step.span, spans, label)
+
+    def _add_op(
+        self,
+        op: Op,
+        sources: Sources,
+        path: Path,
+        span: Span,
+        spans: dict[str, Span],
+        label: str = "",
+        weights_from: Path | None = None,
+    ) -> Value:
+        ins = {port: value.type for port, value in sources.items()}
+        try:
+            outs = op.outputs(ins, self.facts)
+        except Refused as refused:
+            notes = self._origins(refused, sources)
+            return self.report(refused.fault, spans.get(refused.at, span), notes)
+        return self._add(op, sources, outs, path, span, label, weights_from)
+
+    def _origins(self, refused: Refused, sources: Sources) -> tuple[Note, ...]:
+        axis = getattr(refused.fault, "axis", "")
+        notes = [
+            origin(self.graph, value, axis)
+            for value in sources.values()
+            if axis in value.type
+        ]
+        return tuple(dict.fromkeys(n for n in notes if n is not None))
+
+    def _sources(self, op: Op, tensors: Sources, flow: Value, span: Span) -> Sources | None:
+        """The tensors by port, in the order of the ports; None after an error."""
+        found: Sources = {}
+        for index, port in enumerate(op.ports):
+            if port.many:
+                found |= {k: v for k, v in tensors.items() if k.startswith(port.name)}
+                if not found:
+                    self.report(MissingArgument(op.name, "a list of tensors", f"{op.name}([a, b])"), span)
+                    return None
+            elif port.name in tensors:
+                found[port.name] = tensors[port.name]
+            elif index == 0:
+                value = self.tensor(flow, op.name, span)
+                if value is None:
+                    return None
+                found[port.name] = value
+            elif not port.optional:
+                usage = f"{op.name}({port.name} = tensor)"
+                self.report(MissingArgument(op.name, port.name, usage), span)
+                return None
+        return found if self._dtypes_fit(op, found, span) else None
+
+    def tensor(self, flow: Value, what: str, span: Span) -> TensorValue | None:
+        """What flows, as one tensor; None after an error."""
+        if poisoned(flow):
+            return None
+        if flow is None:
+            self.report(NoFlow(what), span)
+            return None
+        if not isinstance(flow, TensorValue):
+            mend = "take it apart: `let a, b = …`" if isinstance(flow, tuple) else ""
+            self.report(NotATensor(f"`{what}`", kind(flow), mend), span)
+            return None
+        return flow
+
+    def _dtypes_fit(self, op: Op, sources: Sources, span: Span) -> bool:
+        for name, value in sources.items():
+            port = _port(op, name)
+            found = value.type.dtype
+            if port.dtype in ("any", found):
+                continue
+            mend = ""
+            if found == "int":
+                mend = "ids become features by `embedding(vocab, dim)`"
+            elif port.dtype == "int":
+                mend = "declare the input as ids: `input tokens: int[B, T = 64]`"
+            self.report(WrongDtype(f"`{op.name}`", port.dtype, found, mend), span)
+            return False
+        return True
+
+    # -- nodes ---------------------------------------------------------------------------
+
+    def _take_path(self, kind: str, label: str) -> Path:
+        path, self.path = self.path, None
+        return path or self.namer.fresh(kind, label)
+
+    def _add(
+        self,
+        payload: Payload,
+        sources: Sources,
+        outs: tuple[Tensor, ...],
+        path: Path,
+        span: Span,
+        label: str = "",
+        weights_from: Path | None = None,
+    ) -> Value:
+        self.session.new_node(span)
+        node = Node(
+            id=len(self.graph),
+            path=path,
+            payload=payload,
+            inputs=tuple((port, value.ref) for port, value in sources.items()),
+            outputs=outs,
+            span=span,
+            label=label,
+            weights_from=weights_from,
+        )
+        self.graph.add(node)
+        values = tuple(TensorValue(Ref(node.id, i), t) for i, t in enumerate(outs))
+        return values[0] if len(values) == 1 else values
+
+    # -- blocks --------------------------------------------------------------------------
+
+    def _block(self, step: StepValue, definition: Definition, flow: Value, label: str) -> Value:
+        graph, sources = self._specialised(step, definition, flow)
+        if graph is None:
+            return POISON
+        path = self._take_path(definition.name, label)
+        return self._add(Call(graph), sources, graph.outputs, path, step.span, label)
+
+    def _specialised(
+        self, step: StepValue, definition: Definition, flow: Value
+    ) -> tuple[Graph | None, Sources]:
+        from archdsl.build.body import specialise  # noqa: PLC0415
+
+        found, missing = bind_parameters(definition, step.given)
+        if missing:
+            fault = MissingArgument(f"`{definition.name}`", missing[0], block_usage(definition))
+            self.report(fault, step.span)
+            return None, {}
+        sources = self._block_sources(step, definition, flow)
+        if sources is None:
+            return None, {}
+        types = {name: value.type for name, value in sources.items()}
+        given = {name: g.value for name, g in found.items()}
+        graph = specialise(self.session, definition, given, types, step.span)
+        if graph is not None:
+            self.facts.assumed |= dict.fromkeys(graph.assumptions)
+        return graph, sources
+
+    def _block_sources(
+        self, step: StepValue, definition: Definition, flow: Value
+    ) -> Sources | None:
+        """The tensors of a block: what flows is the first unless all are given."""
+        names = definition.tensor_names()
+        given = step.tensors or ()
+        positional = [g for g in given if g.name is None]
+        named = {g.name: g for g in given if g.name is not None}
+        chosen: dict[str, Given] = {}
+        free = [n for n in names if n not in named]
+        if len(positional) < len(free) and free[0] == names[0]:
+            chosen[free.pop(0)] = Given(None, flow, step.span)
+        chosen |= dict(zip(free, positional, strict=False))
+        chosen |= {n: g for n, g in named.items() if n is not None}
+        if len(positional) != len(free) or set(named) - set(names):
+            self._wrong_tensors(step, definition, names)
+            return None
+        return self._checked(definition, {n: chosen[n] for n in names})
+
+    def _checked(self, definition: Definition, chosen: dict[str, Given]) -> Sources | None:
+        sources: Sources = {}
+        for name, given in chosen.items():
+            value = self.tensor(given.value, definition.name, given.span)
+            if value is None:
+                return None
+            sources[name] = value
+        return sources
+
+    def _wrong_tensors(
+        self, step: StepValue, definition: Definition, names: tuple[str, ...]
+    ) -> None:
+        takes = f"{len(names)} tensor{'s' * (len(names) != 1)} ({', '.join(names)})"
+        gets = f"{len(step.tensors or ())} in brackets"
+        fault = WrongTensors(f"`{definition.name}`", takes, gets, block_usage(definition))
+        self.report(fault, step.span)
+
+    # -- shared layers ---------------------------------------------------------------------
+
+    def _layer(self, step: StepValue, layer: LayerValue, flow: Value) -> Value:
+        if layer.owner is not self.graph:
+            fault = NoAttribute(
+                f"`{self.definition.name}`", f"layer {layer.name}",
+                "a layer is used in the body that declares it",
+            )  # fmt: skip
+            return self.report(fault, step.span)
+        if step.transposed:
+            return self._transposed(step, layer, flow)
+        self.path = layer.path
+        inner = StepValue(
+            layer.step.target, layer.step.given, step.tensors or layer.step.tensors, span=step.span
+        )
+        before = len(self.graph)
+        value = self._apply(inner, flow, "")
+        self.path = None
+        if poisoned(value) or len(self.graph) == before:
+            return value
+        return self._same_weights(layer, self.graph[len(self.graph) - 1], value, step.span)
+
+    def _same_weights(self, layer: LayerValue, node: Node, value: Value, span: Span) -> Value:
+        if layer.first is None:
+            layer.first = node
+            return value
+        assert isinstance(layer.first, Node)
+        there, here = self._signature(layer.first), self._signature(node)
+        if there != here:
+            return self.report(SharedDiffers(layer.name, str(here), str(there)), span)
+        return value
+
+    def _signature(self, node: Node) -> object:
+        """What must agree between two uses of one layer."""
+        if isinstance(node.payload, Call):
+            graph = node.payload.graph
+            return f"{graph.name} on " + ", ".join(map(str, graph.inputs.values()))
+        assert isinstance(node.payload, Op)
+        weights = node.payload.weights(self.graph.ins(node))
+        return ", ".join(f"{w.name} {list(w.shape)}" for w in weights)
+
+    def _transposed(self, step: StepValue, layer: LayerValue, flow: Value) -> Value:
+        first = layer.first
+        if not isinstance(first, Node) or not isinstance(first.payload, Op):
+            mend = f"let something flow through `{layer.name}` first"
+            if first is not None:
+                mend = "only a linear or an embedding can be used the other way round"
+            return self.report(NoAttribute(f"`{layer.name}`", "transposed", mend), step.span)
+        made = Transposed.of(first.payload, self.graph.ins(first))
+        if made is None:
+            mend = "only a linear or an embedding can be used the other way round"
+            return self.report(NoAttribute(f"`{layer.name}`", "transposed", mend), step.span)
+        sources = self._sources(made, {}, flow, step.span)
+        if sources is None:
+            return POISON
+        path = self.namer.fresh(f"{layer.name}_transposed")
+        return self._add_op(made, sources, path, step.span, {}, weights_from=layer.path)
+
+
+def _port(op: Op, name: str) -> Port:
+    """The port that a source goes to; ``xs0`` goes to the port ``xs``."""
+    for port in op.ports:
+        if port.name == name or (port.many and name.startswith(port.name)):
+            return port
+    raise KeyError(name)

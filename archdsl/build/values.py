@@ -1,0 +1,146 @@
+"""What an expression can be worth while a spec is elaborated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+from archdsl.ir.dim import Poly
+from archdsl.ir.graph import Path, Ref
+from archdsl.ir.tensor import Tensor
+from archdsl.ops.base import AxisName, Op, spelled
+from archdsl.source import Span
+from archdsl.syntax import tree
+
+if TYPE_CHECKING:
+    from archdsl.build.files import Module
+
+
+@dataclass(frozen=True)
+class TensorValue:
+    """A tensor in the graph that is being built."""
+
+    ref: Ref
+    type: Tensor
+
+
+class Poison:
+    """What stands for a value after an error, so that one error is reported once."""
+
+    def __repr__(self) -> str:
+        return "POISON"
+
+
+POISON = Poison()
+
+
+@dataclass(frozen=True)
+class Given:
+    """An argument of a call, evaluated."""
+
+    name: str | None
+    value: Value
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """A block or model of a file, with the file that its names are looked up in."""
+
+    node: tree.Block | tree.Model
+    module: Module
+
+    @property
+    def name(self) -> str:
+        """As defined."""
+        return self.node.name.id
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it declares its own inputs and outputs."""
+        return isinstance(self.node, tree.Model)
+
+    @property
+    def doc(self) -> str:
+        """What is said about it: the comment at the head of a model's file."""
+        return self.module.file.doc if self.is_model else ""
+
+    def tensor_names(self) -> tuple[str, ...]:
+        """The tensors it takes; a block without brackets takes what flows as ``x``."""
+        if isinstance(self.node, tree.Model):
+            statements = self.node.body.statements
+            return tuple(s.name.id for s in statements if isinstance(s, tree.Input))
+        if self.node.tensors is None:
+            return ("x",)
+        return tuple(name.id for name in self.node.tensors)
+
+
+@dataclass(eq=False)
+class LayerValue:
+    """A layer declared once; `path` and `types` are set at its first use."""
+
+    name: str
+    step: StepValue
+    owner: object
+    path: Path = ()
+    first: object = None
+
+
+@dataclass(frozen=True)
+class Function:
+    """A built-in function of numbers and lists."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class StepValue:
+    """Something that a value can flow through, with the arguments bound so far."""
+
+    target: type[Op] | Definition | LayerValue
+    given: tuple[Given, ...] = ()
+    tensors: tuple[Given, ...] | None = None
+    transposed: bool = False
+    span: Span = field(compare=False, kw_only=True)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.target.name
+
+    def bound(self, given: Sequence[Given], span: Span) -> StepValue:
+        """The step with more arguments; a later one replaces an earlier of its name."""
+        names = {g.name for g in given if g.name}
+        kept = tuple(g for g in self.given if g.name not in names)
+        return replace(self, given=(*kept, *given), span=span)
+
+
+Value: TypeAlias = Union[
+    None, bool, int, float, str, Poly, AxisName, TensorValue, StepValue, Function,
+    tuple["Value", ...], Poison,
+]  # fmt: skip
+
+
+def poisoned(value: object) -> bool:
+    """Whether a value is, or holds, the mark of an earlier error."""
+    if isinstance(value, tuple):
+        return any(poisoned(v) for v in value)
+    return value is POISON
+
+
+def kind(value: object) -> str:
+    """What a person would call a value, for messages."""
+    if isinstance(value, TensorValue):
+        return f"a tensor {value.type}"
+    if isinstance(value, StepValue):
+        return f"the step `{value.name}`"
+    if isinstance(value, Function):
+        return f"the function `{value.name}`"
+    if isinstance(value, AxisName):
+        return f"the axis {value}"
+    if isinstance(value, tuple):
+        words = "a list" if value else "an empty list"
+        short = all(isinstance(v, bool | int | float | str) for v in value)
+        return spelled(value) if short and 0 < len(value) <= 8 else words
+    return spelled(value)

@@ -1,0 +1,656 @@
+"""The catalogue of what can be wrong in names, shapes, arguments and models.
+
+E2xx names, E3xx shapes and sizes, E4xx arguments, E5xx models and files, E6xx limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.diagnostics import Fault, near
+
+# --- E2xx: names -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class UnknownName(Fault):
+    """A name that nothing defines."""
+
+    code = "E201"
+    title = "nothing is called `{name}`"
+    label = "{kind}"
+
+    name: str
+    kind: str = "unknown name"
+    known: tuple[str, ...] = ()
+
+    def helps(self) -> tuple[str, ...]:
+        """The nearest names."""
+        found = near(self.name, self.known)
+        return (found,) if found else ("`archdsl list --ops` prints the ops",)
+
+
+@dataclass(frozen=True)
+class DefinedTwice(Fault):
+    """One name for two things."""
+
+    code = "E202"
+    title = "`{name}` is defined twice"
+    label = "second definition"
+    help = "rename one of the two"
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ImportNotFound(Fault):
+    """A `use` of a file that is not there."""
+
+    code = "E203"
+    title = "no file for `use {path}`"
+    label = "looked for {path}.arch"
+    help = "`use` looks beside the file, then in the specs that ship{extra}"
+
+    path: str
+    extra: str = ""
+
+
+@dataclass(frozen=True)
+class ImportMissesName(Fault):
+    """A `use` of a block that the file has not."""
+
+    code = "E204"
+    title = "`{path}` has no block or model `{name}`"
+    label = "not in {path}.arch"
+
+    path: str
+    name: str
+    known: tuple[str, ...] = ()
+
+    def helps(self) -> tuple[str, ...]:
+        """The nearest names, or all."""
+        found = near(self.name, self.known)
+        return (found or "it has " + (", ".join(self.known) or "none"),)
+
+
+@dataclass(frozen=True)
+class CyclicUse(Fault):
+    """Files that use each other in a circle."""
+
+    code = "E205"
+    title = "files use each other in a circle: {cycle}"
+    label = "closes the circle"
+    help = "move what both need into a third file"
+
+    cycle: str
+
+
+@dataclass(frozen=True)
+class RecursiveBlock(Fault):
+    """Blocks that call each other in a circle."""
+
+    code = "E206"
+    title = "blocks call each other in a circle: {cycle}"
+    label = "closes the circle"
+    help = "a network is finite: use `repeat` or `for` for depth"
+
+    cycle: str
+
+
+@dataclass(frozen=True)
+class ImportFaulty(Fault):
+    """A `use` of a file that has errors of its own."""
+
+    code = "E207"
+    title = "`{path}` has errors"
+    label = "used here"
+
+    path: str
+
+
+@dataclass(frozen=True)
+class OpClash(Fault):
+    """Two packages that bring an op of one name."""
+
+    code = "E208"
+    title = "two ops are called `{name}`: {first} and {second}"
+    label = "which one?"
+    help = "uninstall one of the two packages"
+
+    name: str
+    first: str
+    second: str
+
+
+# --- E3xx: shapes and sizes ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WindowDoesNotDivide(Fault):
+    """A window that does not tile an axis."""
+
+    code = "E301"
+    title = "window {window} does not divide {axis} = {size}"
+    label = "{axis} = {size} here"
+    help = "use window = {better}, another input size, or window_attention(pad = true)"
+
+    window: int
+    axis: str
+    size: object
+    better: str
+
+
+@dataclass(frozen=True)
+class SizesDiffer(Fault):
+    """Two tensors with one axis of two sizes."""
+
+    code = "E302"
+    title = "{what}: {axis} = {left} on one side and {axis} = {right} on the other"
+    label = "{left_shape} meets {right_shape}"
+    help = "{mend}"
+
+    what: str
+    axis: str
+    left: object
+    right: object
+    left_shape: str
+    right_shape: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class AxisMissing(Fault):
+    """An axis that a tensor does not have."""
+
+    code = "E303"
+    title = "{what} needs an axis {axis}, and the value here has none"
+    label = "the value here is {found}"
+    help = "{mend}"
+
+    what: str
+    axis: str
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class NotDivisible(Fault):
+    """A number that must divide a size, and does not."""
+
+    code = "E304"
+    title = "{name} = {divisor} does not divide {axis} = {size}"
+    label = "{axis} = {size} here"
+    help = "{mend}"
+
+    name: str
+    divisor: object
+    axis: str
+    size: object
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimWrong(Fault):
+    """A shape that the spec claims and that is not so."""
+
+    code = "E305"
+    title = "the shape claimed here is not the shape that arrives"
+    label = "claimed {claimed}, but it is {found}"
+    help = "{mend}"
+
+    claimed: str
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class TooSmall(Fault):
+    """A window that is larger than what it slides over."""
+
+    code = "E306"
+    title = "{what} leaves nothing of {axis} = {size}"
+    label = "{axis} = {size} here"
+    help = "{mend}"
+
+    what: str
+    axis: str
+    size: object
+    mend: str = "use a larger input, a smaller kernel or stride, or more padding"
+
+
+@dataclass(frozen=True)
+class AxisTaken(Fault):
+    """A new axis whose name the tensor has already."""
+
+    code = "E307"
+    title = "{what} would make a second axis {axis}"
+    label = "the value here is {found}"
+    help = "choose another name for the new axis"
+
+    what: str
+    axis: str
+    found: str
+
+
+@dataclass(frozen=True)
+class WrongDtype(Fault):
+    """Numbers where ids are needed, or the other way round."""
+
+    code = "E308"
+    title = "{what} takes {needed} values, and these are {found}"
+    label = "{found} values here"
+    help = "{mend}"
+
+    what: str
+    needed: str
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class WrongAxes(Fault):
+    """An op that needs another set of axes than it gets."""
+
+    code = "E309"
+    title = "{what} {needs}"
+    label = "the value here is {found}"
+    help = "{mend}"
+
+    what: str
+    needs: str
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class OpenSize(Fault):
+    """A size that must be a number here."""
+
+    code = "E310"
+    title = "{what} needs a number for {axis}, which is open"
+    label = "{axis} = {size} here"
+    help = "give the input axis a size, or run with --size {axis}=…"
+
+    what: str
+    axis: str
+    size: object
+
+
+@dataclass(frozen=True)
+class SharedDiffers(Fault):
+    """One layer used on inputs that need other weights."""
+
+    code = "E311"
+    title = "`{name}` is one layer, and this use needs weights of another shape"
+    label = "{here} here, {there} at the first use"
+    help = "declare a second `layer` for the other shape"
+
+    name: str
+    here: str
+    there: str
+
+
+@dataclass(frozen=True)
+class InputTooLong(Fault):
+    """An input longer than a table of positions."""
+
+    code = "E312"
+    title = "{axis} = {size} is longer than the {limit} positions of the table"
+    label = "{axis} = {size} here"
+    help = "raise max, or shorten the input"
+
+    axis: str
+    size: object
+    limit: object
+
+
+# --- E4xx: arguments -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class UnknownArgument(Fault):
+    """A keyword that a call does not know."""
+
+    code = "E401"
+    title = "{what} has no argument `{name}`"
+    label = "unknown argument"
+
+    what: str
+    name: str
+    known: tuple[str, ...] = ()
+
+    def helps(self) -> tuple[str, ...]:
+        """The nearest keywords, or all."""
+        found = near(self.name, self.known)
+        return (found or "it takes " + (", ".join(self.known) or "none"),)
+
+
+@dataclass(frozen=True)
+class MissingArgument(Fault):
+    """A call without what it must have."""
+
+    code = "E402"
+    title = "{what} needs `{name}`"
+    label = "{name} is missing"
+    help = "write {usage}"
+
+    what: str
+    name: str
+    usage: str
+
+
+@dataclass(frozen=True)
+class WrongValue(Fault):
+    """A value that an argument does not take."""
+
+    code = "E403"
+    title = "{what}: {name} {problem}"
+    label = "this is {found}"
+    help = "{mend}"
+
+    what: str
+    name: str
+    problem: str
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class TooManyArguments(Fault):
+    """More arguments than a call takes."""
+
+    code = "E404"
+    title = "{what} takes {takes}, and this is one more"
+    label = "too many"
+    help = "it is written {usage}"
+
+    what: str
+    takes: str
+    usage: str
+
+
+@dataclass(frozen=True)
+class GivenTwice(Fault):
+    """One argument given twice."""
+
+    code = "E405"
+    title = "{what}: `{name}` is given twice"
+    label = "second value for {name}"
+    help = "keep one of the two"
+
+    what: str
+    name: str
+
+
+@dataclass(frozen=True)
+class NotATensor(Fault):
+    """Something else where a tensor is needed."""
+
+    code = "E406"
+    title = "{what} needs a tensor, and this is {found}"
+    label = "not a tensor"
+    help = "{mend}"
+
+    what: str
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class NoFlow(Fault):
+    """A step with nothing flowing into it."""
+
+    code = "E407"
+    title = "nothing flows into {what}"
+    label = "needs a value before it"
+    help = "begin the line with a value: `x -> {what}`"
+
+    what: str
+
+
+@dataclass(frozen=True)
+class BadArithmetic(Fault):
+    """An expression that cannot be computed."""
+
+    code = "E408"
+    title = "{problem}"
+    label = "{detail}"
+    help = "{mend}"
+
+    problem: str
+    detail: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class BadIndex(Fault):
+    """An index that is not there."""
+
+    code = "E409"
+    title = "index {index} is outside {what}"
+    label = "{what} has {length}"
+
+    what: str
+    index: object
+    length: object
+
+
+@dataclass(frozen=True)
+class NoAttribute(Fault):
+    """An attribute that a value does not have."""
+
+    code = "E410"
+    title = "{what} has no `{name}`"
+    label = "unknown attribute"
+    help = "{mend}"
+
+    what: str
+    name: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class WrongCount(Fault):
+    """Names and values that do not pair up."""
+
+    code = "E411"
+    title = "{names} names for {values} values"
+    label = "expected {values}"
+
+    names: int
+    values: int
+
+
+@dataclass(frozen=True)
+class WrongTensors(Fault):
+    """A block called with another number of tensors than it takes."""
+
+    code = "E412"
+    title = "{what} takes {takes}, and gets {gets}"
+    label = "tensors go in brackets"
+    help = "it is written {usage}"
+
+    what: str
+    takes: str
+    gets: str
+    usage: str
+
+
+# --- E5xx: models and files ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EmptyFile(Fault):
+    """A file without a model."""
+
+    code = "E501"
+    title = "there is no model in {file}"
+    label = "{found}"
+    help = "a model begins with `model name {{ input x: [B, C = 3, H = 224, W = 224] …`"
+
+    file: str
+    found: str = "nothing here to compile"
+
+
+@dataclass(frozen=True)
+class UnknownModel(Fault):
+    """A model that the file has not."""
+
+    code = "E502"
+    title = "{file} has no model `{name}`"
+    label = "its models: {known_text}"
+
+    file: str
+    name: str
+    known: tuple[str, ...] = ()
+
+    @property
+    def known_text(self) -> str:
+        """The models, for the label."""
+        return ", ".join(self.known) or "none"
+
+    def beside(self) -> str:
+        """The models there are."""
+        return f"its models: {self.known_text}"
+
+    def helps(self) -> tuple[str, ...]:
+        """The nearest model."""
+        found = near(self.name, self.known)
+        return (found,) if found else ()
+
+
+@dataclass(frozen=True)
+class WhichModel(Fault):
+    """A file with several models, and none named."""
+
+    code = "E503"
+    title = "{file} has several models: {names}"
+    label = "which one?"
+    help = "name one: {file}:{first}"
+
+    file: str
+    names: str
+    first: str
+
+
+@dataclass(frozen=True)
+class OutputNeverMade(Fault):
+    """A model without an output, or an output without a value."""
+
+    code = "E504"
+    title = "model `{name}` makes no output"
+    label = "no `output` in its body"
+    help = "end it with a line such as `output logits`"
+
+    name: str
+
+
+@dataclass(frozen=True)
+class OutputWithoutValue(Fault):
+    """An output before anything flows."""
+
+    code = "E505"
+    title = "output `{name}` is never made: nothing flows here"
+    label = "no value to put out"
+    help = "write `output {name} = value`, or put it below the steps that make it"
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Misplaced(Fault):
+    """A statement where it has no meaning."""
+
+    code = "E506"
+    title = "`{what}` does not belong {where}"
+    label = "not here"
+    help = "{mend}"
+
+    what: str
+    where: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class NoInput(Fault):
+    """A model without an input."""
+
+    code = "E507"
+    title = "model `{name}` has no input"
+    label = "no `input` in its body"
+    help = "begin it with a line such as `input image: [B, C = 3, H = 224, W = 224]`"
+
+    name: str
+
+
+@dataclass(frozen=True)
+class BadSetting(Fault):
+    """A `--set` or `--size` that fits nothing."""
+
+    code = "E508"
+    title = "{option} {name}: {problem}"
+    label = "set from the command line"
+
+    option: str
+    name: str
+    problem: str
+    known: tuple[str, ...] = ()
+
+    def helps(self) -> tuple[str, ...]:
+        """What could be set."""
+        found = near(self.name, self.known)
+        there = ", ".join(self.known)
+        return (found or (f"there are {there}" if there else "there are none"),)
+
+
+@dataclass(frozen=True)
+class RequirementFailed(Fault):
+    """A `require` that does not hold."""
+
+    code = "E509"
+    title = "{message}"
+    label = "required here"
+
+    message: str
+
+
+@dataclass(frozen=True)
+class NoResult(Fault):
+    """A body without a value at its end."""
+
+    code = "E510"
+    title = "{what} makes no value"
+    label = "its body ends without one"
+    help = "end it with a step, or with `return value`"
+
+    what: str
+
+
+# --- E6xx: limits ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TooMuchWork(Fault):
+    """A spec that would take too long or too much memory."""
+
+    code = "E601"
+    title = "{what}"
+    label = "more than {limit}"
+    help = "{mend}"
+
+    what: str
+    limit: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class TooDeep(Fault):
+    """Expressions or calls nested too deeply."""
+
+    code = "E602"
+    title = "{what} is nested too deeply"
+    label = "more than {limit} levels"
+    help = "give parts of it a name with `let`, or use a loop"
+
+    what: str
+    limit: int

@@ -1,0 +1,68 @@
+"""What the graph asks of an operation, and the form of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, TypeAlias
+
+from archdsl.ir.dim import Size, product
+from archdsl.ir.tensor import Tensor
+
+Inputs: TypeAlias = Mapping[str, Tensor]  # by port; several of one port: "x0", "x1"…
+Outputs: TypeAlias = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A tensor that an operation holds: learned, or a buffer where not."""
+
+    name: str
+    shape: tuple[Size, ...]
+    learned: bool = True
+    itemsize: int = 4  # bytes an element
+
+    @property
+    def numel(self) -> Size:
+        """The number of elements."""
+        return product(self.shape)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of an operation does.
+
+    `macs` are multiply-accumulates of matrix products; `elementwise` counts the other
+    arithmetic by kind (bias, norm, activation, softmax, pool, arithmetic, …), with
+    every function of one number (exp, tanh, erf, sqrt, …) as one operation.
+    """
+
+    macs: Size = 0
+    elementwise: Mapping[str, Size] = field(default_factory=dict)
+
+    @property
+    def flops(self) -> Size:
+        """Two a MAC, and all that is element-wise."""
+        total: Size = 2 * self.macs
+        for count in self.elementwise.values():
+            total = total + count
+        return total
+
+
+class Operation(Protocol):
+    """The questions that the graph and the analyses put to an op."""
+
+    name: ClassVar[str]
+    view: ClassVar[bool]
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        """The tensors it holds."""
+        ...
+
+    def cost(self, ins: Inputs, outs: Outputs) -> Cost:
+        """What one run costs."""
+        ...
+
+    def text(self) -> str:
+        """The operation as written in a spec, defaults left out."""
+        ...

@@ -1,0 +1,84 @@
+"""The type of a tensor: named axes with sizes, and what its elements are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from archdsl.ir.dim import Size, product
+
+BATCH, FEATURES = "B", "C"
+DTYPES: Mapping[str, int] = {"float": 4, "int": 8, "bool": 1}  # bytes an element
+Layout: TypeAlias = tuple[str, ...]  # the physical order of a tensor's axes
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Named axes, in the order in which they are displayed, and a dtype.
+
+    ``B`` is the batch, ``C`` the features; every other axis is a position.
+    """
+
+    axes: tuple[tuple[str, Size], ...]
+    dtype: str = "float"
+
+    @cached_property
+    def sizes(self) -> dict[str, Size]:
+        """Size by axis."""
+        return dict(self.axes)
+
+    @property
+    def names(self) -> Layout:
+        """The axes, in display order."""
+        return tuple(self.sizes)
+
+    @cached_property
+    def positions(self) -> tuple[str, ...]:
+        """The axes that are positions, in display order."""
+        return tuple(n for n in self.sizes if n not in (BATCH, FEATURES))
+
+    @property
+    def numel(self) -> Size:
+        """The number of elements."""
+        return product(self.sizes.values())
+
+    @property
+    def nbytes(self) -> Size:
+        """The size in bytes."""
+        return self.numel * DTYPES[self.dtype]
+
+    def __contains__(self, axis: object) -> bool:
+        return axis in self.sizes
+
+    def __getitem__(self, axis: str) -> Size:
+        return self.sizes[axis]
+
+    def extent(self, axes: Iterable[str]) -> Size:
+        """The product of some axes' sizes."""
+        return product(self.sizes[a] for a in axes)
+
+    def resized(self, sizes: Mapping[str, Size]) -> Tensor:
+        """The same axes, some with another size; new ones come last."""
+        return Tensor(tuple({**self.sizes, **sizes}.items()), self.dtype)
+
+    def without(self, axes: Iterable[str]) -> Tensor:
+        """The tensor with some axes gone."""
+        gone = set(axes)
+        return Tensor(tuple(a for a in self.axes if a[0] not in gone), self.dtype)
+
+    def ordered(self, layout: Layout) -> Tensor:
+        """The same tensor, displayed in another order."""
+        return Tensor(tuple((n, self.sizes[n]) for n in layout), self.dtype)
+
+    def cast(self, dtype: str) -> Tensor:
+        """The same axes with another kind of elements."""
+        return Tensor(self.axes, dtype)
+
+    def __str__(self) -> str:
+        inside = ", ".join(
+            n if n == BATCH and size == 1 else f"{n} = {size}"
+            for n, size in self.axes
+        )
+        return f"{'' if self.dtype == 'float' else self.dtype}[{inside}]"

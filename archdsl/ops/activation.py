@@ -1,0 +1,209 @@
+"""Activations: functions of one number, and the softmax."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import PlainValidator
+
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults import WrongAxes
+from archdsl.ops.base import (
+    Axis,
+    Cost,
+    Example,
+    Facts,
+    Inputs,
+    Op,
+    Outputs,
+    need_axes,
+    need_float,
+    same_positions,
+)
+from archdsl.ops.emit import Arg, Emit, Make, Site, positional
+from archdsl.ops.spread import Spread, Whole
+
+
+def _approximate(value: object) -> str:
+    if isinstance(value, str) and value in ("none", "tanh"):
+        return value
+    raise ValueError('must be "none" or "tanh"')
+
+
+Approximate = Annotated[str, PlainValidator(_approximate)]
+
+
+class _Activation(Op):
+    """What functions of one number share."""
+
+    group: ClassVar[str] = "activation"
+    kind: ClassVar[str] = "activation"
+    function: ClassVar[str]  # of PyTorch
+    module: ClassVar[str]
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        need_float(self, ins["x"])
+        return (ins["x"],)
+
+    def emit(self, site: Site) -> Emit:
+        forward = f"{self.function}({{x}})"
+        return Emit(forward, (site.layouts["x"],), module=Make(self.module))
+
+    def label(self) -> str:
+        return self.name
+
+
+class Relu(_Activation):
+    """The number itself where it is positive, otherwise 0: ``max(x, 0)``.
+
+    Costs 1 operation for each number.
+    """
+
+    name: ClassVar[str] = "relu"
+    function: ClassVar[str] = "F.relu"
+    module: ClassVar[str] = "nn.ReLU"
+    pointwise: ClassVar[int] = 1
+    paper: ClassVar[str] = "Nair & Hinton 2010, Rectified Linear Units"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("relu", {"x": "[B, C = 3, H = 4, W = 5]"}),
+        Example("relu", {"x": "[B, T = 5]"}),
+    )
+
+
+class Gelu(_Activation):
+    """The number times the chance that a standard normal one is smaller.
+
+    ``x * (1 + erf(x / sqrt(2))) / 2``, or its approximation by tanh, which GPT-2 has.
+    Costs 5 operations for each number, 9 with tanh.
+
+    Args:
+        approximate: ``"none"`` for the exact form, ``"tanh"`` for the approximation.
+    """
+
+    name: ClassVar[str] = "gelu"
+    paper: ClassVar[str] = "Hendrycks & Gimpel 2016, Gaussian Error Linear Units"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("gelu", {"x": "[B, T = 5, C = 3]"}),
+        Example('gelu("tanh")', {"x": "[B, C = 3, T = 5]"}),
+    )
+
+    approximate: Approximate = "none"
+
+    def cost(self, ins: Inputs, outs: Outputs) -> Cost:
+        price = 5 if self.approximate == "none" else 9
+        return Cost(elementwise={"activation": outs[0].numel * price})
+
+    def emit(self, site: Site) -> Emit:
+        layouts = (site.layouts["x"],)
+        if self.approximate == "none":
+            return Emit("F.gelu({x})", layouts, module=Make("nn.GELU"))
+        return Emit(
+            "F.gelu({x}, approximate={approximate})",
+            layouts,
+            literals=(positional("approximate", self.approximate),),
+            module=Make("nn.GELU", (Arg("approximate", self.approximate, "none"),)),
+        )
+
+
+class Tanh(_Activation):
+    """The hyperbolic tangent, from -1 to 1.
+
+    Costs 1 operation for each number.
+    """
+
+    name: ClassVar[str] = "tanh"
+    function: ClassVar[str] = "torch.tanh"
+    module: ClassVar[str] = "nn.Tanh"
+    pointwise: ClassVar[int] = 1
+    paper: ClassVar[str] = "LeCun et al. 1998, Efficient BackProp"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("tanh", {"x": "[B, C = 3]"}),
+        Example("tanh", {"x": "[B, H = 2, W = 3, C = 4]"}),
+    )
+
+
+class Sigmoid(_Activation):
+    """The logistic function ``1 / (1 + exp(-x))``, from 0 to 1.
+
+    Costs 4 operations for each number.
+    """
+
+    name: ClassVar[str] = "sigmoid"
+    function: ClassVar[str] = "torch.sigmoid"
+    module: ClassVar[str] = "nn.Sigmoid"
+    pointwise: ClassVar[int] = 4
+    paper: ClassVar[str] = "Rumelhart et al. 1986, Learning Representations"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("sigmoid", {"x": "[B, N = 5, C = 4]"}),
+        Example("sigmoid", {"x": "[B, C = 2, H = 3, W = 4]"}),
+    )
+
+
+class Silu(_Activation):
+    """The number times its sigmoid: ``x / (1 + exp(-x))``, also called swish.
+
+    Costs 5 operations for each number.
+    """
+
+    name: ClassVar[str] = "silu"
+    function: ClassVar[str] = "F.silu"
+    module: ClassVar[str] = "nn.SiLU"
+    pointwise: ClassVar[int] = 5
+    paper: ClassVar[str] = "Elfwing et al. 2018, Sigmoid-Weighted Linear Units"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("silu", {"x": "[B, T = 5, C = 4]"}),
+        Example("silu", {"x": "[B, C = 4]"}),
+    )
+
+
+class Softmax(Op):
+    """Makes the numbers along one axis positive, with sum 1: ``exp(x) / sum(exp(x))``.
+
+    Works on C, or on the axis that is named. Costs 5 operations for each number: the
+    largest is found and subtracted, then exp, the sum and the division.
+
+    Args:
+        over: The axis along which the sum is 1.
+    """
+
+    name: ClassVar[str] = "softmax"
+    group: ClassVar[str] = "activation"
+    kind: ClassVar[str] = "softmax"
+    pointwise: ClassVar[int] = 5
+    paper: ClassVar[str] = "Bridle 1990, Probabilistic Interpretation of Networks"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("softmax", {"x": "[B, T = 5, C = 4]"}),
+        Example("softmax(T)", {"x": "[B, T = 5, C = 4]"}),
+        Example("softmax(over = W)", {"x": "[B, C = 2, H = 3, W = 4]"}),
+    )
+
+    over: Axis = "C"
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        x = ins["x"]
+        need_float(self, x)
+        if self.over == "B":
+            needs = "works inside one example, and B counts examples"
+            raise Refused(WrongAxes(self.name, needs, str(x)), "over")
+        need_axes(self, x, (self.over,), "over")
+        return (x,)
+
+    def spread(self, ins: Inputs, outs: Outputs) -> Spread:
+        x = ins["x"]
+        reach = {
+            a: Whole(s)
+            for a, s in x.axes
+            if a == self.over and a in x.positions and isinstance(s, int)
+        }
+        return {"x": {**same_positions(x), **reach}}
+
+    def emit(self, site: Site) -> Emit:
+        dim = site.dim(self.over)
+        return Emit(
+            f"F.softmax({{x}}, dim={dim})",
+            (site.layouts["x"],),
+            module=Make("nn.Softmax", (Arg("dim", dim),)),
+        )
+
+    def label(self) -> str:
+        return f"softmax over {self.over}"

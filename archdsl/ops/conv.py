@@ -1,0 +1,202 @@
+"""Convolution over any number of position axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults import NotDivisible, TooSmall, WrongAxes
+from archdsl.ir.dim import Size, product
+from archdsl.ops.base import (
+    Axes,
+    Cost,
+    Count,
+    Each,
+    Example,
+    Facts,
+    Flag,
+    Inputs,
+    NonNegativeEach,
+    Op,
+    Outputs,
+    SizeField,
+    Tensor,
+    Weight,
+    chosen,
+    each,
+    need_features,
+    same_positions,
+    spelled,
+)
+from archdsl.ops.emit import (
+    Arg,
+    Emit,
+    Layout,
+    Make,
+    Site,
+    batch_axes,
+    features_first,
+    positional,
+)
+from archdsl.ops.spread import Spread, Taps
+
+
+def default_padding(kernel: int, stride: int, dilation: int = 1) -> int:
+    """Windows that overlap are centred; windows that do not, tile."""
+    return dilation * (kernel - 1) // 2 if stride < kernel else 0
+
+
+def slid(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Tensor:
+    """The tensor after a window has slid over some of its axes.
+
+    Raises:
+        Refused: A window is larger than what it slides over.
+    """
+    sizes: dict[str, Size] = {}
+    for axis, t in taps.items():
+        room = tensor[axis] + 2 * t.padding - t.dilation * (t.kernel - 1) - 1
+        if not facts.at_least(room, 0):
+            what = f"{op.name} with kernel {t.kernel}"
+            raise Refused(TooSmall(what, axis, tensor[axis]))
+        sizes[axis] = room // t.stride + 1
+    return tensor.resized(sizes)
+
+
+def fold(template: str, tensor: Tensor, over: tuple[str, ...]) -> str:
+    """Wraps a call that takes one batch axis so that it takes all there are."""
+    count = len(batch_axes(tensor, over))
+    if count == 1:
+        return template
+    inner = template.replace("{x}", "{x}.flatten(0, %d)" % (count - 1))
+    return inner + ".unflatten(0, {x}.shape[:%d])" % count if count else template
+
+
+class Conv(Op):
+    """Convolution: a linear map of the window around each position.
+
+    It slides over all position axes, or those of `over`; other positions are batch.
+    Windows that overlap are centred (``padding = dilation * (kernel - 1) // 2``),
+    windows that do not, tile (``padding = 0``), unless `padding` is given.
+    Costs ``features * (C / groups) * kernel`` MACs at each output position.
+
+    Args:
+        features: The size of C that comes out.
+        kernel: The length of the window, one number or one for each axis.
+        stride: The step from window to window.
+        padding: Zeros put around each axis, on both sides.
+        dilation: The distance between neighbouring taps.
+        groups: Into how many separate parts C is cut; must divide C and `features`.
+        bias: Whether a learned number is added to each feature.
+        over: The position axes that the window slides over; all, if none is named.
+    """
+
+    name: ClassVar[str] = "conv"
+    group: ClassVar[str] = "convolution and pooling"
+    paper: ClassVar[str] = "LeCun et al. 1989, Backpropagation Applied to Handwritten"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("conv(6, kernel = 3)", {"x": "[B, C = 4, H = 8, W = 9]"}),
+        Example("conv(8, 4, stride = 4)", {"x": "[B, C = 3, H = 8, W = 8]"}),
+        Example("conv(6, 3, stride = 2, bias = false)", {"x": "[B, C = 4, T = 9]"}),
+        Example("conv(6, 3, dilation = 2, groups = 2)", {"x": "[B, T = 9, C = 4]"}),
+        Example(
+            "conv(5, [3, 1, 2], padding = [0, 1, 1])",
+            {"x": "[B, C = 2, D = 5, H = 4, W = 4]"},
+        ),
+        Example("conv(4, 3, over = T)", {"x": "[B, C = 2, T = 5, H = 3, W = 2]"}),
+    )
+
+    features: SizeField
+    kernel: Each
+    stride: Each = 1
+    padding: NonNegativeEach | None = None
+    dilation: Each = 1
+    groups: Count = 1
+    bias: Flag = True
+    over: Axes = ()
+
+    def taps(self, x: Tensor) -> dict[str, Taps]:
+        """The window along each axis that it slides over."""
+        axes = chosen(self, x, self.over)
+        if len(axes) > 3:
+            needs = "slides over at most 3 axes"
+            raise Refused(WrongAxes("conv", needs, str(x), "name them: over = [H, W]"))
+        kernel = each(self, self.kernel, axes, "kernel")
+        stride = each(self, self.stride, axes, "stride")
+        dilation = each(self, self.dilation, axes, "dilation")
+        padding = (
+            tuple(map(default_padding, kernel, stride, dilation))
+            if self.padding is None
+            else each(self, self.padding, axes, "padding")
+        )
+        rows = zip(axes, kernel, stride, dilation, padding, strict=True)
+        return {a: Taps(a, _known(x[a]), k, s, d, p) for a, k, s, d, p in rows}
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        x = ins["x"]
+        size = need_features(self, x)
+        if not facts.divides(self.groups, size):
+            raise Refused(NotDivisible("groups", self.groups, "C", size), "groups")
+        if not facts.divides(self.groups, self.features):
+            fault = NotDivisible("groups", self.groups, "features", self.features)
+            raise Refused(fault, "groups")
+        return (slid(self, x, self.taps(x), facts).resized({"C": self.features}),)
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        x = ins["x"]
+        kernel = tuple(t.kernel for t in self.taps(x).values())
+        weight = Weight("weight", (self.features, x["C"] // self.groups, *kernel))
+        return (weight, Weight("bias", (self.features,)))[: 1 + self.bias]
+
+    def cost(self, ins: Inputs, outs: Outputs) -> Cost:
+        x, y = ins["x"], outs[0]
+        window = product(t.kernel for t in self.taps(x).values())
+        macs = y.numel * window * (x["C"] // self.groups)
+        return Cost(macs, {"bias": y.numel} if self.bias else {})
+
+    def spread(self, ins: Inputs, outs: Outputs) -> Spread:
+        return {"x": {**same_positions(ins["x"]), **self.taps(ins["x"])}}
+
+    def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
+        return {"x": features_first(ins["x"], chosen(self, ins["x"], self.over))}
+
+    def emit(self, site: Site) -> Emit:
+        x = site.ins["x"]
+        taps = tuple(self.taps(x).values())
+        over = tuple(t.axis for t in taps)
+        make = Make(
+            f"nn.Conv{len(taps)}d",
+            (
+                positional("in_channels", x["C"]),
+                positional("out_channels", self.features),
+                Arg("kernel_size", _one(t.kernel for t in taps)),
+                Arg("stride", _one(t.stride for t in taps), 1),
+                Arg("padding", _one(t.padding for t in taps), 0),
+                Arg("dilation", _one(t.dilation for t in taps), 1),
+                Arg("groups", self.groups, 1),
+                Arg("bias", self.bias, True),
+            ),
+        )
+        return Emit(fold("{self}({x})", x, over), (site.layouts["x"],), make)
+
+    def label(self) -> str:
+        kernel = "×".join(map(str, _tuple(self.kernel)))
+        if isinstance(self.kernel, int):
+            kernel = f"{kernel}×{kernel}" if not self.over else kernel
+        stride = "" if self.stride == 1 else f" /{spelled(self.stride)}"
+        return f"conv {kernel}, {self.features}{stride}"
+
+
+def _known(size: Size) -> int:
+    """An open size does not matter to a window; it is checked where it does."""
+    return size if isinstance(size, int) else -1
+
+
+def _tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (value,) if isinstance(value, int) else value
+
+
+def _one(values: object) -> int | tuple[int, ...]:
+    """One number where all are equal, as people write it."""
+    numbers: tuple[int, ...] = tuple(values)  # type: ignore[call-overload]
+    return numbers[0] if len(set(numbers)) == 1 else numbers

@@ -1,0 +1,70 @@
+"""Embedding of ids."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults import WrongAxes, WrongDtype
+from archdsl.ops.base import (
+    Example,
+    Facts,
+    Inputs,
+    Op,
+    Outputs,
+    Port,
+    SizeField,
+    Weight,
+)
+from archdsl.ops.emit import Emit, Make, Site, positional
+
+
+class Embedding(Op):
+    """Table of learned features, one row for each id.
+
+    Takes ids of any axes and adds the axis C. Costs nothing but the reading of rows.
+
+    Args:
+        vocab: How many ids there are: 0 to ``vocab - 1``.
+        dim: The size of the new axis C.
+    """
+
+    name: ClassVar[str] = "embedding"
+    group: ClassVar[str] = "linear"
+    ports: ClassVar[tuple[Port, ...]] = (Port("x", dtype="int"),)
+    paper: ClassVar[str] = "Bengio et al. 2003, A Neural Probabilistic Language Model"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("embedding(11, 4)", {"x": "int[B, T = 7]"}),
+        Example("embedding(5, 3)", {"x": "int[B]"}),
+        Example("embedding(9, dim = 2)", {"x": "int[B, H = 3, W = 5]"}),
+    )
+
+    vocab: SizeField
+    dim: SizeField
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        x = ins["x"]
+        if x.dtype != "int":
+            mend = "ids come from an input such as `input tokens: int[B, T = 64]`"
+            raise Refused(WrongDtype(self.name, "int", x.dtype, mend))
+        if "C" in x:
+            needs = "makes the axis C, and the ids have one already"
+            mend = "give the ids' axis another name, such as T"
+            raise Refused(WrongAxes(self.name, needs, str(x), mend))
+        return (x.cast("float").resized({"C": self.dim}),)
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        return (Weight("weight", (self.vocab, self.dim)),)
+
+    def emit(self, site: Site) -> Emit:
+        make = Make(
+            "nn.Embedding",
+            (
+                positional("num_embeddings", self.vocab),
+                positional("embedding_dim", self.dim),
+            ),
+        )
+        return Emit("{self}({x})", ((*site.layouts["x"], "C"),), make)
+
+    def label(self) -> str:
+        return f"embedding {self.vocab} × {self.dim}"

@@ -1,0 +1,168 @@
+"""Normalisation over the features, and over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import PlainValidator
+
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults import AxisMissing
+from archdsl.ops.base import (
+    Cost,
+    Example,
+    Facts,
+    Flag,
+    Inputs,
+    Layout,
+    Op,
+    Outputs,
+    Weight,
+    need_features,
+)
+from archdsl.ops.emit import (
+    Arg,
+    Emit,
+    Make,
+    Site,
+    features_first,
+    features_last,
+    positional,
+)
+
+
+def _small(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number above 0, at most 1")
+    if not 0 < value <= 1:
+        raise ValueError("must be above 0 and at most 1")
+    return float(value)
+
+
+Small = Annotated[float, PlainValidator(_small)]  # 0 < value <= 1
+
+
+class LayerNorm(Op):
+    """Brings the features of each position to mean 0 and variance 1.
+
+    Works on C, then scales and shifts each feature by a learned number. Costs 7
+    operations for each number: 5 to normalise (mean, difference, square, its mean,
+    scale), 1 each for the learned scale and shift.
+
+    Args:
+        eps: Added to the variance.
+        affine: Whether there is a learned scale.
+        bias: Whether there is a learned shift, too.
+    """
+
+    name: ClassVar[str] = "layer_norm"
+    group: ClassVar[str] = "normalisation"
+    paper: ClassVar[str] = "Ba et al. 2016, Layer Normalization"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("layer_norm", {"x": "[B, T = 5, C = 4]"}),
+        Example("layer_norm(1e-6)", {"x": "[B, C = 4, H = 3, W = 5]"}),
+        Example("layer_norm(bias = false)", {"x": "[B, C = 6]"}),
+        Example("layer_norm(affine = false)", {"x": "[B, C = 6, T = 3]"}),
+    )
+
+    eps: Small = 1e-5
+    affine: Flag = True
+    bias: Flag = True
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        need_features(self, ins["x"])
+        return (ins["x"],)
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        size = (ins["x"]["C"],)
+        both = (Weight("weight", size), Weight("bias", size))
+        return both[: 1 + self.bias] if self.affine else ()
+
+    def cost(self, ins: Inputs, outs: Outputs) -> Cost:
+        return Cost(elementwise={"norm": outs[0].numel * (5 + len(self.weights(ins)))})
+
+    def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
+        return {"x": features_last(ins["x"], ins["x"].positions)}
+
+    def emit(self, site: Site) -> Emit:
+        args = (
+            positional("normalized_shape", site.ins["x"]["C"]),
+            Arg("eps", self.eps, 1e-5),
+            Arg("elementwise_affine", self.affine, True),
+            Arg("bias", self.bias, True),
+        )
+        return Emit("{self}({x})", (site.layouts["x"],), Make("nn.LayerNorm", args))
+
+    def label(self) -> str:
+        return "layer norm"
+
+
+class BatchNorm(Op):
+    """Brings each feature to mean 0 and variance 1 over the batch and all positions.
+
+    In training by the statistics of the batch, in inference by running averages of
+    them; then scales and shifts each feature by a learned number. Costs 2 operations
+    for each number in inference, where all of it is one scale and one shift.
+
+    Args:
+        eps: Added to the variance.
+        momentum: How much a batch counts in the running averages.
+        affine: Whether there are a learned scale and shift.
+    """
+
+    name: ClassVar[str] = "batch_norm"
+    group: ClassVar[str] = "normalisation"
+    paper: ClassVar[str] = "Ioffe & Szegedy 2015, Batch Normalization"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("batch_norm", {"x": "[B, C = 4, H = 3, W = 5]"}),
+        Example("batch_norm(eps = 1e-3, momentum = 0.01)", {"x": "[B, T = 5, C = 4]"}),
+        Example("batch_norm(affine = false)", {"x": "[B, C = 6]"}),
+        Example("batch_norm", {"x": "[B, D = 2, H = 3, W = 4, C = 2]"}),
+        Example("batch_norm", {"x": "[B, C = 2, T = 2, D = 2, H = 3, W = 4]"}),
+    )
+
+    eps: Small = 1e-5
+    momentum: Small = 0.1
+    affine: Flag = True
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        need_features(self, ins["x"])
+        if "B" not in ins["x"]:
+            mend = "`layer_norm` needs no batch"
+            raise Refused(AxisMissing(self.name, "B", str(ins["x"]), mend))
+        return (ins["x"],)
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        size = (ins["x"]["C"],)
+        learned = (Weight("weight", size), Weight("bias", size))
+        return (
+            *(learned if self.affine else ()),
+            Weight("running_mean", size, learned=False),
+            Weight("running_var", size, learned=False),
+            Weight("num_batches_tracked", (), learned=False, itemsize=8),
+        )
+
+    def cost(self, ins: Inputs, outs: Outputs) -> Cost:
+        return Cost(elementwise={"norm": outs[0].numel * 2})
+
+    def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
+        return {"x": features_first(ins["x"], ins["x"].positions)}
+
+    def emit(self, site: Site) -> Emit:
+        x = site.ins["x"]
+        count = len(x.positions)
+        forward = "{self}({x})"
+        if count > 3:  # PyTorch has no class for more: all positions in one row
+            forward = "{self}({x}.flatten(2)).unflatten(2, {x}.shape[2:])"
+        args = (
+            positional("num_features", x["C"]),
+            Arg("eps", self.eps, 1e-5),
+            Arg("momentum", self.momentum, 0.1),
+            Arg("affine", self.affine, True),
+        )
+        make = Make(f"nn.BatchNorm{count if count in (2, 3) else 1}d", args)
+        return Emit(forward, (site.layouts["x"],), make)
+
+    def label(self) -> str:
+        return "batch norm"

@@ -1,0 +1,173 @@
+"""Tensors that depend on no input: learned ones, and constants."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults import WrongAxes, WrongValue
+from archdsl.ir.dim import Size
+from archdsl.ir.tensor import BATCH
+from archdsl.ops.base import (
+    AxisSizes,
+    Example,
+    Facts,
+    Inputs,
+    Op,
+    Outputs,
+    Port,
+    Tensor,
+    Weight,
+)
+from archdsl.ops.emit import Arg, Emit, Make, Site, positional
+
+
+class _Source(Op):
+    """What ops without inputs share.
+
+    Args:
+        axes: The axes, with their sizes.
+    """
+
+    group: ClassVar[str] = "sources"
+    ports: ClassVar[tuple[Port, ...]] = ()
+    axis_keywords: ClassVar[str] = "axes"
+
+    axes: AxisSizes
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        tensor = Tensor(self.known())
+        if BATCH in tensor:
+            needs = "makes a tensor for the whole batch, without the axis B"
+            raise Refused(WrongAxes(self.name, needs, str(tensor)), "axes")
+        return (tensor,)
+
+    def known(self) -> tuple[tuple[str, Size], ...]:
+        """The axes, all of which must have a size."""
+        known: dict[str, Size] = {}
+        for axis, size in self.axes:
+            if size is None or (isinstance(size, int) and size < 1):
+                problem = "needs a size" if size is None else "must be at least 1"
+                fault = WrongValue(self.name, axis, problem, str(size or axis))
+                raise Refused(fault, "axes")
+            known[axis] = size
+        return tuple(known.items())
+
+    def extents(self) -> tuple[Size, ...]:
+        """The sizes alone."""
+        return tuple(size for _, size in self.known())
+
+    def label(self) -> str:
+        return f"{self.name} {' × '.join(map(str, self.extents()))}"
+
+
+class Parameter(_Source):
+    """Learned tensor of its own: queries, tokens, gains.
+
+    Takes no input and has exactly the axes that are named; where it meets a tensor
+    with a batch, it broadcasts. Costs nothing.
+
+    Args:
+        axes: The axes with their sizes: ``N = 100, C = 256``.
+        init: What training starts from: "normal" (mean 0, standard deviation 0.02),
+            "zeros" or "ones".
+    """
+
+    name: ClassVar[str] = "parameter"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("add(parameter(T = 5, C = 4))", {"x": "[B, T = 5, C = 4]"}),
+        Example(
+            'multiply(parameter(C = 4, init = "ones"))',
+            {"x": "[B, C = 4, H = 3, W = 2]"},
+        ),
+        Example('add(parameter(C = 3, T = 2, init = "zeros"))', {"x": "[B, C = 3]"}),
+    )
+
+    init: Literal["normal", "zeros", "ones"] = "normal"
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        return (Weight("weight", self.extents()),)
+
+    def emit(self, site: Site) -> Emit:
+        args = (positional("size", self.extents()), Arg("init", self.init, "normal"))
+        return Emit("{self}()", (site.outs[0].names,), Make("LearnedTensor", args))
+
+
+class Zeros(_Source):
+    """Tensor of zeros: a first state, a query without content.
+
+    Takes no input and has exactly the axes that are named. It is a buffer, made once,
+    that is not saved with the weights. Costs nothing.
+
+    Args:
+        axes: The axes with their sizes: ``C = 256``.
+    """
+
+    name: ClassVar[str] = "zeros"
+    value: ClassVar[float] = 0.0
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("add(zeros(C = 4))", {"x": "[B, C = 4]"}),
+        Example("add(zeros(T = 3, C = 4))", {"x": "[B, C = 4]"}),
+    )
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        return (Weight("value", self.extents(), learned=False),)
+
+    def emit(self, site: Site) -> Emit:
+        args = (positional("size", self.extents()), positional("fill", self.value))
+        return Emit("{self}()", (site.outs[0].names,), Make("ConstantTensor", args))
+
+
+class Ones(Zeros):
+    """Tensor of ones.
+
+    Takes no input and has exactly the axes that are named. It is a buffer, made once,
+    that is not saved with the weights. Costs nothing.
+
+    Args:
+        axes: The axes with their sizes: ``C = 256``.
+    """
+
+    name: ClassVar[str] = "ones"
+    value: ClassVar[float] = 1.0
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("multiply(ones(C = 4))", {"x": "[B, C = 4, H = 3]"}),
+        Example("add(ones(T = 3, C = 4))", {"x": "[B, C = 4]"}),
+    )
+
+
+def _runtime() -> None:
+    import torch
+    from torch import Tensor, nn  # noqa: F401 - annotations use it
+
+    class LearnedTensor(nn.Module):
+        """A learned tensor that depends on no input."""
+
+        def __init__(self, size: tuple[int, ...], init: str = "normal") -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(size))
+            if init == "normal":
+                nn.init.normal_(self.weight, std=0.02)
+            else:
+                nn.init.constant_(self.weight, float(init == "ones"))
+
+        def forward(self) -> Tensor:
+            return self.weight
+
+    class ConstantTensor(nn.Module):
+        """A tensor of one number, the same for every input."""
+
+        value: Tensor
+
+        def __init__(self, size: tuple[int, ...], fill: float) -> None:
+            super().__init__()
+            self.size = size
+            self.fill = fill
+            self.reset_buffers()
+
+        def reset_buffers(self) -> None:
+            value = torch.full(self.size, self.fill)
+            self.register_buffer("value", value, persistent=False)
+
+        def forward(self) -> Tensor:
+            return self.value

@@ -1,0 +1,146 @@
+"""How information spreads: which input positions an output position depends on.
+
+An op answers with one map per input port and position axis. A map takes the indices
+of an output position, by axis, to the input indices along its own axis; the set for
+a whole position is the product over the input's axes. Sizes are concrete here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+At: TypeAlias = Mapping[str, int]
+
+
+class Reach(Protocol):
+    """One input axis, seen from an output position."""
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The input indices, rising."""
+        ...
+
+
+@dataclass(frozen=True)
+class Same:
+    """Index i depends on index i."""
+
+    axis: str
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The index itself."""
+        return (at[self.axis],)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Every index depends on all of them."""
+
+    size: int
+
+    def sources(self, at: At) -> Sequence[int]:
+        """All indices."""
+        return range(self.size)
+
+
+@dataclass(frozen=True)
+class Upto:
+    """Index i depends on 0 … i: causal attention, a forward recurrence."""
+
+    axis: str
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The prefix that ends here."""
+        return range(at[self.axis] + 1)
+
+
+@dataclass(frozen=True)
+class Taps:
+    """A sliding window, as in convolutions and pools (Araujo et al. 2019)."""
+
+    axis: str
+    size: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    padding: int = 0
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The taps that fall inside the input."""
+        first = at[self.axis] * self.stride - self.padding
+        taps = range(first, first + self.kernel * self.dilation, self.dilation)
+        return [i for i in taps if 0 <= i < self.size]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Windows side by side, shifted by `shift` and cut apart at the border."""
+
+    axis: str
+    size: int
+    window: int
+    shift: int = 0
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The window of this index, as far as it lies inside the input."""
+        turn = (at[self.axis] - self.shift) // self.window
+        start = self.shift + turn * self.window
+        return range(max(0, start), min(self.size, start + self.window))
+
+
+@dataclass(frozen=True)
+class Some:
+    """Every output depends on these indices and no others."""
+
+    indices: tuple[int, ...]
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The fixed indices."""
+        return self.indices
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Index i depends on ``start + step * i`` where that lies inside the input."""
+
+    axis: str
+    size: int
+    start: int = 0
+    step: int = 1
+
+    def sources(self, at: At) -> Sequence[int]:
+        """One index, or none outside the input."""
+        index = self.start + self.step * at[self.axis]
+        return (index,) if 0 <= index < self.size else ()
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One axis of several that were merged, the last running fastest."""
+
+    axis: str
+    size: int
+    inner: int  # the product of the sizes of the axes that run faster
+
+    def sources(self, at: At) -> Sequence[int]:
+        """This axis' share of the merged index."""
+        return (at[self.axis] // self.inner % self.size,)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """An axis that was split in several, the last running fastest."""
+
+    axes: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The index before the split."""
+        index = 0
+        for axis, size in zip(self.axes, self.sizes, strict=True):
+            index = index * size + at[axis]
+        return (index,)
+
+
+Spread: TypeAlias = Mapping[str, Mapping[str, Reach]]  # port → input axis → reach

@@ -1,0 +1,362 @@
+"""Attention inside windows, after Swin."""
+# The module's constructor says what the op says, one argument each.
+# ruff: noqa: PLR0913
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults import WindowDoesNotDivide, WrongValue
+from archdsl.ir.dim import Size, ceil_div, product
+from archdsl.ops.attention import check_heads, near_divisors, projections
+from archdsl.ops.base import (
+    Axes,
+    Cost,
+    Count,
+    Each,
+    Example,
+    Facts,
+    Flag,
+    Inputs,
+    Layout,
+    NonNegativeEach,
+    Op,
+    Outputs,
+    Rate,
+    Tensor,
+    Weight,
+    chosen,
+    each,
+    need_features,
+    same_positions,
+    spelled,
+)
+from archdsl.ops.emit import (
+    Arg,
+    Emit,
+    Make,
+    Site,
+    batch_axes,
+    features_last,
+    positional,
+)
+from archdsl.ops.patch_merge import zeros_behind
+from archdsl.ops.spread import Reach, Spread, Tiles
+
+
+class _Cut(NamedTuple):
+    """How one axis is cut in windows."""
+
+    axis: str
+    size: Size  # after padding
+    declared: int  # the window, as written
+    window: Size  # the window, no larger than the axis
+    moved: int  # the shift, as written
+    shift: int  # the shift, none where the window covers the axis
+
+
+class WindowAttention(Op):
+    """Attention among the positions of each window (Swin).
+
+    Cuts all position axes, or those of `over`, in windows, on any number of axes; other
+    positions are batch. With `shift`, the windows are moved, and those that the border
+    cuts are masked apart. On an axis that a window covers, the axis is the window, and
+    nothing shifts. Four linear maps (q, k, v, out) stand around it, and `heads` must
+    divide C. Costs
+    ``4 * n * C**2 + 2 * M**2 * n * C`` MACs over n positions in windows of M by M, and
+    for each of the ``heads * M**2 * n`` scores 1 operation to scale it, 5 for the
+    softmax, and 1 each to add the position bias and the mask; n counts padding.
+
+    Args:
+        heads: Into how many parts C is cut, each with scores of its own.
+        window: The length of a window, one number or one for each axis.
+        shift: How far the windows are moved, one number or one for each axis.
+        relative_bias: Whether each head adds a learned number to a score, by how far
+            its two positions are apart on each axis.
+        bias: Whether the four linear maps add a learned number to each feature.
+        dropout: The share of weights that training sets to zero.
+        pad: Whether zeros fill an axis up to a multiple of the window; else a window
+            that does not divide it is refused. Padding takes part as it does in
+            torchvision and transformers.
+        over: The position axes that are cut; all, if none is named.
+    """
+
+    name: ClassVar[str] = "window_attention"
+    group: ClassVar[str] = "attention"
+    paper: ClassVar[str] = "Liu et al. 2021, Swin Transformer"
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example("window_attention(2, 3)", {"x": "[B, H = 6, W = 9, C = 4]"}),
+        Example(
+            "window_attention(2, 4, shift = 2, relative_bias = true)",
+            {"x": "[B, C = 4, H = 8, W = 4]"},
+        ),
+        Example(
+            "window_attention(1, [2, 3], [1, 1], true, bias = false, pad = true)",
+            {"x": "[B, H = 5, W = 7, C = 2]"},
+        ),
+        Example("window_attention(2, 3, 1, dropout = 0.1)", {"x": "[B, T = 9, C = 4]"}),
+        Example(
+            "window_attention(2, 2, 1, true, over = [H, W])",
+            {"x": "[B, H = 4, T = 3, W = 6, C = 4]"},
+        ),
+        Example(
+            "window_attention(1, [2, 4, 2], [1, 1, 0], true)",
+            {"x": "[B, D = 4, H = 3, W = 4, C = 2]"},
+        ),
+    )
+
+    heads: Count
+    window: Each
+    shift: NonNegativeEach = 0
+    relative_bias: Flag = False
+    bias: Flag = True
+    dropout: Rate = 0.0
+    pad: Flag = False
+    over: Axes = ()
+
+    def cuts(self, x: Tensor) -> tuple[_Cut, ...]:
+        """How each axis is cut."""
+        axes = chosen(self, x, self.over)
+        windows = each(self, self.window, axes, "window")
+        shifts = each(self, self.shift, axes, "shift")
+        found = []
+        for axis, window, shift in zip(axes, windows, shifts, strict=True):
+            size = x[axis]
+            if isinstance(size, int) and window >= size:
+                found.append(_Cut(axis, size, window, size, shift, 0))
+            else:
+                size = ceil_div(size, window) * window if self.pad else size
+                found.append(_Cut(axis, size, window, window, shift, shift))
+        return tuple(found)
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        x = ins["x"]
+        check_heads(self, self.heads, need_features(self, x), facts)
+        cuts = self.cuts(x)
+        for cut in cuts:
+            if cut.moved >= cut.declared:
+                problem = f"must be less than the window, {cut.declared}"
+                found = spelled(self.shift)
+                fault = WrongValue("window_attention", "shift", problem, found)
+                raise Refused(fault, "shift")
+            if self.pad:
+                facts.at_least(x[cut.axis], cut.window)
+            elif not facts.divides(cut.window, cut.size):
+                raise Refused(self._misfit(cut, cuts), "window")
+        return (x,)
+
+    def _misfit(self, cut: _Cut, cuts: tuple[_Cut, ...]) -> WindowDoesNotDivide:
+        same = cuts if isinstance(self.window, int) else (cut,)
+        sizes = [c.size for c in same if isinstance(c.size, int)]
+        better = near_divisors(cut.declared, math.gcd(*sizes))
+        return WindowDoesNotDivide(cut.declared, cut.axis, cut.size, better)
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        x = ins["x"]
+        cuts = self.cuts(x)
+        inside = product(c.window for c in cuts)
+        weights = list(projections(x["C"], x["C"], x["C"], self.bias))
+        if self.relative_bias:
+            entries = product(2 * c.declared - 1 for c in cuts)
+            weights.append(Weight("relative_bias", (entries, self.heads)))
+            weights.append(Weight("index", (inside, inside), False, itemsize=8))
+        if any(c.shift for c in cuts):
+            windows = product(c.size // c.window for c in cuts)
+            weights.append(Weight("mask", (windows, inside, inside), False))
+        return tuple(weights)
+
+    def cost(self, ins: Inputs, outs: Outputs) -> Cost:
+        x = ins["x"]
+        cuts = self.cuts(x)
+        batch = x.extent(batch_axes(x, tuple(c.axis for c in cuts)))
+        positions = batch * product(c.size for c in cuts)
+        inside = product(c.window for c in cuts)
+        macs = positions * x["C"] * (4 * x["C"] + 2 * inside)
+        scores = positions * inside * self.heads
+        elementwise = {"scale": scores, "softmax": 5 * scores}
+        added = self.relative_bias + any(c.shift for c in cuts)
+        if self.bias or added:
+            linear = 4 * positions * x["C"] if self.bias else 0
+            elementwise["bias"] = linear + added * scores
+        return Cost(macs, elementwise)
+
+    def spread(self, ins: Inputs, outs: Outputs) -> Spread:
+        x = ins["x"]
+        spread: dict[str, Reach] = same_positions(x)
+        for cut in self.cuts(x):
+            size, window = x[cut.axis], cut.window
+            assert isinstance(size, int) and isinstance(window, int)
+            spread[cut.axis] = Tiles(cut.axis, size, window, cut.shift)
+        return {"x": spread}
+
+    def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
+        return {"x": features_last(ins["x"], chosen(self, ins["x"], self.over))}
+
+    def emit(self, site: Site) -> Emit:
+        x = site.ins["x"]
+        cuts = self.cuts(x)
+        make = Make(
+            "WindowAttention",
+            (
+                positional("dim", x["C"]),
+                Arg("heads", self.heads),
+                Arg("window", tuple(c.declared for c in cuts)),
+                Arg("size", tuple(c.size for c in cuts)),
+                Arg("shift", tuple(c.moved for c in cuts)),
+                Arg("relative_bias", self.relative_bias, False),
+                Arg("bias", self.bias, True),
+                Arg("dropout", self.dropout, 0.0),
+            ),
+        )
+        padded, literals = zeros_behind(x, {c.axis: c.size for c in cuts})
+        ahead = len(batch_axes(x, tuple(c.axis for c in cuts)))
+        code = f"{{self}}({padded})"
+        if ahead > 1:
+            code = f"{{self}}({padded}.flatten(0, {ahead - 1}))"
+            code += f".unflatten(0, {{x}}.shape[:{ahead}])"
+        elif not ahead:
+            code = f"{{self}}({padded}[None])[0]"
+        if literals:
+            code += _crop(x, cuts)
+        return Emit(code, (site.layouts["x"],), make, literals)
+
+    def label(self) -> str:
+        window = spelled(self.window)
+        shift = f", shift {spelled(self.shift)}" if self.shift else ""
+        return f"window attention {window}{shift} ×{self.heads}"
+
+
+def _crop(x: Tensor, cuts: tuple[_Cut, ...]) -> str:
+    """Code that takes the padding off again."""
+    words = ["..."]
+    for place, cut in enumerate(cuts, -1 - len(cuts)):
+        words.append(":" if cut.size == x[cut.axis] else f":{{x}}.shape[{place}]")
+    return f"[{', '.join(words)}, :]"
+
+
+def _runtime() -> None:  # noqa: C901 - several small methods
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor, nn  # noqa: F401 - annotations use it
+
+    class WindowAttention(nn.Module):
+        """Multi-head attention inside windows of a map (Liu et al. 2021).
+
+        A map is (B, *size, C), of any number of axes; n is the positions of a window.
+        Windows that are shifted out at one end come in at the other, where a mask
+        keeps apart what does not belong together. A window that covers an axis takes
+        all of it, unshifted.
+        """
+
+        relative_bias: nn.Parameter | None
+        index: Tensor
+        mask: Tensor | None
+
+        def __init__(
+            self,
+            dim: int,
+            heads: int,
+            window: tuple[int, ...],
+            size: tuple[int, ...],
+            shift: tuple[int, ...],
+            *,
+            relative_bias: bool = False,
+            bias: bool = True,
+            dropout: float = 0.0,
+        ) -> None:
+            super().__init__()
+            self.heads = heads
+            self.size = size
+            self.table = tuple(2 * w - 1 for w in window)
+            self.window = tuple(map(min, window, size))
+            moved = zip(shift, window, size, strict=True)
+            self.shift = tuple(s if w < n else 0 for s, w, n in moved)
+            self.grid = tuple(n // w for n, w in zip(size, self.window, strict=True))
+            self.dropout = dropout
+            self.q = nn.Linear(dim, dim, bias)
+            self.k = nn.Linear(dim, dim, bias)
+            self.v = nn.Linear(dim, dim, bias)
+            self.out = nn.Linear(dim, dim, bias)
+            table = nn.Parameter(torch.empty(torch.Size(self.table).numel(), heads))
+            nn.init.trunc_normal_(table, std=0.02)
+            self.relative_bias = table if relative_bias else None
+            self.reset_buffers()
+
+        def reset_buffers(self) -> None:
+            """Makes the tables that follow from the sizes alone."""
+            if self.relative_bias is not None:
+                self.register_buffer("index", self._index(), persistent=False)
+            mask = self._mask() if any(self.shift) else None
+            self.register_buffer("mask", mask, persistent=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self._partition(self._roll(x, -1))  # (B, windows, n, C)
+            y = F.scaled_dot_product_attention(
+                self._split(self.q(x)),  # (B, windows * heads, n, C / heads)
+                self._split(self.k(x)),
+                self._split(self.v(x)),
+                attn_mask=self._added(),
+                dropout_p=self.dropout if self.training else 0.0,
+            )
+            y = y.unflatten(1, (-1, self.heads))  # (B, windows, heads, n, C / heads)
+            y = self.out(y.transpose(2, 3).flatten(3))  # (B, windows, n, C)
+            return self._roll(self._merge(y), 1)  # (B, *size, C)
+
+        def _roll(self, x: Tensor, sign: int) -> Tensor:
+            """The map, shifted by `sign` times the shift of each axis."""
+            if not any(self.shift):
+                return x
+            shift = tuple(sign * s for s in self.shift)
+            return torch.roll(x, shift, tuple(range(1, 1 + len(shift))))
+
+        def _partition(self, x: Tensor) -> Tensor:
+            """(B, *size, C) to (B, windows, n, C)."""
+            for axis, window in enumerate(self.window, 1):
+                x = x.unflatten(axis, (-1, window)).movedim(axis + 1, -2)
+            return x.flatten(1, len(self.grid)).flatten(
+                2, -2
+            )  # from (B, *grid, *window, C)
+
+        def _merge(self, x: Tensor) -> Tensor:
+            """(B, windows, n, C) to (B, *size, C)."""
+            x = x.unflatten(2, self.window).unflatten(1, self.grid)
+            for axis in range(1, 1 + len(self.grid)):
+                x = x.movedim(len(self.grid) + 1, axis + 1).flatten(axis, axis + 1)
+            return x
+
+        def _split(self, x: Tensor) -> Tensor:
+            """(B, windows, n, C) to (B, windows * heads, n, C / heads)."""
+            return x.unflatten(-1, (self.heads, -1)).transpose(2, 3).flatten(1, 2)
+
+        def _added(self) -> Tensor | None:
+            """What is added to the scores, if anything: (1, windows * heads, n, n)."""
+            added = None if self.mask is None else self.mask[:, None]
+            if self.relative_bias is not None:
+                bias = self.relative_bias[self.index].permute(2, 0, 1)  # (heads, n, n)
+                added = bias if added is None else added + bias
+            if added is None:
+                return None
+            windows = torch.Size(self.grid).numel()
+            return added.expand(windows, self.heads, -1, -1).flatten(0, 1)[None]
+
+        def _index(self) -> Tensor:
+            """The entry of the table for each query and key of a window: (n, n)."""
+            places = torch.meshgrid(*map(torch.arange, self.window), indexing="ij")
+            place = torch.stack(places, -1).flatten(0, -2)  # (n, axes)
+            apart = place[:, None] - place  # (n, n, axes)
+            index = torch.zeros_like(apart[..., 0])
+            for axis, width in enumerate(self.table):
+                index = index * width + apart[..., axis] + width // 2
+            return index
+
+        def _mask(self) -> Tensor:
+            """-100 between positions that only the shift brought together."""
+            ends = zip(self.size, self.shift, strict=True)
+            moved = [torch.arange(n) >= n - s for n, s in ends]
+            region = torch.stack(torch.meshgrid(*moved, indexing="ij"), -1)
+            region = self._partition(region[None])[0]  # (windows, n, axes)
+            apart = (region[:, :, None] != region[:, None]).any(-1)
+            return torch.where(apart, -100.0, 0.0)  # (windows, n, n)
