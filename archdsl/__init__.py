@@ -1,8 +1,39 @@
-"""A declarative language and compiler for neural-network architectures."""
+"""A declarative language and compiler for neural-network architectures.
 
-import pathlib
+```
+import archdsl
 
-_root = pathlib.Path(__file__).parent.parent
-if (_root / "grammars").is_dir():
+report = archdsl.analyze("specs/swin_t.arch")  # parameters, MACs, FLOPs, memory
+source = archdsl.compile("specs/swin_t.arch")  # standalone PyTorch, as text
+model = archdsl.load("specs/swin_t.arch")  # the same source, imported
+archdsl.draw("specs/swin_t.arch", "swin.svg")
+```
+
+Nothing but `load` imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if (Path(__file__).parents[1] / "grammars" / "arch.lark").is_file():
     # A checkout: `archdsl.grammars` and `archdsl.specs` stand beside the package.
-    __path__.append(str(_root))
+    __path__.append(str(Path(__file__).parents[1]))
+
+if TYPE_CHECKING:
+    from archdsl.api import analyze, check, compile, draw, load, parse
+    from archdsl.diagnostics import SpecError
+
+__version__ = "0.1.0"
+__all__ = [
+    "SpecError", "__version__", "analyze", "check", "compile", "draw", "load", "parse"
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        home = "archdsl.diagnostics" if name == "SpecError" else "archdsl.api"
+        return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'archdsl' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Analyses: plain functions from a graph to a report."""

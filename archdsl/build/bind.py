@@ -181,12 +181,15 @@ class _Binding:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "missing":
-            return Blamed(Refused(MissingArgument(self.op.name, name, usage(self.op))), None)
+            return Blamed(
+                Refused(MissingArgument(self.op.name, name, usage(self.op))), None
+            )
         problem = first["msg"].removeprefix("Value error, ")
         problem = problem[:1].lower() + problem[1:]
         found = kind(self.fields.get(name))
         return Blamed(
-            Refused(WrongValue(self.op.name, name, problem, found)), self.spans.get(name)
+            Refused(WrongValue(self.op.name, name, problem, found)),
+            self.spans.get(name),
         )
 
 
@@ -196,7 +199,9 @@ def _tensors(value: Value) -> bool:
     return isinstance(value, TensorValue)
 
 
-def bind_op(op: type[Op], given: Sequence[Given]) -> tuple[Op, Tensors, dict[str, Span]]:
+def bind_op(
+    op: type[Op], given: Sequence[Given]
+) -> tuple[Op, Tensors, dict[str, Span]]:
     """The op with its parameters, the tensors given by name, and where each stands.
 
     Raises:
@@ -209,7 +214,7 @@ def bind_op(op: type[Op], given: Sequence[Given]) -> tuple[Op, Tensors, dict[str
         if (many and index == 0 and argument.name is None) or (
             number and not _tensors(argument.value)
         ):
-            binding._port(op.ports[0 if many else 1].name, argument)  # noqa: SLF001
+            binding._port(op.ports[0 if many else 1].name, argument)
         else:
             binding.take(argument)
     return binding.finish(), binding.tensors, binding.spans
@@ -240,7 +245,9 @@ def bind_parameters(
             raise Blamed(Refused(GivenTwice(definition.name, name)), argument.span)
         found[name] = argument
         _no_tensors(definition, name, argument)
-    missing = [p.name.id for p in parameters if p.default is None and p.name.id not in found]
+    missing = [
+        p.name.id for p in parameters if p.default is None and p.name.id not in found
+    ]
     return found, missing
 
 
@@ -253,7 +260,11 @@ def _no_tensors(definition: Definition, name: str, argument: Given) -> None:
     if _tensors(argument.value):
         mend = f"tensors go in brackets: {definition.name}[…](…)"
         fault = WrongValue(
-            f"`{definition.name}`", name, "is a hyperparameter", kind(argument.value), mend
+            f"`{definition.name}`",
+            name,
+            "is a hyperparameter",
+            kind(argument.value),
+            mend,
         )
         raise Blamed(Refused(fault), argument.span)
     step = argument.value

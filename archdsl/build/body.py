@@ -102,7 +102,9 @@ class Body(Steps):
         """What `let` names: a bare name or number as it is, a pipeline's result."""
         if isinstance(e, tree.Conditional):
             truth = self.truth(e.condition)
-            return POISON if truth is None else self._named(e.then if truth else e.other)
+            return (
+                POISON if truth is None else self._named(e.then if truth else e.other)
+            )
         return self.evaluate(e) if isinstance(e, tree.Name) else self.flowing(e)
 
     def define(self, name: tree.Name, value: Value) -> None:
@@ -120,7 +122,9 @@ class Body(Steps):
             return
         if not isinstance(value, StepValue) or isinstance(value.target, LayerValue):
             problem = f"a layer is an op or a block, and this is {kind(value)}"
-            self.define(s.name, self.report(BadArithmetic(problem, "no layer"), s.value.span))
+            self.define(
+                s.name, self.report(BadArithmetic(problem, "no layer"), s.value.span)
+            )
             return
         path = self.namer.fresh(s.name.id)
         layer = LayerValue(s.name.id, value, self.graph, path)
@@ -128,11 +132,15 @@ class Body(Steps):
 
     def _return(self, s: tree.Return) -> None:
         if self.nested:
-            self._misplaced("return", "in a loop", "let the loop's value flow on", s.span)
+            self._misplaced(
+                "return", "in a loop", "let the loop's value flow on", s.span
+            )
         elif self.definition.is_model:
             self._misplaced("return", "in a model", "write `output name = …`", s.span)
         elif self.returned is not None:
-            self._misplaced("return", "after a return", "return all values at once", s.span)
+            self._misplaced(
+                "return", "after a return", "return all values at once", s.span
+            )
         values = [self.flowing(v) for v in s.values]
         flat: list[Value] = []
         for value in values:
@@ -207,7 +215,9 @@ class Body(Steps):
     def _dtype(self, shape: tree.Shape) -> str:
         if shape.dtype and shape.dtype not in DTYPES:
             mend = "the kinds are " + ", ".join(DTYPES)
-            fault = WrongValue("a shape", "the kind of elements", "is unknown", shape.dtype, mend)
+            fault = WrongValue(
+                "a shape", "the kind of elements", "is unknown", shape.dtype, mend
+            )
             self.report(fault, shape.span)
             return "float"
         return shape.dtype or "float"
@@ -243,7 +253,11 @@ class Body(Steps):
             sizes[axis.id] = size  # type: ignore[assignment]
         same = set(sizes) == set(found.names)
         if same and claim.dtype in ("", found.dtype):
-            wrong = [a for a, n in sizes.items() if n is not None and not self._equal(found[a], n)]
+            wrong = [
+                a
+                for a, n in sizes.items()
+                if n is not None and not self._equal(found[a], n)
+            ]
             if not wrong:
                 return True
         self.report(ClaimWrong(claim.span.text.strip(), str(found)), span)
@@ -262,7 +276,9 @@ class Body(Steps):
     def flowing(self, expression: tree.Expr) -> Value:
         """What comes out when what flows goes through an expression's steps."""
         before = self.flow
-        steps = expression.steps if isinstance(expression, tree.Pipeline) else (expression,)
+        steps = (
+            expression.steps if isinstance(expression, tree.Pipeline) else (expression,)
+        )
         for index, step in enumerate(steps):
             self.flow = self._step(step, first=index == 0)
         value, self.flow = self.flow, before
@@ -275,7 +291,11 @@ class Body(Steps):
         if isinstance(e, tree.Conditional):
             truth = self.truth(e.condition)
             chosen = e.then if truth else e.other
-            return POISON if truth is None else self._step(chosen, first=first, label=label)
+            return (
+                POISON
+                if truth is None
+                else self._step(chosen, first=first, label=label)
+            )
         if isinstance(e, tree.Pipeline):
             return self.flowing(e)
         braced = _BRACED.get(type(e))
@@ -297,8 +317,8 @@ class Body(Steps):
         label = e.label.id if e.label else ""
         value = self._step(e.value, first=first, label=label)
         if e.claim is not None and isinstance(value, TensorValue):
-            if not self._check_claim(value.type, e.claim, e.claim.span):
-                value = POISON
+            fits = self._check_claim(value.type, e.claim, e.claim.span)
+            value = value if fits else POISON
         if e.label is not None:
             self.define(e.label, value)
             self.scope.labels[label] = value
@@ -308,9 +328,11 @@ class Body(Steps):
         given = self.arguments(e.arguments)
         before = self.tensor(self.flow, "residual", e.span)
         known = {None, "drop_path"}
-        bad = [g for g in given[1:]] or [g for g in given if g.name not in known]
+        bad = list(given[1:]) or [g for g in given if g.name not in known]
         if bad:
-            fault = TooManyArguments("residual", "one argument", "residual(drop_path = 0.1) { … }")
+            fault = TooManyArguments(
+                "residual", "one argument", "residual(drop_path = 0.1) { … }"
+            )
             self.report(fault, bad[0].span)
         after = self._inner(e.body)
         if before is None or poisoned(after):
@@ -326,7 +348,9 @@ class Body(Steps):
         if given.value == 0 and not isinstance(given.value, bool):
             return after
         named = Given(None, given.value, given.span)
-        return self.apply(StepValue(ops()["drop_path"], (named,), span=given.span), after)
+        return self.apply(
+            StepValue(ops()["drop_path"], (named,), span=given.span), after
+        )
 
     def _inner(self, body: tree.Body) -> Value:
         """The value of a braced body, in a scope of its own; what flows stays."""
@@ -491,7 +515,9 @@ def _first_callee(body: tree.Body) -> str:
             if isinstance(value, tree.Pipeline):
                 value = value.steps[0]
                 continue
-            inner = [getattr(value, f, None) for f in ("function", "base", "value", "then")]
+            inner = [
+                getattr(value, f, None) for f in ("function", "base", "value", "then")
+            ]
             value = next((i for i in inner if i is not None), None)
     return "loop"
 
@@ -566,7 +592,9 @@ def elaborate(
     return graph if body.finish() else None
 
 
-def _enter_tensors(body: Body, definition: Definition, types: Mapping[str, Tensor]) -> None:
+def _enter_tensors(
+    body: Body, definition: Definition, types: Mapping[str, Tensor]
+) -> None:
     for index, name in enumerate(definition.tensor_names()):
         span = definition.node.name.span
         value = body.enter(name, types[name], Span(span.source, span.start, span.start))

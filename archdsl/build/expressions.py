@@ -58,6 +58,7 @@ class Expressions(ABC):
         self.scope = Scope()
         self.namer = Namer()
         self.flow: Value = None
+        self._open_variants: list[object] = []
 
     @abstractmethod
     def apply(self, step: StepValue, flow: Value, label: str = "") -> Value:
@@ -102,7 +103,9 @@ class Expressions(ABC):
             return self.report(NoAttribute(what, axis, "nothing flows here"), span)
         if axis == BATCH:
             mend = "a spec holds for any batch; leave B to the run"
-            return self.report(NoAttribute("a spec", "B, the size of the batch,", mend), span)
+            return self.report(
+                NoAttribute("a spec", "B, the size of the batch,", mend), span
+            )
         if axis not in value.type:
             there = ", ".join(value.type.names)
             return self.report(NoAttribute(what, axis, f"its axes are {there}"), span)
@@ -128,7 +131,8 @@ class Expressions(ABC):
         return AxisName(e.id)
 
     def _name(self, e: tree.Name) -> Value:
-        return self.lookup(e.id, e.span)
+        value = self.lookup(e.id, e.span)
+        return replace(value, span=e.span) if isinstance(value, StepValue) else value
 
     def lookup(self, name: str, span: Span) -> Value:
         """What a name means here: a value, a block, an op, a function."""
@@ -170,13 +174,11 @@ class Expressions(ABC):
             return POISON
         model = isinstance(value, StepValue) and isinstance(value.target, Definition)
         if not model or not value.target.is_model:  # type: ignore[union-attr]
-            problem = f"model `{name}` must be a call of a model, and this is {kind(value)}"
+            problem = (
+                f"model `{name}` must be a call of a model, and this is {kind(value)}"
+            )
             return self.report(BadArithmetic(problem, "not a model"), item.value.span)
         return value
-
-    @property
-    def _open_variants(self) -> list[Any]:
-        return self.__dict__.setdefault("_variants", [])
 
     # -- lists ------------------------------------------------------------------------
 
@@ -240,15 +242,15 @@ class Expressions(ABC):
             return POISON
         if e.operator == "+":
             return arithmetic("+", 0, value)
-        return arithmetic("*", -1, value) if is_number(value) else arithmetic("-", 0, value)
+        return (
+            arithmetic("*", -1, value)
+            if is_number(value)
+            else arithmetic("-", 0, value)
+        )
 
     def _binary(self, e: tree.Binary) -> Value:
         if e.operator in ("and", "or"):
-            left = self.truth(e.left)
-            if left is None or left == (e.operator == "or"):
-                return POISON if left is None else left
-            right = self.truth(e.right)
-            return POISON if right is None else right
+            return self._logic(e)
         left, right = self.number(e.left), self.number(e.right)
         if poisoned((left, right)):
             return POISON
@@ -256,7 +258,16 @@ class Expressions(ABC):
             return self._tensor_arithmetic(e.operator, left, right, e.span)
         return arithmetic(e.operator, left, right)
 
-    def _tensor_arithmetic(self, sign: str, left: Value, right: Value, span: Span) -> Value:
+    def _logic(self, e: tree.Binary) -> Value:
+        """``and``, ``or``: the right side is not looked at where the left decides."""
+        truth = self.truth(e.left)
+        if truth is not None and truth != (e.operator == "or"):
+            truth = self.truth(e.right)
+        return POISON if truth is None else truth
+
+    def _tensor_arithmetic(
+        self, sign: str, left: Value, right: Value, span: Span
+    ) -> Value:
         name = _TENSOR_OPS.get(sign)
         if name is None:
             mend = "tensors go with + - * /"
@@ -306,22 +317,23 @@ class Expressions(ABC):
         given = self.arguments(e.arguments)
         if poisoned(function):
             return POISON
-        values = [self.sized(g.value, g.span) if self._counts(function) else g.value for g in given]
-        if poisoned(tuple(values)):
+        if poisoned(tuple(g.value for g in given)):
             return POISON
         if isinstance(function, Function) or self._is_function(function, given):
-            named = [g for g in given if g.name]
-            if named:
-                problem = f"{function.name} takes no argument by name"
-                return self.report(BadArithmetic(problem, "drop the name"), named[0].span)
-            return call(function.name, values)
+            assert isinstance(function, Function | StepValue)
+            return self._function(function.name, given)
         if not isinstance(function, StepValue):
             problem = f"{kind(function)} cannot be called"
             return self.report(BadArithmetic(problem, "not a step"), e.function.span)
         return function.bound(given, e.function.span)
 
-    def _counts(self, function: Value) -> bool:
-        return isinstance(function, Function)
+    def _function(self, name: str, given: tuple[Given, ...]) -> Value:
+        values = [self.sized(g.value, g.span) for g in given]
+        named = [g for g in given if g.name]
+        if named:
+            problem = f"{name} takes no argument by name"
+            return self.report(BadArithmetic(problem, "drop the name"), named[0].span)
+        return POISON if poisoned(tuple(values)) else call(name, values)
 
     def _is_function(self, step: Value, given: tuple[Given, ...]) -> bool:
         """Whether ``max(…)`` is of numbers; of axes, it is the op."""
@@ -334,7 +346,7 @@ class Expressions(ABC):
     def _brackets(self, e: tree.Brackets) -> Value:
         base = self.evaluate(e.base)
         given = tuple(
-            Given(a.name, self._tensor_argument(a.value), a.span) for a in e.arguments
+            Given(a.name, self.evaluate(a.value), a.span) for a in e.arguments
         )
         if poisoned(base) or poisoned(tuple(g.value for g in given)):
             return POISON
@@ -352,12 +364,13 @@ class Expressions(ABC):
         mend = ""
         if isinstance(base, TensorValue):
             mend = "`select(T, 0)` takes one position, `slice(T, 0, 4)` several"
-        return self.report(BadArithmetic(problem, "not a list or a block", mend), e.span)
+        return self.report(
+            BadArithmetic(problem, "not a list or a block", mend), e.span
+        )
 
-    def _tensor_argument(self, expression: tree.Expr) -> Value:
-        return self.evaluate(expression)
-
-    def _index(self, base: tuple[Value, ...], given: tuple[Given, ...], e: tree.Brackets) -> Value:
+    def _index(
+        self, base: tuple[Value, ...], given: tuple[Given, ...], e: tree.Brackets
+    ) -> Value:
         index = given[0].value if len(given) == 1 and given[0].name is None else None
         if not isinstance(index, int) or isinstance(index, bool):
             problem = "a list is indexed by one whole number"
@@ -376,20 +389,19 @@ class Expressions(ABC):
             return self._size(base, e.name, e.span, what)
         if isinstance(base, StepValue) and e.name == "transposed":
             if isinstance(base.target, LayerValue):
-                    return replace(base, transposed=True, span=e.span)
+                return replace(base, transposed=True, span=e.span)
             mend = f"declare it once: `layer name = {base.name}(…)`"
             return self.report(NoAttribute(what, e.name, mend), e.span)
         mend = "a tensor's sizes are its attributes, such as `x.C`"
         return self.report(NoAttribute(what, e.name, mend), e.span)
 
-    def _flowing(self, e: tree.Expr) -> Value:
-        return self.flowing(e)
-
     def check_count(self, count: int, limit: int, what: str, span: Span) -> bool:
         """Whether a loop is short enough; False after an error."""
         if count <= limit:
             return True
-        self.report(TooMuchWork(f"{what} runs {count:,} times", f"{limit:,} turns"), span)
+        self.report(
+            TooMuchWork(f"{what} runs {count:,} times", f"{limit:,} turns"), span
+        )
         return False
 
 
@@ -407,10 +419,10 @@ _EVALUATE: dict[type, Callable[[Expressions, Any], Value]] = {
     tree.Call: Expressions._call,
     tree.Brackets: Expressions._brackets,
     tree.Attribute: Expressions._attribute,
-    tree.Pipeline: Expressions._flowing,
-    tree.Step: Expressions._flowing,
-    tree.Residual: Expressions._flowing,
-    tree.Repeat: Expressions._flowing,
-    tree.For: Expressions._flowing,
-    tree.If: Expressions._flowing,
+    tree.Pipeline: lambda self, e: self.flowing(e),
+    tree.Step: lambda self, e: self.flowing(e),
+    tree.Residual: lambda self, e: self.flowing(e),
+    tree.Repeat: lambda self, e: self.flowing(e),
+    tree.For: lambda self, e: self.flowing(e),
+    tree.If: lambda self, e: self.flowing(e),
 }

@@ -36,7 +36,8 @@ class Module:
         return [
             n
             for n in self.own
-            if n in self.variants or (n in self.definitions and self.definitions[n].is_model)
+            if n in self.variants
+            or (n in self.definitions and self.definitions[n].is_model)
         ]
 
 
@@ -57,7 +58,9 @@ class Loader:
         """The module of a text; `folder` is where it looks for what it uses."""
         return self._load(source, folder, f"{source.name}")
 
-    def _load(self, source: Source, folder: Path | Traversable | None, key: str) -> Module:
+    def _load(
+        self, source: Source, folder: Path | Traversable | None, key: str
+    ) -> Module:
         file, diagnostics = parse(source)
         self.diagnostics += diagnostics
         module = self._modules[key] = Module(source, file)
@@ -73,7 +76,9 @@ class Loader:
     def _report(self, fault: Fault, span: Span) -> None:
         self.diagnostics.append(Diagnostic(fault, span))
 
-    def _define(self, module: Module, item: tree.Block | tree.Model | tree.Variant) -> None:
+    def _define(
+        self, module: Module, item: tree.Block | tree.Model | tree.Variant
+    ) -> None:
         name = item.name.id
         if name in module.own:
             self._report(DefinedTwice(name), item.name.span)
@@ -86,7 +91,9 @@ class Loader:
             module.definitions[name] = Definition(item, module)
             module.variants.pop(name, None)
 
-    def _use(self, module: Module, use: tree.Use, folder: Path | Traversable | None) -> None:
+    def _use(
+        self, module: Module, use: tree.Use, folder: Path | Traversable | None
+    ) -> None:
         found = _find(use.path, folder)
         if found is None:
             beside = f" ({folder})" if isinstance(folder, Path) else ""
@@ -101,7 +108,7 @@ class Loader:
             return
         if key not in self._modules:
             name = f"{use.path}.arch"
-            text = place.read_text(encoding="utf-8", errors="replace")
+            text = place.read_bytes().decode("utf-8", errors="replace")
             self._load(Source(name, text), root, key)
         self._take(module, use, self._modules[key])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from typing import Any
 
 from archdsl.build.values import Value, kind
 from archdsl.diagnostics import Refused
@@ -13,7 +14,7 @@ from archdsl.ir.dim import Poly
 
 LONGEST_LIST = 100_000
 _BITS = 256  # no size of a network needs more
-_OPERATORS: dict[str, Callable[[object, object], object]] = {
+_OPERATORS: dict[str, Callable[[Any, Any], object]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -22,7 +23,7 @@ _OPERATORS: dict[str, Callable[[object, object], object]] = {
     "%": operator.mod,
     "**": operator.pow,
 }
-_COMPARISONS: dict[str, Callable[[object, object], bool]] = {
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -45,13 +46,8 @@ def arithmetic(sign: str, left: Value, right: Value) -> Value:
     Raises:
         Refused: The operands do not go together, or the result would be huge.
     """
-    if sign == "+" and isinstance(left, tuple) and isinstance(right, tuple):
-        return _bounded((*left, *right))
-    if sign == "*" and isinstance(left, tuple) and isinstance(right, int):
-        _check_length(len(left) * max(right, 0))
-        return left * right
-    if sign == "+" and isinstance(left, str) and isinstance(right, str):
-        return _bounded_text(left + right)
+    if isinstance(left, tuple | str):
+        return _joined(sign, left, right)
     if not (is_number(left) and is_number(right)):
         detail = f"{kind(left)} and {kind(right)}"
         raise _refuse(f"`{sign}` does not go with {detail}", "not two numbers")
@@ -68,9 +64,27 @@ def arithmetic(sign: str, left: Value, right: Value) -> Value:
     return _finite(result)
 
 
+def _joined(sign: str, left: tuple[Value, ...] | str, right: Value) -> Value:
+    """Lists and texts: ``+`` joins two of a kind, ``*`` repeats a list."""
+    if sign == "+" and isinstance(left, tuple) and isinstance(right, tuple):
+        _check_length(len(left) + len(right))
+        return (*left, *right)
+    if sign == "+" and isinstance(left, str) and isinstance(right, str):
+        _check_length(len(left) + len(right))
+        return left + right
+    if sign == "*" and isinstance(left, tuple) and type(right) is int:
+        _check_length(len(left) * max(right, 0))
+        return left * right
+    detail = f"{kind(left)} and {kind(right)}"
+    raise _refuse(f"`{sign}` does not go with {detail}", "not two numbers")
+
+
 def _symbolic(sign: str, left: Value, right: Value) -> Value:
     if isinstance(left, float) or isinstance(right, float):
-        whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in (left, right)]
+        whole = [
+            int(v) if isinstance(v, float) and v.is_integer() else v
+            for v in (left, right)
+        ]
         if any(isinstance(v, float) for v in whole):
             raise _refuse(
                 "an open size goes with whole numbers only", f"{left} {sign} {right}"
@@ -95,7 +109,9 @@ def _check_power(left: object, right: object) -> None:
 
 
 def _finite(result: object) -> Value:
-    if isinstance(result, complex) or (isinstance(result, float) and not math.isfinite(result)):
+    if isinstance(result, complex) or (
+        isinstance(result, float) and not math.isfinite(result)
+    ):
         raise _refuse("the result is not a finite number", "too large")
     if isinstance(result, int) and result.bit_length() > _BITS:
         raise Refused(TooMuchWork("this number is too large", f"{_BITS} bits"))
@@ -106,16 +122,6 @@ def _check_length(length: int) -> None:
     if length > LONGEST_LIST:
         limit = f"{LONGEST_LIST:,} items"
         raise Refused(TooMuchWork(f"this list would have {length:,} items", limit))
-
-
-def _bounded(items: tuple[Value, ...]) -> tuple[Value, ...]:
-    _check_length(len(items))
-    return items
-
-
-def _bounded_text(text: str) -> str:
-    _check_length(len(text))
-    return text
 
 
 def compare(sign: str, left: Value, right: Value) -> bool:
@@ -194,7 +200,11 @@ def _zip(*lists: Value) -> Value:
 
 
 def _numbers(values: tuple[Value, ...], what: str) -> list[int | float]:
-    found = _items(values[0], what) if len(values) == 1 and isinstance(values[0], tuple) else values
+    found = (
+        _items(values[0], what)
+        if len(values) == 1 and isinstance(values[0], tuple)
+        else values
+    )
     if not found or not all(is_number(v) and not isinstance(v, Poly) for v in found):
         raise _refuse(f"{what} takes numbers or a list of them")
     return list(found)  # type: ignore[arg-type]
@@ -220,7 +230,9 @@ def _int(value: Value) -> Value:
     return value if isinstance(value, Poly) else int(_numbers((value,), "int")[0])
 
 
-def _of_one(name: str, function: Callable[[float], int | float]) -> Callable[..., Value]:
+def _of_one(
+    name: str, function: Callable[[float], int | float]
+) -> Callable[..., Value]:
     def apply(value: Value) -> Value:
         try:
             return function(_numbers((value,), name)[0])

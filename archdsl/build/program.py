@@ -197,7 +197,10 @@ def _model(session: Session, module: Module, name: str) -> StepValue | None:
 
 
 def _with_settings(
-    session: Session, definition: Definition, step: StepValue, settings: Mapping[str, str]
+    session: Session,
+    definition: Definition,
+    step: StepValue,
+    settings: Mapping[str, str],
 ) -> dict[str, Value] | None:
     """Hyperparameters by name, those of the command line last; None after an error."""
     known = tuple(p.name.id for p in definition.node.parameters)

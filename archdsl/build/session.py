@@ -1,4 +1,4 @@
-"""One run of the builder: its diagnostics, its memory of specialisations, its limits."""
+"""One run of the builder: diagnostics, memory of specialisations, limits."""
 
 from __future__ import annotations
 
@@ -105,7 +105,10 @@ def origin(graph: Graph, value: TensorValue, axis: str) -> Note | None:
         ref = came[0]
     if node.span.start == node.span.end:
         return None
-    return Note(f"{axis} = {size} comes from {node.path[-1] if node.path else 'here'}", node.span)
+    return Note(
+        f"{axis} = {size} comes from {node.path[-1] if node.path else 'here'}",
+        node.span,
+    )
 
 
 def _has(tensor: Tensor, axis: str, size: object) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from archdsl.build.bind import (
     Blamed,
     bind_op,
@@ -67,13 +69,29 @@ class Steps(Expressions):
 
     # -- ops ---------------------------------------------------------------------------
 
-    def _op_step(self, op_type: type[Op], step: StepValue, flow: Value, label: str) -> Value:
-        op, tensors, spans = bind_op(op_type, step.given)
+    def _op_step(
+        self, op_type: type[Op], step: StepValue, flow: Value, label: str
+    ) -> Value:
+        path, self.path = self.path, None
+        given = [replace(g, value=self._made(g.value)) for g in step.given]
+        if poisoned(tuple(g.value for g in given)):
+            return POISON
+        op, tensors, spans = bind_op(op_type, given)
         sources = self._sources(op, tensors, flow, step.span)
         if sources is None:
             return POISON
-        path = self._take_path(op.name, label)
+        path = path or self.namer.fresh(op.name, label)
         return self._add_op(op, sources, path, step.span, spans, label)
+
+    def _made(self, value: Value) -> Value:
+        """A step without inputs, such as ``parameter(C = 4)``, as what it makes."""
+        if isinstance(value, tuple) and not poisoned(value):
+            return tuple(map(self._made, value))
+        target = value.target if isinstance(value, StepValue) else None
+        if isinstance(target, type) and not target.ports:
+            assert isinstance(value, StepValue)
+            return self.apply(value, None)
+        return value
 
     def _add_op(
         self,
@@ -102,14 +120,21 @@ class Steps(Expressions):
         ]
         return tuple(dict.fromkeys(n for n in notes if n is not None))
 
-    def _sources(self, op: Op, tensors: Sources, flow: Value, span: Span) -> Sources | None:
+    def _sources(
+        self, op: Op, tensors: Sources, flow: Value, span: Span
+    ) -> Sources | None:
         """The tensors by port, in the order of the ports; None after an error."""
         found: Sources = {}
         for index, port in enumerate(op.ports):
             if port.many:
                 found |= {k: v for k, v in tensors.items() if k.startswith(port.name)}
                 if not found:
-                    self.report(MissingArgument(op.name, "a list of tensors", f"{op.name}([a, b])"), span)
+                    self.report(
+                        MissingArgument(
+                            op.name, "a list of tensors", f"{op.name}([a, b])"
+                        ),
+                        span,
+                    )
                     return None
             elif port.name in tensors:
                 found[port.name] = tensors[port.name]
@@ -185,7 +210,9 @@ class Steps(Expressions):
 
     # -- blocks --------------------------------------------------------------------------
 
-    def _block(self, step: StepValue, definition: Definition, flow: Value, label: str) -> Value:
+    def _block(
+        self, step: StepValue, definition: Definition, flow: Value, label: str
+    ) -> Value:
         graph, sources = self._specialised(step, definition, flow)
         if graph is None:
             return POISON
@@ -195,11 +222,13 @@ class Steps(Expressions):
     def _specialised(
         self, step: StepValue, definition: Definition, flow: Value
     ) -> tuple[Graph | None, Sources]:
-        from archdsl.build.body import specialise  # noqa: PLC0415
+        from archdsl.build.body import specialise
 
         found, missing = bind_parameters(definition, step.given)
         if missing:
-            fault = MissingArgument(f"`{definition.name}`", missing[0], block_usage(definition))
+            fault = MissingArgument(
+                f"`{definition.name}`", missing[0], block_usage(definition)
+            )
             self.report(fault, step.span)
             return None, {}
         sources = self._block_sources(step, definition, flow)
@@ -225,13 +254,15 @@ class Steps(Expressions):
         if len(positional) < len(free) and free[0] == names[0]:
             chosen[free.pop(0)] = Given(None, flow, step.span)
         chosen |= dict(zip(free, positional, strict=False))
-        chosen |= {n: g for n, g in named.items() if n is not None}
+        chosen |= named
         if len(positional) != len(free) or set(named) - set(names):
             self._wrong_tensors(step, definition, names)
             return None
         return self._checked(definition, {n: chosen[n] for n in names})
 
-    def _checked(self, definition: Definition, chosen: dict[str, Given]) -> Sources | None:
+    def _checked(
+        self, definition: Definition, chosen: dict[str, Given]
+    ) -> Sources | None:
         sources: Sources = {}
         for name, given in chosen.items():
             value = self.tensor(given.value, definition.name, given.span)
@@ -245,7 +276,9 @@ class Steps(Expressions):
     ) -> None:
         takes = f"{len(names)} tensor{'s' * (len(names) != 1)} ({', '.join(names)})"
         gets = f"{len(step.tensors or ())} in brackets"
-        fault = WrongTensors(f"`{definition.name}`", takes, gets, block_usage(definition))
+        fault = WrongTensors(
+            f"`{definition.name}`", takes, gets, block_usage(definition)
+        )
         self.report(fault, step.span)
 
     # -- shared layers ---------------------------------------------------------------------
@@ -261,16 +294,23 @@ class Steps(Expressions):
             return self._transposed(step, layer, flow)
         self.path = layer.path
         inner = StepValue(
-            layer.step.target, layer.step.given, step.tensors or layer.step.tensors, span=step.span
+            layer.step.target,
+            layer.step.given,
+            step.tensors or layer.step.tensors,
+            span=step.span,
         )
         before = len(self.graph)
         value = self._apply(inner, flow, "")
         self.path = None
         if poisoned(value) or len(self.graph) == before:
             return value
-        return self._same_weights(layer, self.graph[len(self.graph) - 1], value, step.span)
+        return self._same_weights(
+            layer, self.graph[len(self.graph) - 1], value, step.span
+        )
 
-    def _same_weights(self, layer: LayerValue, node: Node, value: Value, span: Span) -> Value:
+    def _same_weights(
+        self, layer: LayerValue, node: Node, value: Value, span: Span
+    ) -> Value:
         if layer.first is None:
             layer.first = node
             return value
@@ -295,11 +335,15 @@ class Steps(Expressions):
             mend = f"let something flow through `{layer.name}` first"
             if first is not None:
                 mend = "only a linear or an embedding can be used the other way round"
-            return self.report(NoAttribute(f"`{layer.name}`", "transposed", mend), step.span)
+            return self.report(
+                NoAttribute(f"`{layer.name}`", "transposed", mend), step.span
+            )
         made = Transposed.of(first.payload, self.graph.ins(first))
         if made is None:
             mend = "only a linear or an embedding can be used the other way round"
-            return self.report(NoAttribute(f"`{layer.name}`", "transposed", mend), step.span)
+            return self.report(
+                NoAttribute(f"`{layer.name}`", "transposed", mend), step.span
+            )
         sources = self._sources(made, {}, flow, step.span)
         if sources is None:
             return POISON

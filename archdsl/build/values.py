@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Path, Ref
@@ -116,10 +116,20 @@ class StepValue:
         return replace(self, given=(*kept, *given), span=span)
 
 
-Value: TypeAlias = Union[
-    None, bool, int, float, str, Poly, AxisName, TensorValue, StepValue, Function,
-    tuple["Value", ...], Poison,
-]  # fmt: skip
+Value: TypeAlias = (
+    bool
+    | int
+    | float
+    | str
+    | Poly
+    | AxisName
+    | TensorValue
+    | StepValue
+    | Function
+    | tuple["Value", ...]
+    | Poison
+    | None
+)
 
 
 def poisoned(value: object) -> bool:

@@ -90,7 +90,7 @@ class SpecError(ValueError):
         super().__init__(self._text())
 
     def _text(self) -> str:
-        from archdsl.diagnostics.render import render  # noqa: PLC0415
+        from archdsl.diagnostics.render import render
 
         return "\n" + render(self.diagnostics)
 

@@ -98,21 +98,10 @@ class RecursiveBlock(Fault):
 
 
 @dataclass(frozen=True)
-class ImportFaulty(Fault):
-    """A `use` of a file that has errors of its own."""
-
-    code = "E207"
-    title = "`{path}` has errors"
-    label = "used here"
-
-    path: str
-
-
-@dataclass(frozen=True)
 class OpClash(Fault):
     """Two packages that bring an op of one name."""
 
-    code = "E208"
+    code = "E207"
     title = "two ops are called `{name}`: {first} and {second}"
     label = "which one?"
     help = "uninstall one of the two packages"
@@ -476,7 +465,7 @@ class WrongTensors(Fault):
     usage: str
 
 
-# --- E5xx: models and files ------------------------------------------------------------
+# --- E5xx: models and files ----------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -608,10 +597,10 @@ class RequirementFailed(Fault):
     """A `require` that does not hold."""
 
     code = "E509"
-    title = "{message}"
+    title = "{said}"
     label = "required here"
 
-    message: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -626,7 +615,7 @@ class NoResult(Fault):
     what: str
 
 
-# --- E6xx: limits ------------------------------------------------------------------------
+# --- E6xx: limits --------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -36,15 +36,18 @@ def _columns(text: str) -> int:
     return len(text) + wide - marks
 
 
-def _excerpt(span: Span, label: str, paint: Paint) -> list[str]:
-    line, column = span.source.position(span.start)
-    text = _printable(span.source.line(line))
-    length = max(1, min(span.end - span.start, len(text) - column + 1))
-    start = column - 1
+def _window(text: str, start: int) -> tuple[str, int]:
+    """A line of bounded width around a column, and where the column is in it."""
+    cut = 0
     if len(text) > _WIDTH:
         cut = max(0, min(start - _WIDTH // 3, len(text) - _WIDTH))
-        text, start = text[cut : cut + _WIDTH], start - cut
-        length = max(1, min(length, len(text) - start))
+    return _printable(text[cut : cut + _WIDTH]), start - cut
+
+
+def _excerpt(span: Span, label: str, paint: Paint) -> list[str]:
+    line, column = span.source.position(span.start)
+    text, start = _window(span.source.line(line), column - 1)
+    length = max(1, min(span.end - span.start, len(text) - start))
     number = str(line)
     pad = " " * len(number)
     before = " " * _columns(text[:start])

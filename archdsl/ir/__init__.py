@@ -1,0 +1,1 @@
+"""Sizes, tensors of named axes, and the graph."""

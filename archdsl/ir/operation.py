@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from archdsl.ir.dim import Size, product
 from archdsl.ir.tensor import Tensor
@@ -49,6 +49,7 @@ class Cost:
         return total
 
 
+@runtime_checkable
 class Operation(Protocol):
     """The questions that the graph and the analyses put to an op."""
 

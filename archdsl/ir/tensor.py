@@ -78,7 +78,6 @@ class Tensor:
 
     def __str__(self) -> str:
         inside = ", ".join(
-            n if n == BATCH and size == 1 else f"{n} = {size}"
-            for n, size in self.axes
+            n if n == BATCH and size == 1 else f"{n} = {size}" for n, size in self.axes
         )
         return f"{'' if self.dtype == 'float' else self.dtype}[{inside}]"

@@ -59,7 +59,7 @@ class _Arithmetic(Op):
         if other.dtype != x.dtype:
             raise Refused(WrongDtype(self.name, x.dtype, other.dtype), "other")
         shared = [a for a in x.names if a in other]
-        need_equal(self, facts, (x, other), shared, _projection(x))
+        need_equal(self, facts, (x, other), shared, _projection(x), "other")
         new = [a for a in other.axes if a[0] not in x]
         ahead = [a for a in new if a[0] == BATCH]
         behind = [a for a in new if a[0] != BATCH]
@@ -114,7 +114,9 @@ def _projection(x: Tensor) -> str:
 
 def _joined(ins: Inputs, layouts: Mapping[str, Layout]) -> Layout:
     """The layout of the operand with the most axes, and the axes that it lacks."""
-    full = list(max(layouts.values(), key=lambda layout: len(layout)))
+    full: list[str] = []
+    for layout in layouts.values():
+        full = list(layout) if len(layout) > len(full) else full
     for tensor in ins.values():
         for axis in tensor.names:
             if axis not in full:

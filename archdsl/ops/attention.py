@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from archdsl.diagnostics import Refused
@@ -37,21 +39,23 @@ from archdsl.ops.emit import (
     batch_axes,
     positional,
 )
-from archdsl.ops.spread import Reach, Same, Spread, Upto, Whole
+from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
 
 
-def near_divisors(number: int, size: int) -> str:
-    """The divisors of a size that are next to a number, for a help."""
-    found = [d for d in range(2, size + 1) if size % d == 0]
+def near_divisors(number: int, size: int) -> list[int]:
+    """The divisors of a size that are next to a number, 1 left out."""
+    small = [d for d in range(1, min(math.isqrt(size), 10**5) + 1) if size % d == 0]
+    found = sorted({d for low in small for d in (low, size // low)} - {1})
     below, above = [d for d in found if d < number], [d for d in found if d > number]
-    return " or ".join(map(str, (*below[-1:], *above[:1]))) or "1"
+    return below[-1:] + above[:1]
 
 
 def check_heads(op: Op, heads: int, size: Size, facts: Facts) -> None:
     """Refuses heads that do not divide C."""
     if facts.divides(heads, size):
         return
-    mend = f"use heads = {near_divisors(heads, size)}" if isinstance(size, int) else ""
+    better = near_divisors(heads, size) if isinstance(size, int) else []
+    mend = "use heads = " + " or ".join(map(str, better or [1]))
     raise Refused(NotDivisible("heads", heads, "C", size, mend), "heads")
 
 
@@ -63,6 +67,25 @@ def projections(size: Size, key: Size, value: Size, bias: bool) -> tuple[Weight,
         if bias:
             weights.append(Weight(f"{name}.bias", (size,)))
     return tuple(weights)
+
+
+@dataclass(frozen=True)
+class _Weighing:
+    """An axis of what only weighs others: without effect where there is but one."""
+
+    reach: Reach
+    asked: tuple[Reach, ...]
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The indices that have a say in the weights."""
+        several = any(len(reach.sources(at)) > 1 for reach in self.asked)
+        return self.reach.sources(at) if several else ()
+
+
+def _weighing(
+    reaches: Mapping[str, Reach], asked: Mapping[str, Reach]
+) -> dict[str, Reach]:
+    return {a: _Weighing(r, tuple(asked.values())) for a, r in reaches.items()}
 
 
 class _Roles(NamedTuple):
@@ -139,7 +162,7 @@ class Attention(Op):
         asking = chosen(self, x, self.over)
         batch = tuple(p for p in x.positions if p not in asking)
         own = tuple(p for p in key.positions if p not in batch)
-        asked = asking if key is x else own
+        asked = own if "key" in ins else asking
         return _Roles(x, key, ins.get("value", key), batch, asking, asked)
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
@@ -153,7 +176,7 @@ class Attention(Op):
             raise Refused(WrongAxes("attention", needs, str(r.key)), "key")
         need_axes(self, r.value, r.asked, "value")
         need_axes(self, r.key, r.value.positions, "value")
-        need_equal(self, facts, (r.key, r.value), r.asked)
+        need_equal(self, facts, (r.key, r.value), r.asked, at="value")
         if self.causal:
             self._check_causal(r, facts)
         return (r.x,)
@@ -166,7 +189,7 @@ class Attention(Op):
             mend = "a tensor gets the batch by adding it to one that has B"
             raise Refused(WrongAxes("attention", needs, str(bare), mend), port)
         need_axes(self, other, r.batch, port)
-        need_equal(self, facts, (r.x, other), r.batch)
+        need_equal(self, facts, (r.x, other), r.batch, at=port)
 
     def _check_causal(self, r: _Roles, facts: Facts) -> None:
         if len(r.asking) > 1 or len(r.asked) > 1:
@@ -210,7 +233,10 @@ class Attention(Op):
             asked[axis] = Upto(r.asking[0]) if self.causal else Whole(size)
         spread = {port: {**beside, **asked} for port in ins}
         if "key" in ins:
-            spread["x"] = {**beside, **asking}
+            spread["x"] = _weighing({**beside, **asking}, asked)
+        if "value" in ins:
+            weighed = "key" if "key" in ins else "x"
+            spread[weighed] = _weighing(spread[weighed], asked)
         return spread
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
@@ -259,7 +285,7 @@ def _row(port: str, ahead: int, count: int) -> str:
 
 def _runtime() -> None:
     import torch.nn.functional as F
-    from torch import Tensor, nn  # noqa: F401 - annotations use it
+    from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
 
     class Attention(nn.Module):
         """Multi-head attention (Vaswani et al. 2017).

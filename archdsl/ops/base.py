@@ -7,8 +7,8 @@ against PyTorch on its own `examples`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
@@ -112,14 +112,15 @@ def _axes(value: object) -> tuple[str, ...]:
     return names
 
 
-def _each(check: Any) -> Any:  # noqa: ANN401
+def _each(
+    check: Callable[[object], int],
+) -> Callable[[object], int | tuple[int, ...]]:
     def validate(value: object) -> int | tuple[int, ...]:
         if isinstance(value, tuple | list):
             if not value:
                 raise ValueError("must have a number for each axis")
             return tuple(check(v) for v in value)
-        number: int = check(value)
-        return number
+        return check(value)
 
     return validate
 
@@ -136,7 +137,7 @@ Axes = Annotated[tuple[str, ...], PlainValidator(_axes)]  # one or several, or (
 Each = Annotated[int | tuple[int, ...], PlainValidator(_each(_count))]
 NonNegativeEach = Annotated[int | tuple[int, ...], PlainValidator(_each(_natural))]
 AxisSizes = Annotated[  # ``N = 100, C = 256``; None for a size that is inferred
-    tuple[tuple[str, int | Poly | None], ...], BeforeValidator(lambda v: tuple(v))
+    tuple[tuple[str, int | Poly | None], ...], BeforeValidator(tuple)
 ]
 
 
@@ -295,7 +296,7 @@ class Facts:
 
     def divides(self, by: Size, size: Size) -> bool:
         """Whether `by` divides `size`; assumed, and written down, where it is open."""
-        from archdsl.ir.dim import divides  # noqa: PLC0415
+        from archdsl.ir.dim import divides
 
         answer = divides(by, size)
         if answer is None:
@@ -304,7 +305,7 @@ class Facts:
 
     def at_least(self, size: Size, bound: Size) -> bool:
         """Whether ``size >= bound``; assumed, and written down, where it is open."""
-        from archdsl.ir.dim import at_least  # noqa: PLC0415
+        from archdsl.ir.dim import at_least
 
         answer = at_least(size, bound)
         if answer is None:
@@ -361,6 +362,7 @@ def need_equal(
     sides: tuple[Tensor, Tensor],
     axes: Iterable[str],
     mend: str = "",
+    at: str = "",
 ) -> None:
     """Refuses if one of the axes has another size in the second tensor.
 
@@ -370,15 +372,15 @@ def need_equal(
         sides: The two tensors.
         axes: Axes that both have.
         mend: What helps where it is C that differs.
+        at: The argument to blame.
     """
     left, right = sides
     shapes = str(left), str(right)
     for axis in axes:
         if not facts.equal(left[axis], right[axis]):
             help_ = mend if axis == FEATURES else ""
-            raise Refused(
-                SizesDiffer(op.name, axis, left[axis], right[axis], *shapes, help_)
-            )
+            fault = SizesDiffer(op.name, axis, left[axis], right[axis], *shapes, help_)
+            raise Refused(fault, at)
 
 
 def chosen(op: Op, tensor: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
@@ -396,9 +398,11 @@ def chosen(op: Op, tensor: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
     return tensor.positions
 
 
-def each(op: Op, value: int | tuple[int, ...], axes: tuple[str, ...], at: str) -> tuple[int, ...]:
+def each(
+    op: Op, value: int | tuple[int, ...], axes: tuple[str, ...], at: str
+) -> tuple[int, ...]:
     """One number for each axis, from a number or a list."""
-    from archdsl.diagnostics.faults import WrongValue  # noqa: PLC0415
+    from archdsl.diagnostics.faults import WrongValue
 
     if isinstance(value, int):
         return (value,) * len(axes)

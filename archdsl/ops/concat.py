@@ -77,7 +77,7 @@ class Concat(Op):
         need_axes(self, other, first.names, "xs")
         need_axes(self, first, other.names, "xs")
         rest = [a for a in first.names if a != self.over]
-        need_equal(self, facts, (first, other), rest)
+        need_equal(self, facts, (first, other), rest, at="xs")
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         spread: dict[str, dict[str, Reach]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
@@ -17,6 +17,7 @@ from archdsl.ops.base import (
     Facts,
     Flag,
     Inputs,
+    Layout,
     NonNegativeEach,
     Op,
     Outputs,
@@ -32,7 +33,6 @@ from archdsl.ops.base import (
 from archdsl.ops.emit import (
     Arg,
     Emit,
-    Layout,
     Make,
     Site,
     batch_axes,
@@ -68,8 +68,8 @@ def fold(template: str, tensor: Tensor, over: tuple[str, ...]) -> str:
     count = len(batch_axes(tensor, over))
     if count == 1:
         return template
-    inner = template.replace("{x}", "{x}.flatten(0, %d)" % (count - 1))
-    return inner + ".unflatten(0, {x}.shape[:%d])" % count if count else template
+    inner = template.replace("{x}", f"{{x}}.flatten(0, {count - 1})")
+    return f"{inner}.unflatten(0, {{x}}.shape[:{count}])" if count else template
 
 
 class Conv(Op):
@@ -196,7 +196,7 @@ def _tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else value
 
 
-def _one(values: object) -> int | tuple[int, ...]:
+def _one(values: Iterable[int]) -> int | tuple[int, ...]:
     """One number where all are equal, as people write it."""
-    numbers: tuple[int, ...] = tuple(values)  # type: ignore[call-overload]
+    numbers = tuple(values)
     return numbers[0] if len(set(numbers)) == 1 else numbers

@@ -16,7 +16,9 @@ from archdsl.ir.operation import Inputs, Outputs
 from archdsl.ir.tensor import BATCH, FEATURES, Layout, Tensor
 
 # An open size is refused by the compiler where it would have to be a number.
-Literal: TypeAlias = Union[None, bool, int, float, str, Poly, tuple["Literal", ...]]
+Literal: TypeAlias = Union[  # noqa: UP007 - it refers to itself
+    bool, int, float, str, Poly, tuple["Literal", ...], None
+]
 
 
 class _Required:

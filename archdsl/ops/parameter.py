@@ -46,9 +46,11 @@ class _Source(Op):
         """The axes, all of which must have a size."""
         known: dict[str, Size] = {}
         for axis, size in self.axes:
-            if size is None or (isinstance(size, int) and size < 1):
-                problem = "needs a size" if size is None else "must be at least 1"
-                fault = WrongValue(self.name, axis, problem, str(size or axis))
+            if size is None:
+                fault = WrongValue(self.name, axis, "needs a size", "only a name")
+                raise Refused(fault, "axes")
+            if isinstance(size, int) and size < 1:
+                fault = WrongValue(self.name, axis, "must be at least 1", str(size))
                 raise Refused(fault, "axes")
             known[axis] = size
         return tuple(known.items())
@@ -138,7 +140,7 @@ class Ones(Zeros):
 
 def _runtime() -> None:
     import torch
-    from torch import Tensor, nn  # noqa: F401 - annotations use it
+    from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
 
     class LearnedTensor(nn.Module):
         """A learned tensor that depends on no input."""

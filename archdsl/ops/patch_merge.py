@@ -96,7 +96,7 @@ class PatchMerge(Op):
                 mend = "patch_merge(pad = true) adds a row of zeros"
                 fault = NotDivisible("patch_merge's factor", 2, axis, x[axis], mend)
                 raise Refused(fault)
-            halves[axis] = ceil_div(x[axis], 2)
+            halves[axis] = ceil_div(x[axis], 2) if self.pad else x[axis] // 2
         return (x.resized({**halves, "C": self.features or 2 * size}),)
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
@@ -136,7 +136,8 @@ class PatchMerge(Op):
                 Arg("axes", len(over), 2),
             ),
         )
-        padded, literals = zeros_behind(x, {a: 2 * site.outs[0][a] for a in over})
+        grown = {a: 2 * site.outs[0][a] if self.pad else x[a] for a in over}
+        padded, literals = zeros_behind(x, grown)
         return Emit(f"{{self}}({padded})", (site.layouts["x"],), make, literals)
 
     def label(self) -> str:
@@ -144,7 +145,7 @@ class PatchMerge(Op):
 
 
 def _runtime() -> None:
-    from torch import Tensor, nn  # noqa: F401 - annotations use it
+    from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
 
     class PatchMerging(nn.Module):
         """Joins neighbours two by two along each axis (Liu et al. 2021)."""

@@ -150,7 +150,7 @@ class ClassToken(Op):
 
 def _runtime() -> None:
     import torch
-    from torch import Tensor, nn  # noqa: F401 - annotations use it
+    from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
 
     class PositionEmbedding(nn.Module):
         """A learned vector for each position."""

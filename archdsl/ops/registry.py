@@ -25,7 +25,7 @@ def _of_module(name: str) -> Iterable[type[Op]]:
 
 
 def _plugins() -> Iterable[type[Op]]:
-    from importlib.metadata import entry_points  # noqa: PLC0415
+    from importlib.metadata import entry_points
 
     for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
         loaded = entry.load()

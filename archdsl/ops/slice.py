@@ -68,8 +68,7 @@ class Slice(Op):
         start, stop = self.bounds(size)
         _inside(facts, self.start, "start", self.axis, size)
         if self.stop is not None:
-            last = self.stop - (self.stop > 0)
-            _inside(facts, last, "stop", self.axis, size)
+            _inside(facts, self.stop, "stop", self.axis, size, end=True)
         if not facts.at_least(stop, start + 1):
             problem = f"must come after the start, {start}"
             raise Refused(WrongValue("slice", "stop", problem, str(stop)), "stop")
@@ -173,8 +172,11 @@ def _place(index: int, size: Size) -> Size:
     return index if index >= 0 else size + index
 
 
-def _inside(facts: Facts, index: int, at: str, axis: str, size: Size) -> None:
-    if not facts.at_least(size, index + 1 if index >= 0 else -index):
+def _inside(
+    facts: Facts, index: int, at: str, axis: str, size: Size, *, end: bool = False
+) -> None:
+    """Refuses an index that is not there; an end may be one behind the last."""
+    if not facts.at_least(size, index + (not end) if index >= 0 else -index):
         raise Refused(BadIndex(f"axis {axis}", index, f"size {size}"), at)
 
 

@@ -1,6 +1,5 @@
 """Attention inside windows, after Swin."""
 # The module's constructor says what the op says, one argument each.
-# ruff: noqa: PLR0913
 
 from __future__ import annotations
 
@@ -149,9 +148,13 @@ class WindowAttention(Op):
         return (x,)
 
     def _misfit(self, cut: _Cut, cuts: tuple[_Cut, ...]) -> WindowDoesNotDivide:
-        same = cuts if isinstance(self.window, int) else (cut,)
-        sizes = [c.size for c in same if isinstance(c.size, int)]
-        better = near_divisors(cut.declared, math.gcd(*sizes))
+        """The fault, with windows that fit: one number, or one for each axis."""
+        cut_up = [c.size for c in cuts if isinstance(c.size, int)]
+        shared = near_divisors(cut.declared, math.gcd(*cut_up))
+        if isinstance(self.window, int) and shared:
+            better = " or ".join(map(str, shared))
+        else:
+            better = spelled([_nearest(c.declared, c.size) for c in cuts])
         return WindowDoesNotDivide(cut.declared, cut.axis, cut.size, better)
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
@@ -229,18 +232,29 @@ class WindowAttention(Op):
         return f"window attention {window}{shift} ×{self.heads}"
 
 
+def _nearest(window: int, size: Size) -> int:
+    """The window that is next to one and divides an axis."""
+    if not isinstance(size, int) or size % window == 0:
+        return window
+    found = near_divisors(window, size) or [1]
+    return min(found, key=lambda d: abs(d - window))
+
+
 def _crop(x: Tensor, cuts: tuple[_Cut, ...]) -> str:
     """Code that takes the padding off again."""
     words = ["..."]
     for place, cut in enumerate(cuts, -1 - len(cuts)):
-        words.append(":" if cut.size == x[cut.axis] else f":{{x}}.shape[{place}]")
+        if cut.size != x[cut.axis]:
+            words.append(f":{{x}}.shape[{place}]")
+        elif len(words) > 1:
+            words.append(":")
     return f"[{', '.join(words)}, :]"
 
 
-def _runtime() -> None:  # noqa: C901 - several small methods
+def _runtime() -> None:  # noqa: C901 - classes, not branches
     import torch
     import torch.nn.functional as F
-    from torch import Tensor, nn  # noqa: F401 - annotations use it
+    from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
 
     class WindowAttention(nn.Module):
         """Multi-head attention inside windows of a map (Liu et al. 2021).
@@ -316,9 +330,8 @@ def _runtime() -> None:  # noqa: C901 - several small methods
             """(B, *size, C) to (B, windows, n, C)."""
             for axis, window in enumerate(self.window, 1):
                 x = x.unflatten(axis, (-1, window)).movedim(axis + 1, -2)
-            return x.flatten(1, len(self.grid)).flatten(
-                2, -2
-            )  # from (B, *grid, *window, C)
+            x = x.flatten(1, len(self.grid))  # (B, windows, *window, C)
+            return x.flatten(2, -2)
 
         def _merge(self, x: Tensor) -> Tensor:
             """(B, windows, n, C) to (B, *size, C)."""

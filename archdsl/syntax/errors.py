@@ -133,20 +133,24 @@ def _wrong_keyword(place: Place) -> Finding | None:
     """A keyword misspelt, or another language's."""
     for index, known in _suspects(place):
         word = place.words[index]
-        if word.kind != "NAME":
-            continue
-        here = index == place.at
-        hint = _OTHERS_WORDS.get(word.text, "")
-        meant = _READ_AS.get(word.text)
-        if not hint:
-            meant = _nearest(word.text, known)
-            hint = f"did you mean `{meant}`?" if meant else ""
+        hint, meant = _meant(word, known)
         if hint:
             instead = None
-            if here and meant is not None:
+            if index == place.at and meant is not None:
                 instead = [_as(word, text) for text in meant.split()]
             return Finding(WrongKeyword(word.text, hint), _on(word), instead)
     return None
+
+
+def _meant(word: Word, known: tuple[str, ...]) -> tuple[str, str | None]:
+    """A hint at the keyword that was meant, and the words to read for it."""
+    text = word.text
+    if word.kind == "NAME" and text in _OTHERS_WORDS:
+        return _OTHERS_WORDS[text], _READ_AS.get(text)
+    meant = text.lower() if word.kind == "AXIS" and text.lower() in known else None
+    if word.kind == "NAME":
+        meant = _nearest(text, known)
+    return (f"did you mean `{meant}`?" if meant else ""), meant
 
 
 def _suspects(place: Place) -> list[tuple[int, tuple[str, ...]]]:

@@ -17,8 +17,9 @@ DEEPEST = 200  # nodes in nodes: what comes later may recurse
 class _Rule(NamedTuple):
     origin: str
     size: int
-    gather: Callable[..., Any] | None  # makes a list or chooses a part
     make: Callable[..., Any] | None  # makes a node
+    gather: Callable[..., Any]  # makes a list, or chooses a part
+    renames: bool  # has one part, which stays as it is
 
 
 class _Tables(NamedTuple):
@@ -39,7 +40,7 @@ class TooDeepError(Exception):
 def _tables() -> _Tables:
     known = table()
     rules = [
-        _Rule(origin, size, LISTS.get(action), NODES.get(action))
+        _Rule(origin, size, NODES.get(action), LISTS.get(action, list), not action)
         for origin, action, size in known.rules
     ]
     return _Tables(known.states, rules, {})
@@ -66,17 +67,17 @@ class Machine:
         return len(self._states)
 
     @property
-    def result(self) -> Any:  # noqa: ANN401
+    def result(self) -> Any:
         """What was made of the whole text, once its end is fed."""
         return self._values[1]
 
     def cut(self, size: int) -> None:
         """Forgets all but the first values."""
-        for stack in self._stacks():
-            del stack[size:]
-
-    def _stacks(self) -> tuple[list[Any], ...]:
-        return self._states, self._values, self._starts, self._ends, self._depths
+        del self._states[size:]
+        del self._values[size:]
+        del self._starts[size:]
+        del self._ends[size:]
+        del self._depths[size:]
 
     def feed(self, word: Word) -> bool:
         """Takes a word, or says that it cannot stand here.
@@ -84,9 +85,10 @@ class Machine:
         Raises:
             TooDeepError: if a node would have too many others below it.
         """
-        states, kind = self._states, word.kind
+        kind = word.kind
         if not self._takes(kind):
             return False  # before anything is reduced, so that a mend can be tried
+        states = self._states
         while True:
             if len(states) > 1:
                 states[-1] = self._settle(states[-2], states[-1], kind)
@@ -94,12 +96,36 @@ class Machine:
             if action >= 0:
                 break
             self._reduce(self._rules[~action])
-        states.append(action)
-        self._values.append(word)
-        self._starts.append(word.start)
-        self._ends.append(word.end)
-        self._depths.append(0)
+        self._push(action, word, word.start, word.end, 0)
         return True
+
+    def _push(
+        self, state: int, value: object, start: int, end: int, depth: int
+    ) -> None:
+        self._states.append(state)
+        self._values.append(value)
+        self._starts.append(start)
+        self._ends.append(end)
+        self._depths.append(depth)
+
+    def _reduce(self, rule: _Rule) -> None:
+        """Puts what a rule makes in the place of its parts."""
+        size = len(self._states) - rule.size
+        start = end = self._ends[-1]
+        depth = 0
+        if rule.size:
+            start, depth = self._starts[size], max(self._depths[size:])
+        parts = self._values[size:]
+        if rule.make:
+            span = Span(self._source, start, end)
+            value = rule.make(span, *parts)
+            depth += 1
+            if depth > DEEPEST and rule.origin != "file":
+                raise TooDeepError(span)
+        else:
+            value = rule.gather(*parts)
+        self.cut(size)
+        self._push(self._rows[self._states[-1]][rule.origin], value, start, end, depth)
 
     def _settle(self, below: int, state: int, kind: str) -> int:
         """The state after the rules that only rename the last value.
@@ -114,29 +140,11 @@ class Machine:
         rows = self._rows
         while (action := rows[state].get(kind, 0)) < 0:
             rule = self._rules[~action]
-            if rule.gather or rule.make:
+            if not rule.renames:
                 break
             state = rows[below][rule.origin]
         self._settled[key] = state
         return state
-
-    def _reduce(self, rule: _Rule) -> None:
-        origin, size, gather, make = rule
-        states, starts, ends = self._states, self._starts, self._ends
-        if not size:
-            self._push(states[-1], origin, gather() if gather else None)
-            return
-        depth = max(self._depths[-size:])
-        if make:
-            span = Span(self._source, starts[-size], ends[-1])
-            value = make(span, *self._values[-size:])
-            depth += 1
-            if depth > DEEPEST and origin != "file":
-                raise TooDeepError(span)
-        else:
-            assert gather
-            value = gather(*self._values[-size:])
-        ...
 
     def accepted(self) -> frozenset[str]:
         """The kinds of words that can stand here."""
@@ -145,15 +153,18 @@ class Machine:
 
     def _takes(self, kind: str) -> bool:
         """Whether a word of a kind can stand here; changes nothing."""
-        base, above = len(self._states), list[int]()
-        while True:
-            top = above[-1] if above else self._states[base - 1]
-            action = self._rows[top].get(kind)
-            if action is None or action >= 0:
-                return action is not None
+        rows, states = self._rows, self._states
+        kept, above = len(states), list[int]()  # the stack: states[:kept] + above
+        top = self._settle(states[-2], states[-1], kind) if kept > 1 else states[-1]
+        action = rows[top].get(kind)
+        while action is not None and action < 0:
             rule = self._rules[~action]
-            kept = max(0, len(above) - rule.size)
-            base -= rule.size - (len(above) - kept)
-            del above[kept:]
-            top = above[-1] if above else self._states[base - 1]
-            above.append(self._rows[top][rule.origin])
+            left = len(above) - rule.size
+            if left < 0:
+                kept += left
+            del above[max(left, 0) :]
+            below = above[-1] if above else states[kept - 1]
+            top = self._settle(below, rows[below][rule.origin], kind)
+            above.append(top)
+            action = rows[top].get(kind)
+        return action is not None

@@ -136,7 +136,7 @@ class _Parser:
                 case _:
                     if not self._frames[-1].skipping:
                         self._feed(word)
-            if len(self._found) > words.MOST or not self._unread:
+            if len(self._found) > words.MOST or self._unread <= 0:
                 self._give_up()
                 break
         file = self._machine.result
@@ -171,6 +171,7 @@ class _Parser:
         if not frame.skipping:
             self._feed(word)
         if frame.skipping:
+            self._unread -= 1
             self._machine.cut(frame.size)
             at_file = len(self._frames) == 1
             for kind in ("BLOCK", "NAME") if at_file else ("RESIDUAL",):

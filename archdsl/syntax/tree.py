@@ -115,7 +115,7 @@ class Call(Node):
 
 @dataclass(frozen=True, slots=True)
 class Brackets(Node):
-    """``stages[3]`` or ``decoder_layer[memory]``: an index, or the tensors of a block."""
+    """``stages[3]`` or ``decoder_layer[memory]``: an index, or a block's tensors."""
 
     base: Expr
     arguments: tuple[Argument, ...]

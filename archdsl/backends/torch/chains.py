@@ -104,7 +104,7 @@ def _is_element(plan: Plan, node: Node) -> bool:
     emit = plan.emits[node.id]
     if emit.make is None:
         return emit.module is not None
-    return emit.forward == "{self}({%s})" % node.inputs[0][0]
+    return emit.forward == f"{{self}}({{{node.inputs[0][0]}}})"
 
 
 def _follows(plan: Plan, before: Node, after: Node) -> bool:

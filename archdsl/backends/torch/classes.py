@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from archdsl.backends.torch.layout import Plan
 from archdsl.backends.torch.text import Names, camel, literal
-from archdsl.ir.graph import Call, Enter, Node
+from archdsl.ir.graph import Call, Enter, Graph, Node
 from archdsl.ops.emit import Arg, Literal
 
 Slot: TypeAlias = tuple[int, str, int]  # node, "make" | "use" | "call", position
@@ -56,7 +56,8 @@ class Classes:
 
     def __init__(self, model: Plan, taken: Iterable[str] = ()) -> None:
         self._of: dict[int, Class] = {}
-        self._names = Names([*_TAKEN, *taken])
+        self._taken = {*_TAKEN, *taken}
+        self._names = Names(sorted(self._taken))
         self.all: list[Class] = []
         for plans in _by_definition(model):
             self._sort(plans)
@@ -70,12 +71,19 @@ class Classes:
         for plan in plans:
             groups.setdefault(self._skeleton(plan), []).append(plan)
         for group in groups.values():
-            name = camel(group[0].graph.name)
-            made = Class(self._names.take(name, f"{name}Block"), group)
+            made = Class(self._name(group[0].graph), group)
             for plan in group:
                 self._of[id(plan)] = made
             self._fill(made)
             self.all.append(made)
+
+    def _name(self, graph: Graph) -> str:
+        """A free name: ``Bottleneck``, then ``Bottleneck2`` for another structure."""
+        name = camel(graph.name)
+        if name in self._taken:
+            name = f"{name}Block"
+        numbered = (f"{name}{i}" for i in range(2, 1000))
+        return self._names.take(name, *numbered)
 
     # -- skeletons -----------------------------------------------------------------------
 
@@ -110,7 +118,9 @@ class Classes:
                 for i, arg in enumerate(args):
                     yield (node.id, kind, i), arg
 
-    def _arguments(self, plan: Plan, node: Node) -> Iterator[tuple[str, tuple[Arg, ...]]]:
+    def _arguments(
+        self, plan: Plan, node: Node
+    ) -> Iterator[tuple[str, tuple[Arg, ...]]]:
         if isinstance(node.payload, Call):
             callee = plan.callees[node.id]
             yield "call", self.of(callee).arguments(callee)
@@ -216,7 +226,9 @@ def _by_definition(model: Plan) -> list[list[Plan]]:
 
     def rank(key: Hashable) -> int:
         if key not in ranks:
-            below = {_definition(c, model) for p in groups[key] for c in p.callees.values()}
+            below = {
+                _definition(c, model) for p in groups[key] for c in p.callees.values()
+            }
             ranks[key] = 1 + max((rank(k) for k in below), default=0)
         return ranks[key]
 

@@ -40,7 +40,9 @@ class Constructor:
                 rows.append(assign(f"self.{name}", doc, 8))
         return rows
 
-    def _part(self, part: Container | list[Node], *, element: bool = False) -> Doc | None:
+    def _part(
+        self, part: Container | list[Node], *, element: bool = False
+    ) -> Doc | None:
         if isinstance(part, Container):
             return self._container(part)
         return self._layer(part[0], element=element)

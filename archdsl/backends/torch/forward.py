@@ -16,6 +16,7 @@ from archdsl.ops.emit import Arg
 
 _INDENT = 8
 _LONGEST = 70  # columns of an expression, before a part of it gets a name
+_MOST_LINES = 8  # of a loop that is written out, each line with its shape
 _LOCALS = ("x", "y", "z")
 _TAKEN = ("self", "torch", "nn", "F", "Tensor", "OrderedDict", "dict", "tuple", "list",
           "range", "zip", "enumerate", "len", "max", "min", "sum")  # fmt: skip
@@ -107,11 +108,11 @@ class Forward:
             return False
         if isinstance(user.payload, Call) or user.id not in self.plan.emits:
             return True
-        return self.plan.emits[user.id].forward.count("{%s}" % port) == 1
+        return self.plan.emits[user.id].forward.count(f"{{{port}}}") == 1
 
     def _same_line(self, node: Node, user: Node) -> bool:
         a, b = node.span, user.span
-        return a.source is b.source and (a.line == b.line) and node.path[:-1] == user.path[:-1]
+        return a.source is b.source and a.line == b.line and _turn(node) == _turn(user)
 
     # -- expressions -----------------------------------------------------------------------
 
@@ -126,7 +127,7 @@ class Forward:
         if node.weights_from is not None:
             slots["weight"] = access(node.weights_from, self.root) + ".weight"
         refs = dict(node.inputs)
-        many = {p: emit.forward.count("{%s}" % p) for p in refs}
+        many = {p: emit.forward.count(f"{{{p}}}") for p in refs}
         for port, ref in refs.items():
             if many[port] > 1:
                 self._name(ref, node)
@@ -149,7 +150,11 @@ class Forward:
         return text
 
     def _fill(
-        self, template: str, node: Node, slots: Mapping[str, str], refs: Mapping[str, Ref]
+        self,
+        template: str,
+        node: Node,
+        slots: Mapping[str, str],
+        refs: Mapping[str, Ref],
     ) -> str:
         def put(match: re.Match[str]) -> str:
             name = match[1]
@@ -171,11 +176,15 @@ class Forward:
         if key in self.permuted:
             return self.permuted[key]
         text = _permute(self._value(ref, inside=False), have, need)
-        again = [u for u, p in self.graph.users(ref) if self.plan.needs[u.id, p] == need]
+        again = [
+            u for u, p in self.graph.users(ref) if self.plan.needs[u.id, p] == need
+        ]
         if len(again) > 1:
             wanted = f"{self.variables.get(ref, 'x')}_{''.join(need).lower()}"
             name = self.names.take(wanted)
-            self._state((name,), text, _shape([(self.graph.tensor(ref), need)], self.made))
+            self._state(
+                (name,), text, _shape([(self.graph.tensor(ref), need)], self.made)
+            )
             self.permuted[key] = name
             return name
         return text
@@ -204,7 +213,9 @@ class Forward:
             name = self._target(ref)
             self.variables[ref] = name
             targets.append(name)
-        shapes = [(t, self.plan.layouts[r]) for r, t in zip(refs, node.outputs, strict=True)]
+        shapes = [
+            (t, self.plan.layouts[r]) for r, t in zip(refs, node.outputs, strict=True)
+        ]
         self._state(tuple(targets), text, _shape(shapes, self.made), path)
 
     def _target(self, ref: Ref) -> str:
@@ -262,6 +273,11 @@ class Forward:
         return one if len(heads) == 1 else f"dict[str, {one}]"
 
 
+def _turn(node: Node) -> tuple[str, ...]:
+    """The turns of the loops that a node stands in."""
+    return tuple(name for name in node.path if name.isdigit())
+
+
 def _tuple(count: int) -> str:
     return f"tuple[{', '.join(['Tensor'] * count)}]"
 
@@ -274,7 +290,7 @@ def _is_argument(template: str, start: int, end: int) -> bool:
     """Whether a slot is a whole argument, so that it needs no parentheses."""
     before = template[:start].rstrip()
     after = template[end:].lstrip()
-    return before[-1:] in ("(", ",", "[", "=") and after[:1] in (")", ",", "]") or (
+    return (before[-1:] in ("(", ",", "[", "=") and after[:1] in (")", ",", "]")) or (
         not before and not after
     )
 
@@ -293,7 +309,8 @@ def _shape(shapes: list[tuple[Tensor, Layout]], made: Class) -> str:
     words = []
     for tensor, layout in shapes:
         sizes = [
-            axis if axis == BATCH or not fixed else f"{axis}={tensor[axis]}" for axis in layout
+            axis if axis == BATCH or not fixed else f"{axis}={tensor[axis]}"
+            for axis in layout
         ]
         words.append(f"[{', '.join(sizes)}]")
     return ", ".join(words)
@@ -302,7 +319,8 @@ def _shape(shapes: list[tuple[Tensor, Layout]], made: Class) -> str:
 def lines(forward: Forward) -> list[str]:
     """The statements as lines, loops rolled up again, indented."""
     rows: list[str] = []
-    statements = forward.statements
+    statements = list(forward.statements)
+    last = statements.pop() if _returns_last(forward) else None
     at = 0
     while at < len(statements):
         length = _loop_length(statements, at, forward.root)
@@ -314,7 +332,22 @@ def lines(forward: Forward) -> list[str]:
         else:
             rows.append(_line(statements[at], _INDENT))
             at += 1
-    return rows
+    if last is None:
+        return [*rows, f"{' ' * _INDENT}return {forward.returned}"]
+    return [*rows, _line(last, _INDENT, returned=True)]
+
+
+def _returns_last(forward: Forward) -> bool:
+    """Whether what is returned is what the last statement makes."""
+    if not forward.statements:
+        return False
+    last = forward.statements[-1]
+    if last.turn is not None and len(forward.statements) > 1:
+        # It may be the end of a loop.
+        return forward.statements[-2].turn is None and last.targets == (
+            forward.returned,
+        )
+    return last.targets == (forward.returned,)
 
 
 def _turns(statements: list[Statement]) -> list[str]:
@@ -337,11 +370,18 @@ def _loop_length(statements: list[Statement], at: int, root: Container) -> int:
     size = len(run) // count
     here = access(path, root)
     groups = [
-        [(s.targets, s.text.replace(f"{here}[{i}]", "@")) for s in run[i * size : (i + 1) * size]]
+        [
+            (s.targets, s.text.replace(f"{here}[{i}]", "@"))
+            for s in run[i * size : (i + 1) * size]
+        ]
         for i in range(count)
     ]
     uses = any("@" in text for _, text in groups[0])
-    return len(run) if uses and all(g == groups[0] for g in groups) else 0
+    shapes = {
+        tuple(s.comment for s in run[i * size : (i + 1) * size]) for i in range(count)
+    }
+    alike = len(shapes) == 1 or count > _MOST_LINES
+    return len(run) if uses and alike and all(g == groups[0] for g in groups) else 0
 
 
 def _container(root: Container, path: Path) -> Container:
@@ -363,8 +403,9 @@ def _loop(statements: list[Statement], path: Path, forward: Forward) -> list[str
     return rows
 
 
-def _line(statement: Statement, indent: int) -> str:
-    line = f"{' ' * indent}{', '.join(statement.targets)} = {statement.text}"
+def _line(statement: Statement, indent: int, *, returned: bool = False) -> str:
+    head = "return" if returned else f"{', '.join(statement.targets)} ="
+    line = f"{' ' * indent}{head} {statement.text}"
     if len(line) > WIDTH:
         return _broken(line, indent)
     for comment in (statement.comment, re.sub(r"=[^,\]]+", "", statement.comment)):

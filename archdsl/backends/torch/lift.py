@@ -25,7 +25,9 @@ def _runtime(module: str) -> dict[str, tuple[str, frozenset[str]]]:
         if isinstance(node, ast.FunctionDef) and node.name == "_runtime":
             for inner in node.body:
                 if isinstance(inner, ast.ClassDef | ast.FunctionDef):
-                    first = min([inner.lineno, *(d.lineno for d in inner.decorator_list)])
+                    first = min(
+                        [inner.lineno, *(d.lineno for d in inner.decorator_list)]
+                    )
                     body = "\n".join(lines[first - 1 : inner.end_lineno])
                     names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
                     found[inner.name] = textwrap.dedent(body), frozenset(names)

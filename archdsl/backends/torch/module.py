@@ -14,7 +14,7 @@ from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.lift import lifted
 from archdsl.backends.torch.text import WIDTH, Group, annotation, camel, render
 from archdsl.diagnostics import Diagnostic, Refused, SpecError
-from archdsl.ir.graph import Graph
+from archdsl.ir.graph import Graph, Ref
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.ops.base import Op
 
@@ -118,22 +118,11 @@ def _class(made: Class, classes: Classes) -> str:
     init = constructor.lines()
     if init or made.parameters:
         rows += [_signature(made), "        super().__init__()", *init, ""]
-    inputs = ", ".join(f"{n}: Tensor" for n in _inputs(forward))
-    result = forward.result_type()
-    rows.append(_define("forward", [f"{n}: Tensor" for n in _inputs(forward)], result))
-    del inputs
-    rows += [*body, f"        return {forward.returned}"]
-    return "\n".join(rows)
-
-
-def _inputs(forward: Forward) -> list[str]:
-    return [forward.variables[ref] for ref in _entries(forward)]
-
-
-def _entries(forward: Forward) -> list:  # type: ignore[type-arg]
-    from archdsl.ir.graph import Ref  # noqa: PLC0415
-
-    return [Ref(node.id) for _, node in forward.graph.entries]
+    inputs = [
+        f"{forward.variables[Ref(n.id)]}: Tensor" for _, n in forward.graph.entries
+    ]
+    rows.append(_define("forward", inputs, forward.result_type()))
+    return "\n".join([*rows, *body])
 
 
 def _signature(made: Class) -> str:
@@ -151,15 +140,17 @@ def _docstring(made: Class) -> str:
     graph = made.plan.graph
     ins = [
         f"{name}: {_words(tensor, layout, made)}"
-        for (name, tensor), layout in zip(graph.inputs.items(), made.plan.given, strict=True)
+        for (name, tensor), layout in zip(
+            graph.inputs.items(), made.plan.given, strict=True
+        )
     ]
     outs = [
         _words(tensor, layout, made)
         for tensor, layout in zip(graph.outputs, made.plan.results, strict=True)
     ]
     if graph.is_model:
-        names = [n for n in graph.result_names]
-        outs = [f"{n}: {o}" for n, o in zip(names, outs, strict=True)]
+        pairs = zip(graph.result_names, outs, strict=True)
+        outs = [f"{name}: {out}" for name, out in pairs]
     what = "Model" if graph.is_model else "Block"
     text = f"{what} `{graph.name}`: {', '.join(ins) or 'nothing'} -> {', '.join(outs)}."
     line = f'    """{text}"""'
@@ -168,7 +159,11 @@ def _docstring(made: Class) -> str:
     head = f'    """{what} `{graph.name}`.\n\n'
     arrow = f"{', '.join(ins)} -> {', '.join(outs)}"
     wrapped = textwrap.fill(
-        arrow, WIDTH, initial_indent="    ", subsequent_indent="    ", break_long_words=False
+        arrow,
+        WIDTH,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_long_words=False,
     )
     return head + wrapped + '\n    """'
 

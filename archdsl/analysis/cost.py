@@ -1,0 +1,178 @@
+"""Costs: parameters, MACs, FLOPs and memory, by layer and in total, without running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from archdsl.ir.dim import Size
+from archdsl.ir.graph import Call, Enter, Graph, Node, Path
+from archdsl.ir.operation import Cost, Weight
+
+MOST_LAYERS = 200_000  # of a flat list
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a graph holds and does in one run.
+
+    Attributes:
+        params: Elements of learned tensors, shared ones once.
+        buffers: Elements of tensors that are held and not learned.
+        macs: Multiply-accumulates of matrix products.
+        elementwise: All other arithmetic, by kind.
+        weight_bytes: Bytes of the parameters.
+        buffer_bytes: Bytes of the buffers.
+        activation_bytes: Bytes of all tensors that ops write; views write none.
+    """
+
+    params: Size = 0
+    buffers: Size = 0
+    macs: Size = 0
+    elementwise: Mapping[str, Size] = field(default_factory=dict)
+    weight_bytes: Size = 0
+    buffer_bytes: Size = 0
+    activation_bytes: Size = 0
+
+    @property
+    def matmul_flops(self) -> Size:
+        """Two a MAC: what PyTorch's own counter counts."""
+        return 2 * self.macs
+
+    @property
+    def flops(self) -> Size:
+        """Two a MAC, and all element-wise operations."""
+        return Cost(self.macs, self.elementwise).flops
+
+    def __add__(self, other: Totals) -> Totals:
+        kinds = dict(self.elementwise)
+        for kind, count in other.elementwise.items():
+            kinds[kind] = kinds.get(kind, 0) + count
+        return Totals(
+            self.params + other.params,
+            self.buffers + other.buffers,
+            self.macs + other.macs,
+            kinds,
+            self.weight_bytes + other.weight_bytes,
+            self.buffer_bytes + other.buffer_bytes,
+            self.activation_bytes + other.activation_bytes,
+        )
+
+    def without_weights(self) -> Totals:
+        """The work alone: what a second use of the same weights adds."""
+        return Totals(
+            macs=self.macs,
+            elementwise=self.elementwise,
+            activation_bytes=self.activation_bytes,
+        )
+
+
+class Costs:
+    """Costs of graphs, each specialisation counted once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Totals] = {}
+
+    def total(self, graph: Graph) -> Totals:
+        """What a graph costs, its calls included."""
+        if id(graph) not in self._known:
+            total, seen = Totals(), set[Path]()
+            for node in graph:
+                total = total + self._once(graph, node, seen)
+            self._known[id(graph)] = total
+        return self._known[id(graph)]
+
+    def _once(self, graph: Graph, node: Node, seen: set[Path]) -> Totals:
+        """A node's cost, its weights only where its path is new."""
+        again = node.path in seen
+        seen.add(node.path)
+        cost = self.node(graph, node)
+        return cost.without_weights() if again else cost
+
+    def node(self, graph: Graph, node: Node) -> Totals:
+        """What a node costs by itself, as if it shared nothing."""
+        if isinstance(node.payload, Enter):
+            return Totals()
+        if isinstance(node.payload, Call):
+            return self.total(node.payload.graph)
+        ins = graph.ins(node)
+        cost = node.payload.cost(ins, node.outputs)
+        params, weight_bytes = _held(node.payload.weights(ins), learned=True)
+        buffers, buffer_bytes = _held(node.payload.weights(ins), learned=False)
+        written: Size = 0
+        if not node.payload.view:
+            for tensor in node.outputs:
+                written = written + tensor.nbytes
+        return Totals(
+            params,
+            buffers,
+            cost.macs,
+            cost.elementwise,
+            weight_bytes,
+            buffer_bytes,
+            written,
+        )
+
+
+def _held(weights: tuple[Weight, ...], *, learned: bool) -> tuple[Size, Size]:
+    count: Size = 0
+    size: Size = 0
+    for weight in weights:
+        if weight.learned == learned:
+            count = count + weight.numel
+            size = size + weight.numel * weight.itemsize
+    return count, size
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One op of a model, with its full path.
+
+    Attributes:
+        path: Its name from the model down, as in the compiled module's state dict.
+        block: The block whose body it stands in.
+        node: The op.
+        graph: The specialisation that it stands in.
+        cost: What it costs; without weights if these were counted already.
+    """
+
+    path: Path
+    block: str
+    node: Node
+    graph: Graph
+    cost: Totals
+
+
+def layers(graph: Graph, costs: Costs | None = None) -> Iterator[Layer]:
+    """Every op of a model in order, blocks opened: a view, made on demand."""
+    costs = costs or Costs()
+    counted: set[Path] = set()
+    yield from _layers(graph, (), costs, counted)
+
+
+def _layers(
+    graph: Graph, prefix: Path, costs: Costs, counted: set[Path]
+) -> Iterator[Layer]:
+    for node in graph:
+        path = prefix + node.path
+        if isinstance(node.payload, Call):
+            yield from _layers(node.payload.graph, path, costs, counted)
+        elif not isinstance(node.payload, Enter):
+            cost = costs.node(graph, node)
+            if path in counted:
+                cost = cost.without_weights()
+            counted.add(path)
+            yield Layer(path, graph.name, node, graph, cost)
+
+
+def count_layers(graph: Graph, known: dict[int, int] | None = None) -> int:
+    """How many ops a model has with all blocks opened, without opening them."""
+    known = {} if known is None else known
+    if id(graph) not in known:
+        known[id(graph)] = sum(
+            count_layers(node.payload.graph, known)
+            if isinstance(node.payload, Call)
+            else not isinstance(node.payload, Enter)
+            for node in graph
+        )
+    return known[id(graph)]

@@ -1,0 +1,137 @@
+"""The report on a model: what the numbers are, for people's eyes and for programs."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from archdsl.analysis.cost import MOST_LAYERS, Costs, count_layers, layers
+from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics.faults import TooMuchWork
+from archdsl.ir.dim import Poly, Size
+from archdsl.ir.graph import Graph
+from archdsl.ir.operation import Operation
+from archdsl.ir.tensor import Layout, Tensor
+
+Number: TypeAlias = int | str  # a formula where a size is open
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class TensorReport(_Part):
+    """Named axes with their sizes, in order, and the kind of elements."""
+
+    axes: tuple[tuple[str, Number], ...]
+    dtype: str
+
+
+class TotalsReport(_Part):
+    """A model's costs; for the meaning of each figure see docs/numbers.md."""
+
+    params: Number
+    buffers: Number
+    macs: Number
+    matmul_flops: Number
+    flops: Number
+    elementwise: dict[str, Number]
+    activation_bytes: Number
+    weight_bytes: Number
+    buffer_bytes: Number
+
+
+class LayerReport(_Part):
+    """One op of the model."""
+
+    path: str
+    op: str
+    block: str
+    output: TensorReport
+    params: Number
+    macs: Number
+    flops: Number
+    line: int
+    column: int
+
+
+class Report(_Part):
+    """What `archdsl analyze` says of a model."""
+
+    schema_version: int = 1
+    model: str
+    inputs: dict[str, TensorReport]
+    outputs: dict[str, TensorReport]
+    totals: TotalsReport
+    assumptions: tuple[str, ...]
+    layers: tuple[LayerReport, ...]
+
+
+def number(size: Size) -> Number:
+    """A size as a report holds it."""
+    return str(size) if isinstance(size, Poly) else size
+
+
+def _tensor(tensor: Tensor, order: Layout | None = None) -> TensorReport:
+    shown = tensor.ordered(order) if order else tensor
+    axes = tuple((name, number(size)) for name, size in shown.axes)
+    return TensorReport(axes=axes, dtype=tensor.dtype)
+
+
+def report(graph: Graph) -> Report:
+    """The report on a model's graph.
+
+    Raises:
+        SpecError: The model has too many layers to list.
+    """
+    count = count_layers(graph)
+    if count > MOST_LAYERS:
+        what = f"model `{graph.name}` has {count:,} layers, too many to list"
+        fault = TooMuchWork(what, f"{MOST_LAYERS:,} layers")
+        raise SpecError([Diagnostic(fault, graph.span)])
+    costs = Costs()
+    results = zip(graph.result_names, graph.outputs, graph.result_orders, strict=True)
+    return Report(
+        model=graph.name,
+        inputs={name: _tensor(t) for name, t in graph.inputs.items()},
+        outputs={name: _tensor(t, order) for name, t, order in results},
+        totals=_totals(graph, costs),
+        assumptions=graph.assumptions,
+        layers=tuple(_layers(graph, costs)),
+    )
+
+
+def _totals(graph: Graph, costs: Costs) -> TotalsReport:
+    total = costs.total(graph)
+    return TotalsReport(
+        params=number(total.params),
+        buffers=number(total.buffers),
+        macs=number(total.macs),
+        matmul_flops=number(total.matmul_flops),
+        flops=number(total.flops),
+        elementwise={k: number(v) for k, v in sorted(total.elementwise.items())},
+        activation_bytes=number(total.activation_bytes),
+        weight_bytes=number(total.weight_bytes),
+        buffer_bytes=number(total.buffer_bytes),
+    )
+
+
+def _layers(graph: Graph, costs: Costs) -> list[LayerReport]:
+    found = []
+    for layer in layers(graph, costs):
+        assert isinstance(layer.node.payload, Operation)
+        found.append(
+            LayerReport(
+                path=".".join(layer.path),
+                op=layer.node.payload.name,
+                block=layer.block,
+                output=_tensor(layer.node.outputs[0]),
+                params=number(layer.cost.params),
+                macs=number(layer.cost.macs),
+                flops=number(layer.cost.flops),
+                line=layer.node.span.line,
+                column=layer.node.span.column,
+            )
+        )
+    return found

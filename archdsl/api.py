@@ -1,0 +1,157 @@
+"""The Python interface: what the commands do, on paths, names or texts of specs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from archdsl.build import Program, build, read
+from archdsl.build import check as check_program
+from archdsl.build.files import shipped
+from archdsl.diagnostics import Diagnostic
+from archdsl.ir.graph import Graph
+from archdsl.source import Source
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archdsl.analysis.report import Report
+
+Spec: TypeAlias = "str | os.PathLike[str]"
+Settings: TypeAlias = Mapping[str, object]
+Sizes: TypeAlias = Mapping[str, "int | None"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A spec that was read, and the model that was named with it."""
+
+    program: Program
+    model: str
+    name: str
+
+
+def open_spec(spec: Spec) -> Opened:
+    """Reads a spec: a path, ``path:model``, the name of a shipped spec, or its text.
+
+    A string with a line break is the text itself.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    if isinstance(spec, str) and "\n" in spec:
+        return Opened(read(Source("<text>", spec)), "", "<text>")
+    path, model = _split(os.fspath(spec))
+    place = Path(path)
+    if place.is_file():
+        return Opened(
+            read(Source(path, read_text(place)), place.parent), model, place.name
+        )
+    resource = shipped() / f"{path}.arch"
+    if path.isidentifier() and resource.is_file():
+        text = resource.read_text(encoding="utf-8")
+        return Opened(read(Source(f"{path}.arch", text)), model, f"{path}.arch")
+    raise FileNotFoundError(f"no spec {path}: neither a file nor a spec that ships")
+
+
+def read_text(path: Path) -> str:
+    """A file's text; bytes that are no text become marks that the parser places."""
+    with path.open("rb") as file:
+        return file.read(1 << 26).decode("utf-8", errors="replace")
+
+
+def _split(spec: str) -> tuple[str, str]:
+    path, colon, model = spec.rpartition(":")
+    return (path, model) if colon and model.isidentifier() and path else (spec, "")
+
+
+def parse(
+    spec: Spec, *, settings: Settings | None = None, sizes: Sizes | None = None
+) -> Graph:
+    """The graph of a model, its shapes checked.
+
+    Args:
+        spec: A path, ``path:model``, the name of a shipped spec, or the text itself.
+        settings: Hyperparameters to override, as Python values or texts of a spec.
+        sizes: Input axes to override; None leaves an axis open.
+
+    Raises:
+        SpecError: The spec is not right; every error is in its `diagnostics`.
+        FileNotFoundError: There is no such spec.
+    """
+    opened = open_spec(spec)
+    words = {
+        k: v if isinstance(v, str) else _spelled(v) for k, v in (settings or {}).items()
+    }
+    return build(opened.program, opened.model, words, sizes)
+
+
+def _spelled(value: object) -> str:
+    from archdsl.ops.base import spelled
+
+    return spelled(value)
+
+
+def check(spec: Spec) -> tuple[Diagnostic, ...]:
+    """Every error of a spec's file, of all its models; empty if there is none.
+
+    Raises:
+        FileNotFoundError: There is no such spec.
+    """
+    return check_program(open_spec(spec).program)
+
+
+def analyze(
+    spec: Spec, *, settings: Settings | None = None, sizes: Sizes | None = None
+) -> Report:
+    """Parameters, MACs, FLOPs and memory of a model, in total and by layer.
+
+    Costs are for a batch of one unless `sizes` says otherwise. Arguments and errors
+    are those of `parse`.
+    """
+    from archdsl.analysis.report import report
+
+    return report(parse(spec, settings=settings, sizes=sizes))
+
+
+def compile(
+    spec: Spec, *, settings: Settings | None = None, sizes: Sizes | None = None
+) -> str:
+    """The model as PyTorch source that stands alone. Arguments as for `parse`."""
+    from archdsl.backends.torch.module import write
+
+    return write(parse(spec, settings=settings, sizes=sizes), open_spec(spec).name)
+
+
+def load(
+    spec: Spec, *, settings: Settings | None = None, sizes: Sizes | None = None
+) -> nn.Module:
+    """The model, with fresh weights: the source that `compile` makes, imported.
+
+    Imports torch. Arguments and errors are those of `parse`.
+    """
+    from archdsl.backends.torch.load import load as load_graph
+
+    return load_graph(parse(spec, settings=settings, sizes=sizes), open_spec(spec).name)
+
+
+def draw(
+    spec: Spec,
+    path: str | os.PathLike[str],
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+) -> None:
+    """Draws a model into a DOT, SVG, PNG or PDF file, by its ending.
+
+    Arguments and errors are those of `parse`.
+
+    Raises:
+        ValueError: The ending is none of these.
+    """
+    from archdsl.backends.graphviz import draw as draw_graph
+
+    draw_graph(parse(spec, settings=settings, sizes=sizes), Path(path))

@@ -1,0 +1,73 @@
+"""The command line; the only place that prints or exits."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+import archdsl
+
+_COMMANDS = {
+    "analyze": "parameters, MACs, FLOPs and memory of a model",
+    "check": "errors of a spec, all at once",
+    "compile": "a model as a standalone PyTorch file",
+    "draw": "a picture of a model: DOT, SVG, PNG or PDF",
+    "list": "the specs that ship, or the ops of the language",
+}
+
+
+class _Lazy(click.Group):
+    """A group that imports a command when it is run, so that ``--help`` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"archdsl.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in _COMMANDS:
+            from archdsl.diagnostics import near
+
+            hint = near(name, _COMMANDS) or f"try {ctx.command_path} --help"
+            raise click.UsageError(f"no command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(archdsl.__version__, prog_name="archdsl")
+def cli() -> None:
+    """Neural-network architectures, declared: check, price, draw and compile them."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command and exits: 0 fine, 1 the spec has errors, 2 wrong usage."""
+    try:
+        cli.main(args=arguments, prog_name="archdsl", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output has gone: say nothing, as other tools do.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,31 @@
+"""``archdsl check``."""
+
+from __future__ import annotations
+
+import click
+
+from archdsl.build import check
+from archdsl.cli.common import color_option, opened, show, stdin_option
+
+
+@click.command("check")
+@click.argument("specs", nargs=-1, required=True, metavar="FILE…")
+@stdin_option
+@color_option
+def command(specs: tuple[str, ...], stdin_filename: str, color: str) -> None:
+    """Report every error of each spec, in all of its models.
+
+    Exits with 1 if there is any.
+    """
+    wrong = False
+    for spec in specs:
+        found = opened(spec, stdin_filename)
+        diagnostics = check(found.program)
+        if diagnostics:
+            wrong = True
+            show(diagnostics, color)
+        else:
+            models = ", ".join(found.program.models)
+            click.echo(f"{spec}: fine ({models})")
+    if wrong:
+        raise click.exceptions.Exit(1)

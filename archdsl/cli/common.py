@@ -1,0 +1,170 @@
+"""What commands share: reading specs and options, reporting errors, writing files."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from archdsl.api import Opened, open_spec
+from archdsl.build import build, read
+from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.ir.graph import Graph
+from archdsl.source import Source
+
+F = TypeVar("F", bound=Callable[..., None])
+_USAGE = {"E502", "E503", "E508"}  # what is wrong is the command, not the spec
+
+
+def spec_options(function: F) -> F:
+    """The argument and options that name a model and its sizes."""
+    decorators = [
+        click.argument("spec", metavar="FILE[:MODEL]"),
+        click.option(
+            "--set", "settings", multiple=True, metavar="NAME=VALUE",
+            help="Override a hyperparameter; may be repeated.",
+        ),
+        click.option(
+            "--size", "sizes", multiple=True, metavar="AXIS=N,…",
+            help="Override input axes; an axis without a number is left open.",
+        ),
+        stdin_option,
+        color_option,
+    ]  # fmt: skip
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def color_option(function: F) -> F:
+    """``--color``."""
+    option = click.option(
+        "--color", type=click.Choice(["auto", "always", "never"]), default="auto",
+        help="Whether errors are coloured; auto obeys NO_COLOR and FORCE_COLOR.",
+    )  # fmt: skip
+    return option(function)
+
+
+def stdin_option(function: F) -> F:
+    """``--stdin-filename``."""
+    option = click.option(
+        "--stdin-filename", default="<stdin>", metavar="NAME",
+        help="What messages call a spec that is read from standard input (-).",
+    )  # fmt: skip
+    return option(function)
+
+
+def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
+    """The spec of a command line; ``-`` or ``-:model`` is standard input.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    path, _, model = spec.partition(":")
+    if path == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+        return Opened(
+            read(Source(stdin_filename, text), Path.cwd()), model, stdin_filename
+        )
+    try:
+        return open_spec(spec)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise click.UsageError(
+            f"{spec}: {reason}" if error.strerror else reason
+        ) from None
+
+
+def graph_of(
+    spec: str, settings: tuple[str, ...], sizes: tuple[str, ...], stdin_filename: str
+) -> tuple[Graph, Opened]:
+    """The graph that a command is about.
+
+    Raises:
+        SpecError: The spec has errors.
+        UsageError: The command is wrong.
+    """
+    found = opened(spec, stdin_filename)
+    graph = build(found.program, found.model, _settings(settings), _sizes(sizes))
+    return graph, found
+
+
+def _settings(options: tuple[str, ...]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(
+                f"{option!r} is not NAME=VALUE", param_hint="--set"
+            )
+        values[name.strip()] = value.strip()
+    return values
+
+
+def _sizes(options: tuple[str, ...]) -> dict[str, int | None]:
+    sizes: dict[str, int | None] = {}
+    for item in ",".join(options).split(",") if options else ():
+        match = re.fullmatch(r"\s*([A-Z]\w*)\s*(?:=\s*(\d{1,12})\s*)?", item)
+        if match is None or match[2] == "0":
+            hint = "write AXIS=N with N at least 1, or AXIS alone to leave it open"
+            raise click.BadParameter(f"{item!r}: {hint}", param_hint="--size")
+        sizes[match[1]] = int(match[2]) if match[2] else None
+    return sizes
+
+
+@contextmanager
+def reporting(color: str) -> Iterator[None]:
+    """Prints what is wrong with a spec to standard error and exits."""
+    try:
+        yield
+    except SpecError as error:
+        show(error.diagnostics, color)
+        wrong = {d.code for d in error.diagnostics} <= _USAGE
+        raise click.exceptions.Exit(2 if wrong else 1) from None
+
+
+def show(diagnostics: tuple[Diagnostic, ...], color: str) -> None:
+    """Diagnostics on standard error, and how many there are."""
+    from archdsl.diagnostics.render import render
+
+    click.echo(render(diagnostics, color=_colored(color)), err=True, color=True)
+    count = len(set(diagnostics))
+    if count > 1:
+        click.echo(f"{count} errors", err=True)
+
+
+def _colored(color: str) -> bool:
+    if color != "auto":
+        return color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that it is either there whole or as it was.
+
+    Raises:
+        UsageError: The folder does not exist, or cannot be written to.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None

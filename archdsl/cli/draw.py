@@ -1,0 +1,38 @@
+"""``archdsl draw``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archdsl.cli.common import graph_of, reporting, spec_options
+
+
+@click.command("draw")
+@spec_options
+@click.option(
+    "-o",
+    "--output",
+    metavar="PICTURE",
+    help="The file to write: .dot, .svg, .png or .pdf; MODEL.svg by default.",
+)
+def command(
+    spec: str,
+    settings: tuple[str, ...],
+    sizes: tuple[str, ...],
+    stdin_filename: str,
+    color: str,
+    output: str | None,
+) -> None:
+    """Draw a model: blocks as clusters, repeats folded, shapes on the edges."""
+    from archdsl.backends.graphviz import DrawingError, draw
+
+    with reporting(color):
+        graph, _ = graph_of(spec, settings, sizes, stdin_filename)
+    path = Path(output or f"{graph.name}.svg")
+    try:
+        draw(graph, path)
+    except (ValueError, OSError, DrawingError) as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(str(path))

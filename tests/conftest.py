@@ -1,0 +1,21 @@
+"""What holds for all tests: one thread a worker, and how many examples to try."""
+
+import os
+
+import torch
+from hypothesis import HealthCheck, settings
+
+ALL = os.environ.get("ARCHDSL_TEST") == "all"
+
+torch.set_num_threads(1)
+
+# Equal runs try equal examples; `make test-all` tries ten times as many.
+settings.register_profile(
+    "dev",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile("all", settings.get_profile("dev"), max_examples=1000)
+settings.load_profile("all" if ALL else "dev")
