@@ -1,5 +1,6 @@
 """What the tests share: what a graph claims, and what its compiled module does."""
 
+import linecache
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -91,8 +92,8 @@ def measured(graph: Graph, batch: int = 1) -> Figures:
     It runs on the meta device, where nothing is computed and nothing is fused, so that
     PyTorch counts every product of matrices, those of attention and LSTMs too.
     """
-    with torch.device("meta"):
-        module = loaded(graph).eval()
+    with torch.device("meta"), forgotten():
+        module = load(graph).eval()
         inputs = inputs_for(graph, batch)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         results = outputs_of(graph, module(*inputs))
@@ -112,14 +113,14 @@ def measured(graph: Graph, batch: int = 1) -> Figures:
     )
 
 
-def loaded(graph: Graph) -> nn.Module:
-    """The compiled module, its Python module forgotten again."""
+@contextmanager
+def forgotten() -> Iterator[None]:
+    """Python modules that are compiled inside leave no trace."""
     before = set(sys.modules)
-    module = load(graph)
+    yield
     for name in set(sys.modules) - before:
         if name.startswith("archdsl_compiled."):
-            del sys.modules[name]
-    return module
+            linecache.cache.pop(sys.modules.pop(name).__file__)
 
 
 def inputs_for(

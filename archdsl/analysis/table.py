@@ -36,7 +36,7 @@ def _shape(tensor: TensorReport) -> str:
     return f"{'' if tensor.dtype == 'float' else tensor.dtype}[{inside}]"
 
 
-# --- layers --------------------------------------------------------------------------
+# --- layers -------------------------------------------------------------------------
 
 
 def _rows(report: Report, shown: Sequence[str], depth: int) -> str:
@@ -86,7 +86,7 @@ def _aligned(rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-# --- totals --------------------------------------------------------------------------
+# --- totals -------------------------------------------------------------------------
 
 
 def _totals(report: Report, shown: Sequence[str]) -> str:
@@ -107,10 +107,10 @@ def _totals(report: Report, shown: Sequence[str]) -> str:
         rows += [("activation bytes", t.activation_bytes, "all tensors that ops write")]
     names = max(len(name) for name, _, _ in rows)
     numbers = max(len(_exact(value)) for _, value, _ in rows)
-    lines = [
-        f"{name:{names}}  {_exact(value):>{numbers}}  {_unit(value):>7}  {words}".rstrip()
-        for name, value, words in rows
-    ]
+    lines = []
+    for name, value, words in rows:
+        figures = f"{_exact(value):>{numbers}}  {_unit(value):>7}"
+        lines.append(f"{name:{names}}  {figures}  {words}".rstrip())
     return "\n".join([*lines, "", f"for {_batch(report)}"])
 
 

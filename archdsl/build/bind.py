@@ -53,7 +53,7 @@ def usage(op: type[Op]) -> str:
             words.append(f"{field} = {spelled(info.default)}")
     if op.ports and op.ports[0].many:
         words = ["[a, b]", *words]
-    return f"{op.name}({', '.join(words)})"
+    return f"{op.name}({', '.join(words)})" if words else op.name
 
 
 class _Binding:
@@ -140,7 +140,7 @@ class _Binding:
             for i, item in enumerate(items):
                 self.tensors[f"{name}{i}"] = self._tensor(item, given.span)
             return
-        if not isinstance(value, TensorValue) and "number" in self.op.model_fields:
+        if isinstance(value, int | float) and "number" in self.op.model_fields:
             self.fields["number"] = value
             self.spans["number"] = given.span
             return

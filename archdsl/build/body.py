@@ -30,6 +30,7 @@ from archdsl.diagnostics.faults import (
     OutputNeverMade,
     OutputWithoutValue,
     RequirementFailed,
+    ResidualChanges,
     TooManyArguments,
     WrongCount,
     WrongValue,
@@ -71,7 +72,7 @@ class Body(Steps):
         self.returned: tuple[Value, ...] | None = None
         self.outputs: dict[str, tuple[Value, Layout | None]] = {}
 
-    # -- statements -------------------------------------------------------------------
+    # -- statements ------------------------------------------------------------------
 
     def run(self, body: tree.Body) -> None:
         """Executes the statements in order."""
@@ -163,6 +164,7 @@ class Body(Steps):
             where = "in a loop" if self.nested else "in a block"
             mend = "a block takes its tensors in brackets: `block name[x, y](…)`"
             self._misplaced("input", where, mend, s.span)
+            return
         declared = self._declared(s.shape)
         if declared is None:
             self.define(s.name, POISON)
@@ -227,6 +229,7 @@ class Body(Steps):
             where = "in a loop" if self.nested else "in a block"
             mend = "a block gives its last value, or what it says by `return`"
             self._misplaced("output", where, mend, s.span)
+            return
         value = self.flow if s.value is None else self.flowing(s.value)
         if value is None:
             self.report(OutputWithoutValue(s.name.id), s.name.span)
@@ -241,7 +244,7 @@ class Body(Steps):
                 value = POISON
         self.outputs[s.name.id] = (value, order)
 
-    # -- claims -------------------------------------------------------------------------
+    # -- claims ----------------------------------------------------------------------
 
     def _check_claim(self, found: Tensor, claim: tree.Shape, span: Span) -> bool:
         """Whether a tensor is as claimed; reports where it is not."""
@@ -271,7 +274,7 @@ class Body(Steps):
             return True
         return False
 
-    # -- flow ---------------------------------------------------------------------------
+    # -- flow ------------------------------------------------------------------------
 
     def flowing(self, expression: tree.Expr) -> Value:
         """What comes out when what flows goes through an expression's steps."""
@@ -335,13 +338,26 @@ class Body(Steps):
             )
             self.report(fault, bad[0].span)
         after = self._inner(e.body)
-        if before is None or poisoned(after):
+        span = Span(e.span.source, e.span.start, e.span.start + len("residual"))
+        if before is None or poisoned(after) or not self._returns(before, after, span):
             return POISON
         if given:
             after = self._drop_path(given[0], after)
-        span = Span(e.span.source, e.span.start, e.span.start + len("residual"))
         value = Given(None, after, span)
         return self.apply(StepValue(ops()["add"], (value,), span=span), before, label)
+
+    def _returns(self, before: TensorValue, after: Value, span: Span) -> bool:
+        """Whether the body of a residual keeps the sizes; reports where not."""
+        if not isinstance(after, TensorValue):
+            return True
+        left, right = before.type, after.type
+        for axis in left.names:
+            if axis in right and left[axis] != right[axis]:
+                origin = self.session.origin(self.graph, after, axis)
+                sizes = left[axis], right[axis], str(left), str(right)
+                self.report(ResidualChanges(axis, *sizes), span, (origin,))
+                return False
+        return True
 
     def _drop_path(self, given: Given, after: Value) -> Value:
         """Stochastic depth on a branch; a rate of 0 is no layer at all."""
@@ -371,7 +387,7 @@ class Body(Steps):
             return self._inner(e.body)
         return self.flow if e.other is None else self._inner(e.other)
 
-    # -- loops --------------------------------------------------------------------------
+    # -- loops -----------------------------------------------------------------------
 
     def _repeat(self, e: tree.Repeat, label: str) -> Value:
         given = self.arguments(e.arguments)
@@ -435,7 +451,7 @@ class Body(Steps):
             values = tuple(labels[name] for labels in turns if name in labels)
             self.scope.values[name] = self.scope.labels[name] = values
 
-    # -- results ------------------------------------------------------------------------
+    # -- results ---------------------------------------------------------------------
 
     def finish(self) -> bool:
         """Writes the results into the graph; False after an error."""
@@ -539,32 +555,35 @@ _BRACED: dict[type, Callable[[Body, Any, str], Value]] = {
 }
 
 
-# --- specialisation ----------------------------------------------------------------------
+# --- specialisation -----------------------------------------------------------------
 
 
 def specialise(
     session: Session,
-    definition: Definition,
+    frame: Frame,
     given: Mapping[str, Value],
     types: Mapping[str, Tensor],
-    span: Span,
 ) -> Graph | None:
     """The graph of a block for these hyperparameters and inputs, made once.
 
     None after an error, which is reported with the call.
     """
+    definition = frame.definition
     # 1, 1.0 and true are equal to Python, and not to a spec.
     hyper = tuple(sorted((k, type(v).__name__, v) for k, v in given.items()))
     key = (definition, hyper, tuple(types.items()))
     if key not in session.memo:
-        words = definition.name
-        if given:
-            words += f"({', '.join(f'{k} = {_word(v)}' for k, v in given.items())})"
-        if not session.enter(Frame(definition, words, span)):
+        if not session.enter(frame):
             return None
         session.memo[key] = elaborate(session, definition, given, types)
         session.frames.pop()
     return session.memo[key]
+
+
+def call_words(name: str, given: Mapping[str, Value]) -> str:
+    """A call as it is named in notes."""
+    inside = ", ".join(f"{k} = {_word(v)}" for k, v in given.items())
+    return f"{name}({inside})" if inside else name
 
 
 def _word(value: Value) -> str:
@@ -618,22 +637,27 @@ def _hyperparameters(
             assert parameter.default is not None
             found[name] = body.evaluate(parameter.default)
         body.scope.values[name] = found[name]
-        _check_type(body, definition, parameter, found[name])
+        if not _has_type(body, definition, parameter, found[name]):
+            body.scope.values[name] = found[name] = POISON
     body.scope = Scope(body.scope)
     return found
 
 
-def _check_type(
+def _has_type(
     body: Body, definition: Definition, parameter: tree.Parameter, value: Value
-) -> None:
+) -> bool:
+    """Whether a hyperparameter is of the type that its block says; reports if not."""
     if not parameter.type or poisoned(value):
-        return
+        return True
     name, what = parameter.name.id, f"`{definition.name}`"
     check = _TYPES.get(parameter.type)
     if check is None:
         mend = "the types are " + ", ".join(_TYPES)
         fault = WrongValue(what, name, "has an unknown type", parameter.type, mend)
         body.report(fault, parameter.span)
-    elif not check(value):
+        return True
+    if not check(value):
         problem = f"must be of type {parameter.type}"
         body.report(WrongValue(what, name, problem, kind(value)), parameter.span)
+        return False
+    return True

@@ -27,6 +27,7 @@ from archdsl.diagnostics import Fault, Note, Refused
 from archdsl.diagnostics.faults import (
     BadArithmetic,
     BadIndex,
+    BatchIsOpen,
     NoAttribute,
     NotATensor,
     TooMuchWork,
@@ -73,7 +74,7 @@ class Expressions(ABC):
         self.session.report(fault, span, notes)
         return POISON
 
-    # -- values -----------------------------------------------------------------------
+    # -- values ----------------------------------------------------------------------
 
     def evaluate(self, expression: tree.Expr) -> Value:
         """The value of an expression; a step is not applied."""
@@ -102,10 +103,7 @@ class Expressions(ABC):
         if not isinstance(value, TensorValue):
             return self.report(NoAttribute(what, axis, "nothing flows here"), span)
         if axis == BATCH:
-            mend = "a spec holds for any batch; leave B to the run"
-            return self.report(
-                NoAttribute("a spec", "B, the size of the batch,", mend), span
-            )
+            return self.report(BatchIsOpen(), span)
         if axis not in value.type:
             there = ", ".join(value.type.names)
             return self.report(NoAttribute(what, axis, f"its axes are {there}"), span)
@@ -154,9 +152,8 @@ class Expressions(ABC):
     def _known(self) -> list[str]:
         module = self.module
         public = [n for n, op in ops().items() if op.public]
-        return [
-            *self.scope.names(), *module.definitions, *module.variants, *public, *FUNCTIONS
-        ]  # fmt: skip
+        defined = [*module.definitions, *module.variants]
+        return [*self.scope.names(), *defined, *public, *FUNCTIONS]
 
     def variant(self, name: str, span: Span) -> Value:
         """The model of a variant, with its hyperparameters bound."""
@@ -180,7 +177,7 @@ class Expressions(ABC):
             return self.report(BadArithmetic(problem, "not a model"), item.value.span)
         return value
 
-    # -- lists ------------------------------------------------------------------------
+    # -- lists -----------------------------------------------------------------------
 
     def _items(self, e: tree.ListOf | tree.TupleOf) -> Value:
         values: list[Value] = [self.evaluate(item) for item in e.items]
@@ -227,9 +224,10 @@ class Expressions(ABC):
         if not isinstance(value, tuple) or count != len(target.items):
             self.report(WrongCount(len(target.items), count), target.span)
             return False
-        return all([self.bind(t, v) for t, v in zip(target.items, value, strict=True)])
+        pairs = zip(target.items, value, strict=True)
+        return all(self.bind(inner, item) for inner, item in pairs)
 
-    # -- arithmetic -------------------------------------------------------------------
+    # -- arithmetic ------------------------------------------------------------------
 
     def _unary(self, e: tree.Unary) -> Value:
         if e.operator == "not":
@@ -306,7 +304,7 @@ class Expressions(ABC):
             return POISON
         return self.evaluate(e.then if truth else e.other)
 
-    # -- calls ------------------------------------------------------------------------
+    # -- calls -----------------------------------------------------------------------
 
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated."""

@@ -36,7 +36,7 @@ def _refuse(problem: str, detail: str = "", mend: str = "") -> Refused:
 
 
 def is_number(value: object) -> bool:
-    """Whether arithmetic takes it: an int, a float or an open size, not a truth value."""
+    """Whether arithmetic takes it: an int, a float or an open size, no truth value."""
     return isinstance(value, int | float | Poly) and not isinstance(value, bool)
 
 
@@ -166,7 +166,7 @@ _OTHER: dict[str, Callable[[int], bool]] = {
 }
 
 
-# --- functions ------------------------------------------------------------------------
+# --- functions ----------------------------------------------------------------------
 
 
 def _range(*numbers: Value) -> Value:

@@ -180,7 +180,7 @@ def _build(
 
 
 def _model(session: Session, module: Module, name: str) -> StepValue | None:
-    """The model of that name, hyperparameters of a variant bound; None after an error."""
+    """The model of that name, a variant's arguments bound; None after an error."""
     if name not in module.models:
         fault = UnknownModel(module.source.name, name, tuple(module.models))
         session.report(fault, _start(module))

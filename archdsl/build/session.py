@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from archdsl.build.values import Definition, TensorValue
 from archdsl.diagnostics import Diagnostic, Fault, Note
 from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
-from archdsl.ir.graph import Graph
+from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ir.tensor import Tensor
 from archdsl.source import Span
 
@@ -28,6 +28,9 @@ class Frame:
     definition: Definition
     words: str
     span: Span
+    caller: Graph
+    sources: Mapping[str, TensorValue]
+    where: str
 
 
 @dataclass
@@ -47,7 +50,7 @@ class Session:
             return
         self._seen.add((fault.code, span))
         calls = [
-            Note(f"in {frame.words}, called", frame.span)
+            Note(f"in {frame.words}, called in {frame.where}", frame.span)
             for frame in reversed(self.frames[-3:])
         ]
         self.diagnostics.append(Diagnostic(fault, span, (*notes, *calls)))
@@ -93,22 +96,33 @@ class Session:
         self.frames.append(frame)
         return True
 
+    def origin(self, graph: Graph, value: TensorValue, axis: str) -> Note:
+        """Where a tensor got the size that an axis has, through the open calls."""
+        size = value.type[axis]
+        frames = list(self.frames)
+        node = _source(graph, value.ref, axis, size)
+        while isinstance(node.payload, Enter) and frames:
+            frame = frames.pop()
+            graph, value = frame.caller, frame.sources[node.payload.name]
+            node = _source(graph, value.ref, axis, size)
+        return Note(f"{axis} = {size} comes from {_words(node)}", node.span)
 
-def origin(graph: Graph, value: TensorValue, axis: str) -> Note | None:
-    """Where a tensor got the size that an axis has."""
-    ref, size = value.ref, value.type[axis]
+
+def _words(node: Node) -> str:
+    if isinstance(node.payload, Call):
+        return node.payload.graph.name
+    before = "input " if isinstance(node.payload, Enter) else ""
+    return before + node.payload.name
+
+
+def _source(graph: Graph, ref: Ref, axis: str, size: object) -> Node:
+    """The node that gave an axis its size."""
     while True:
         node = graph[ref.node]
         came = [r for _, r in node.inputs if _has(graph.tensor(r), axis, size)]
         if not came:
-            break
+            return node
         ref = came[0]
-    if node.span.start == node.span.end:
-        return None
-    return Note(
-        f"{axis} = {size} comes from {node.path[-1] if node.path else 'here'}",
-        node.span,
-    )
 
 
 def _has(tensor: Tensor, axis: str, size: object) -> bool:

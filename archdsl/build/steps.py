@@ -11,7 +11,7 @@ from archdsl.build.bind import (
     block_usage,
 )
 from archdsl.build.expressions import Expressions
-from archdsl.build.session import Session, origin
+from archdsl.build.session import Frame, Session
 from archdsl.build.values import (
     POISON,
     Definition,
@@ -67,7 +67,7 @@ class Steps(Expressions):
             return self._block(step, target, flow, label)
         return self._op_step(target, step, flow, label)
 
-    # -- ops ---------------------------------------------------------------------------
+    # -- ops -------------------------------------------------------------------------
 
     def _op_step(
         self, op_type: type[Op], step: StepValue, flow: Value, label: str
@@ -114,11 +114,11 @@ class Steps(Expressions):
     def _origins(self, refused: Refused, sources: Sources) -> tuple[Note, ...]:
         axis = getattr(refused.fault, "axis", "")
         notes = [
-            origin(self.graph, value, axis)
+            self.session.origin(self.graph, value, axis)
             for value in sources.values()
             if axis in value.type
         ]
-        return tuple(dict.fromkeys(n for n in notes if n is not None))
+        return tuple(dict.fromkeys(notes))
 
     def _sources(
         self, op: Op, tensors: Sources, flow: Value, span: Span
@@ -177,7 +177,7 @@ class Steps(Expressions):
             return False
         return True
 
-    # -- nodes ---------------------------------------------------------------------------
+    # -- nodes -----------------------------------------------------------------------
 
     def _take_path(self, kind: str, label: str) -> Path:
         path, self.path = self.path, None
@@ -208,7 +208,7 @@ class Steps(Expressions):
         values = tuple(TensorValue(Ref(node.id, i), t) for i, t in enumerate(outs))
         return values[0] if len(values) == 1 else values
 
-    # -- blocks --------------------------------------------------------------------------
+    # -- blocks ----------------------------------------------------------------------
 
     def _block(
         self, step: StepValue, definition: Definition, flow: Value, label: str
@@ -222,7 +222,7 @@ class Steps(Expressions):
     def _specialised(
         self, step: StepValue, definition: Definition, flow: Value
     ) -> tuple[Graph | None, Sources]:
-        from archdsl.build.body import specialise
+        from archdsl.build.body import call_words, specialise
 
         found, missing = bind_parameters(definition, step.given)
         if missing:
@@ -236,7 +236,10 @@ class Steps(Expressions):
             return None, {}
         types = {name: value.type for name, value in sources.items()}
         given = {name: g.value for name, g in found.items()}
-        graph = specialise(self.session, definition, given, types, step.span)
+        where = ".".join((self.definition.name, *self.namer.prefix))
+        words = call_words(definition.name, given)
+        frame = Frame(definition, words, step.span, self.graph, sources, where)
+        graph = specialise(self.session, frame, given, types)
         if graph is not None:
             self.facts.assumed |= dict.fromkeys(graph.assumptions)
         return graph, sources
@@ -281,7 +284,7 @@ class Steps(Expressions):
         )
         self.report(fault, step.span)
 
-    # -- shared layers ---------------------------------------------------------------------
+    # -- shared layers ---------------------------------------------------------------
 
     def _layer(self, step: StepValue, layer: LayerValue, flow: Value) -> Value:
         if layer.owner is not self.graph:

@@ -59,9 +59,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and exits: 0 fine, 1 the spec has errors, 2 wrong usage."""
     try:
-        cli.main(args=arguments, prog_name="archdsl", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Click gives back the code of an `Exit` in this mode, and None otherwise.
+        sys.exit(cli.main(args=arguments, prog_name="archdsl", standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as problem:

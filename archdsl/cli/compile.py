@@ -13,8 +13,12 @@ _MARK = "compiled by archdsl"
 
 @click.command("compile")
 @spec_options
-@click.option("-o", "--output", metavar="OUT.py",
-              help="The file to write; MODEL.py by default, - for standard output.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT.py",
+    help="The file to write; MODEL.py by default, - for standard output.",
+)
 @click.option(
     "--force", is_flag=True, help="Replace a file that archdsl did not write."
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from archdsl.diagnostics import Fault, near
 
-# --- E2xx: names -------------------------------------------------------------------
+# --- E2xx: names --------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class OpClash(Fault):
     second: str
 
 
-# --- E3xx: shapes and sizes ----------------------------------------------------------
+# --- E3xx: shapes and sizes ---------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,26 @@ class InputTooLong(Fault):
     limit: object
 
 
-# --- E4xx: arguments -----------------------------------------------------------------
+@dataclass(frozen=True)
+class ResidualChanges(Fault):
+    """A residual whose body changes a size, so that the skip does not fit."""
+
+    code = "E313"
+    title = "the body of this residual changes {axis} from {before} to {after}"
+    label = "{shape_before} goes in, {shape_after} comes out"
+    help = (
+        "bring {axis} back to {before} at the end of the body, or project the skip: "
+        "`let skip = x -> conv(…)`, the branch, then `add(skip)`"
+    )
+
+    axis: str
+    before: object
+    after: object
+    shape_before: str
+    shape_after: str
+
+
+# --- E4xx: arguments ----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -465,7 +484,17 @@ class WrongTensors(Fault):
     usage: str
 
 
-# --- E5xx: models and files ----------------------------------------------------------
+@dataclass(frozen=True)
+class BatchIsOpen(Fault):
+    """The size of the batch as a number of a spec."""
+
+    code = "E413"
+    title = "a spec does not know the size of the batch"
+    label = "B is left to the run"
+    help = "a compiled module takes any batch: write what holds for one sample"
+
+
+# --- E5xx: models and files ---------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -615,7 +644,7 @@ class NoResult(Fault):
     what: str
 
 
-# --- E6xx: limits --------------------------------------------------------------------
+# --- E6xx: limits -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Poly:
 
     terms: tuple[tuple[Monomial, int], ...]
 
-    # -- making ------------------------------------------------------------------
+    # -- making ----------------------------------------------------------------------
 
     @staticmethod
     def of(terms: Mapping[Monomial, int]) -> Size:
@@ -51,7 +51,7 @@ class Poly:
             return kept[()]
         return Poly(tuple(sorted(kept.items(), key=lambda t: _monomial_key(t[0]))))
 
-    # -- asking ------------------------------------------------------------------
+    # -- asking ----------------------------------------------------------------------
 
     @property
     def is_symbol(self) -> bool:
@@ -82,7 +82,7 @@ class Poly:
             total = total + product
         return total
 
-    # -- arithmetic ----------------------------------------------------------------
+    # -- arithmetic ------------------------------------------------------------------
 
     def __add__(self, other: Size) -> Size:
         if not isinstance(other, int | Poly):
@@ -136,7 +136,7 @@ class Poly:
     def __mod__(self, other: Size) -> Size:
         return self - (self // other) * other
 
-    # -- printing -----------------------------------------------------------------
+    # -- printing --------------------------------------------------------------------
 
     @cached_property
     def _text(self) -> str:
@@ -203,7 +203,7 @@ def substitute(size: Size, values: Mapping[str, Size]) -> Size:
     return size if isinstance(size, int) else size.substitute(values)
 
 
-# -- details ------------------------------------------------------------------------
+# -- details -------------------------------------------------------------------------
 
 
 def _monomial_key(monomial: Monomial) -> tuple[int, str]:

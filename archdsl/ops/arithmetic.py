@@ -59,7 +59,7 @@ class _Arithmetic(Op):
         if other.dtype != x.dtype:
             raise Refused(WrongDtype(self.name, x.dtype, other.dtype), "other")
         shared = [a for a in x.names if a in other]
-        need_equal(self, facts, (x, other), shared, _projection(x), "other")
+        need_equal(self, facts, (x, other), shared, _projection(x, other), "other")
         new = [a for a in other.axes if a[0] not in x]
         ahead = [a for a in new if a[0] == BATCH]
         behind = [a for a in new if a[0] != BATCH]
@@ -103,13 +103,19 @@ class _Arithmetic(Op):
         return self.name if self.number is None else f"{self.name} {self.number:g}"
 
 
-def _projection(x: Tensor) -> str:
-    """What brings the features of a skip to those of x."""
-    if FEATURES not in x:
+def _projection(x: Tensor, other: Tensor) -> str:
+    """What brings a skip to the features, and by its stride the positions, of x."""
+    if FEATURES not in x or FEATURES not in other:
         return ""
-    kernel = ", kernel = 1" if x.positions else ""
-    layer = f"{'conv' if x.positions else 'linear'}({x[FEATURES]}{kernel})"
-    return f"project the other side first: `-> {layer}`"
+    if not x.positions:
+        return f"project the other side first: `-> linear({x[FEATURES]})`"
+    pairs = [(x[a], other[a]) for a in x.positions if a in other]
+    steps = {b // a for a, b in pairs if isinstance(a, int) and isinstance(b, int)}
+    stride = f", stride = {max(steps)}" if len(steps) == 1 and max(steps) > 1 else ""
+    if x[FEATURES] == other[FEATURES] and not stride:
+        return ""
+    step = f"conv({x[FEATURES]}, kernel = 1{stride})"
+    return f"project the other side first: `-> {step}`"
 
 
 def _joined(ins: Inputs, layouts: Mapping[str, Layout]) -> Layout:

@@ -195,7 +195,7 @@ class Op(BaseModel):
     kind: ClassVar[str] = "arithmetic"
     """The kind of those FLOPs in reports."""
 
-    # -- shapes --------------------------------------------------------------------
+    # -- shapes ----------------------------------------------------------------------
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         """The types of the results; raises `Refused` where the inputs do not fit."""
@@ -205,7 +205,7 @@ class Op(BaseModel):
         """The learned tensors and buffers, named as in the module that is built."""
         return ()
 
-    # -- cost and dependence -----------------------------------------------------------
+    # -- cost and dependence ---------------------------------------------------------
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         """What one run costs."""
@@ -220,7 +220,7 @@ class Op(BaseModel):
         """
         return {port: same_positions(tensor) for port, tensor in ins.items()}
 
-    # -- PyTorch -------------------------------------------------------------------
+    # -- PyTorch ---------------------------------------------------------------------
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         """The layouts that the inputs must have, from those that they have.
@@ -285,7 +285,7 @@ def spelled(value: object) -> str:
     return str(value)
 
 
-# --- what rules share ------------------------------------------------------------------
+# --- what rules share ---------------------------------------------------------------
 
 
 class Facts:

@@ -49,7 +49,7 @@ NODES: dict[str, Callable[..., tree.Node]] = {
         at, _joined(path), tuple(names)
     ),
     "block": lambda at, _, name, tensors, parameters, body: tree.Block(
-        at, name, tuple(tensors), tuple(parameters), body
+        at, name, None if tensors is None else tuple(tensors), tuple(parameters), body
     ),
     "model": lambda at, _, name, parameters, body: tree.Model(
         at, name, tuple(parameters), body
@@ -166,6 +166,7 @@ def _two_more(parts: list[object], operator: Word, right: object) -> list[object
 
 LISTS: dict[str, Callable[..., Any]] = {
     "none": list,
+    "no_brackets": lambda: None,
     "empty": lambda _, _close: [],
     "one": lambda item: [item],
     "more": _more,

@@ -67,7 +67,7 @@ class Machine:
         return len(self._states)
 
     @property
-    def result(self) -> Any:
+    def result(self) -> Any:  # noqa: ANN401 - as the grammar's actions make it
         """What was made of the whole text, once its end is fed."""
         return self._values[1]
 

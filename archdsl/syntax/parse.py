@@ -143,7 +143,7 @@ class _Parser:
         assert isinstance(file, tree.File)
         return file
 
-    # --- words ------------------------------------------------------------------
+    # --- words ----------------------------------------------------------------------
 
     def _fits(self, word: Word) -> bool:
         """Gives a word to the machine; false where it cannot stand."""
@@ -213,7 +213,7 @@ class _Parser:
         self._machine.cut(self._frames[0].size)
         self._machine.feed(self._words[-1])
 
-    # --- errors -----------------------------------------------------------------
+    # --- errors ---------------------------------------------------------------------
 
     def _explain(self) -> list[Word] | None:
         """Reports the word that cannot stand here; the words to read in its place."""

@@ -15,7 +15,7 @@ class Node:
     span: Span
 
 
-# --- expressions ---------------------------------------------------------------
+# --- expressions --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Attribute(Node):
     name: str
 
 
-# --- steps -----------------------------------------------------------------------
+# --- steps --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ Expr: TypeAlias = (
 )  # fmt: skip
 
 
-# --- statements ------------------------------------------------------------------
+# --- statements ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,7 @@ class Flow(Node):
 Statement: TypeAlias = Input | Output | Let | Layer | Return | Require | Flow
 
 
-# --- a file ------------------------------------------------------------------------
+# --- a file -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

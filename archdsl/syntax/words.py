@@ -128,7 +128,7 @@ def read(source: Source) -> Reader:
     return reader
 
 
-# --- words that need a second look ----------------------------------------------
+# --- words that need a second look --------------------------------------------------
 
 
 def _axis(reader: Reader, text: str, start: int) -> None:

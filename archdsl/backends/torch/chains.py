@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from archdsl.backends.torch.layout import Plan
 from archdsl.ir.graph import Call, Enter, Node, Path, Ref
@@ -70,7 +71,7 @@ def _mark(plan: Plan, container: Container) -> None:
         return
     # Stages of different shapes read better one by one, each with its shape.
     shapes = {tuple(p.nodes()[-1].outputs) for p in nested}
-    container.chain = not (1 < len(shapes) and len(nested) <= _MOST_LINES)
+    container.chain = len(shapes) <= 1 or len(nested) > _MOST_LINES
 
 
 def _is_chain(plan: Plan, container: Container) -> bool:
@@ -81,7 +82,7 @@ def _is_chain(plan: Plan, container: Container) -> bool:
     nodes = container.nodes()
     if not all(_is_element(plan, node) for node in nodes):
         return False
-    if not all(map(lambda a, b: _follows(plan, a, b), nodes, nodes[1:])):
+    if not all(_follows(plan, a, b) for a, b in pairwise(nodes)):
         return False
     order = [n.path[len(container.path)] for n in nodes]
     return list(dict.fromkeys(order)) == list(container.parts) and _once(order)
@@ -89,7 +90,7 @@ def _is_chain(plan: Plan, container: Container) -> bool:
 
 def _once(order: list[str]) -> bool:
     """Whether equal names stand together."""
-    changes = sum(a != b for a, b in zip(order, order[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(order))
     return changes + 1 == len(set(order))
 
 

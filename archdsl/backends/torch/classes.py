@@ -85,7 +85,7 @@ class Classes:
         numbered = (f"{name}{i}" for i in range(2, 1000))
         return self._names.take(name, *numbered)
 
-    # -- skeletons -----------------------------------------------------------------------
+    # -- skeletons -------------------------------------------------------------------
 
     def _skeleton(self, plan: Plan) -> Hashable:
         """All of a plan but its numbers."""
@@ -109,7 +109,7 @@ class Classes:
             words = (emit.forward, made, _shape(emit.literals), emit.module is None)
         return node.path, node.weights_from, ports, words, len(node.outputs)
 
-    # -- numbers ---------------------------------------------------------------------------
+    # -- numbers ---------------------------------------------------------------------
 
     def columns(self, plan: Plan) -> Iterator[tuple[Slot, Arg]]:
         """Every number of a plan, with where it stands."""
@@ -205,7 +205,7 @@ def _ratio(row: Row, values: Row) -> str:
     return ""
 
 
-# --- definitions -------------------------------------------------------------------------
+# --- definitions --------------------------------------------------------------------
 
 
 def _by_definition(model: Plan) -> list[list[Plan]]:

@@ -47,7 +47,7 @@ class Constructor:
             return self._container(part)
         return self._layer(part[0], element=element)
 
-    # -- containers --------------------------------------------------------------------
+    # -- containers ------------------------------------------------------------------
 
     def _container(self, container: Container) -> Doc | None:
         docs = {
@@ -77,7 +77,7 @@ class Constructor:
         inner = short or Group("[", tuple(items), "]")
         return Group("nn.ModuleList(", (inner,), ")")
 
-    # -- layers ------------------------------------------------------------------------
+    # -- layers ----------------------------------------------------------------------
 
     def _layer(self, node: Node, *, element: bool) -> Doc | None:
         if isinstance(node.payload, Call):

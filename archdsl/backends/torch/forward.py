@@ -49,7 +49,7 @@ class Forward:
         self.left = self._uses()
         self.returned = ""
 
-    # -- the whole ---------------------------------------------------------------------
+    # -- the whole -------------------------------------------------------------------
 
     def write(self) -> None:
         """Fills `statements`, `returned` and `stored`."""
@@ -114,7 +114,7 @@ class Forward:
         a, b = node.span, user.span
         return a.source is b.source and a.line == b.line and _turn(node) == _turn(user)
 
-    # -- expressions -----------------------------------------------------------------------
+    # -- expressions -----------------------------------------------------------------
 
     def _expression(self, node: Node) -> str:
         if isinstance(node.payload, Call):
@@ -204,7 +204,7 @@ class Forward:
             node = self.graph[ref.node]
             self._assign(node, self.texts.pop(ref), user.path)
 
-    # -- statements ----------------------------------------------------------------------
+    # -- statements ------------------------------------------------------------------
 
     def _assign(self, node: Node, text: str, path: Path) -> None:
         refs = [Ref(node.id, i) for i in range(len(node.outputs))]
@@ -237,7 +237,7 @@ class Forward:
         counts.update(self.graph.results)
         return counts
 
-    # -- results -------------------------------------------------------------------------
+    # -- results ---------------------------------------------------------------------
 
     def _result(self) -> str:
         values = []

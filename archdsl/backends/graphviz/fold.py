@@ -1,0 +1,315 @@
+"""The parts of a body: its loop turns, and chains of equal parts drawn once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from archdsl.backends.graphviz.alike import Keys
+from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
+
+MOST_PERIOD = 8  # parts that alternate, as the two blocks of Swin do
+FEW_OPS = 4  # what a chain of single ops must save to be worth a frame
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One node."""
+
+    node: Node
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a loop."""
+
+    path: Path
+    items: tuple[Item, ...]
+
+    @property
+    def name(self) -> str:
+        """What the loop is called."""
+        return next(name for name in reversed(self.path) if not name.isdigit())
+
+    @property
+    def title(self) -> str:
+        """The loop and the number of the turn."""
+        return f"{self.name} {self.path[-1]}"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Several equal turns in a chain, of which the first is drawn.
+
+    Attributes:
+        items: The parts of one turn.
+        turns: The nodes of each turn, in the same order.
+        shared: Whether all turns use the same weights.
+    """
+
+    items: tuple[Item, ...]
+    turns: tuple[tuple[int, ...], ...]
+    shared: bool
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.turns)
+
+
+@dataclass(frozen=True)
+class Lump:
+    """Several parts drawn as one closed box."""
+
+    items: tuple[Item, ...]
+    title: str = ""
+
+
+Item: TypeAlias = Leaf | Turn | Fold | Lump
+
+
+def leaves(items: Sequence[Item]) -> Iterator[Node]:
+    """The nodes that are drawn."""
+    for item in items:
+        if isinstance(item, Leaf):
+            yield item.node
+        elif not isinstance(item, Lump):
+            yield from leaves(item.items)
+
+
+def size(items: Sequence[Item]) -> int:
+    """How many boxes are drawn."""
+    return sum(
+        1 if isinstance(item, Leaf | Lump) else size(item.items) for item in items
+    )
+
+
+def members(items: Sequence[Item]) -> list[int]:
+    """All nodes of some parts, those that a fold or a lump hides included."""
+    found: list[int] = []
+    for item in items:
+        if isinstance(item, Leaf):
+            found.append(item.node.id)
+        elif isinstance(item, Fold):
+            found += [n for turn in item.turns for n in turn]
+        else:
+            found += members(item.items)
+    return found
+
+
+# --- loops ---------------------------------------------------------------------------
+
+
+def parts(graph: Graph, keys: Keys) -> tuple[Item, ...]:
+    """The body of a graph, inputs left out, in turns and folds."""
+    nodes = [node for node in graph if not isinstance(node.payload, Enter)]
+    return _Folder(graph, keys).fold(_turns(nodes, 0))
+
+
+def _scopes(path: Path) -> list[Path]:
+    """The turns that a layer stands in, the outer ones first."""
+    return [
+        path[: i + 1]
+        for i in range(len(path) - 1)
+        if path[i].isdigit() and not path[i + 1].isdigit()
+    ]
+
+
+def _turns(nodes: Sequence[Node], level: int) -> list[Item]:
+    """Gathers nodes by turn, with all that stands between a turn's first and last."""
+    scopes = [(_scopes(node.path)[level:] or [()])[0] for node in nodes]
+    last = {scope: i for i, scope in enumerate(scopes)}
+    items: list[Item] = []
+    i = 0
+    while i < len(nodes):
+        if not scopes[i]:
+            items.append(Leaf(nodes[i]))
+            i += 1
+            continue
+        end = last[scopes[i]] + 1
+        inner = _turns(nodes[i:end], level + 1)
+        items.append(Turn(scopes[i], tuple(inner)))
+        i = end
+    return items
+
+
+# --- folds ---------------------------------------------------------------------------
+
+Wire: TypeAlias = tuple[str, str, object, int]  # port, where from, which node, output
+
+
+class _Folder:
+    """Finds chains of equal parts in one graph."""
+
+    def __init__(self, graph: Graph, keys: Keys) -> None:
+        self.graph = graph
+        self.keys = {node.id: keys.node(graph, node) for node in graph}
+        self.results = {ref.node for ref in graph.results}
+
+    def fold(self, items: Sequence[Item]) -> tuple[Item, ...]:
+        """The items, with chains of equal ones as folds."""
+        flat = [tuple(members([item])) for item in items]
+        words = [tuple(self.keys[n] for n in ids) for ids in flat]
+        out: list[Item] = []
+        i = 0
+        while i < len(items):
+            period, turns = self._best(items, flat, words, i)
+            group = items[i : i + period]
+            inner = self.fold(group) if period > 1 and turns else self._open(group)
+            if turns:
+                shared = self._path(turns[0]) == self._path(turns[1])
+                out.append(Fold(inner, tuple(turns), shared))
+            else:
+                out += inner
+            i += period * max(len(turns), 1)
+        return tuple(out)
+
+    def _open(self, group: Sequence[Item]) -> tuple[Item, ...]:
+        return tuple(
+            Turn(i.path, self.fold(i.items)) if isinstance(i, Turn) else i
+            for i in group
+        )
+
+    def _best(
+        self,
+        items: Sequence[Item],
+        flat: list[tuple[int, ...]],
+        words: list[tuple[int, ...]],
+        start: int,
+    ) -> tuple[int, list[tuple[int, ...]]]:
+        """The period and the turns of the longest fold from here; no turns if none."""
+        best: tuple[int, list[tuple[int, ...]]] = (1, [])
+        for period in range(1, MOST_PERIOD + 1):
+            if words[start] != _at(words, start + period):
+                continue
+            turns = self._chain(flat, words, start, period)
+            group = items[start : start + period]
+            if not _worth(group, len(turns)):
+                continue
+            if len(turns) * period > best[0] * len(best[1]):
+                best = period, turns
+        return best
+
+    def _chain(
+        self,
+        flat: list[tuple[int, ...]],
+        words: list[tuple[int, ...]],
+        start: int,
+        period: int,
+    ) -> list[tuple[int, ...]]:
+        """Equal groups of `period` items, each of which feeds only the next."""
+        first = words[start : start + period]
+        turns = [_joined(flat[start : start + period])]
+        wiring: list[Wire] | None = None
+        for at in range(start + period, len(flat) - period + 1, period):
+            turn = _joined(flat[at : at + period])
+            if words[at : at + period] != first or not self._feeds(turns[-1], turn):
+                break
+            wires = self._wires(turn, turns[-1])
+            if wiring is None and not self._begins(turns[0], wires):
+                break
+            if wiring not in (None, wires) or not self._fits(turns, turn):
+                break
+            wiring = wires
+            turns.append(turn)
+        return turns
+
+    def _wires(self, turn: tuple[int, ...], before: tuple[int, ...]) -> list[Wire]:
+        here = {n: i for i, n in enumerate(turn)}
+        there = {n: i for i, n in enumerate(before)}
+        wires: list[Wire] = []
+        for n in turn:
+            for port, ref in self.graph[n].inputs:
+                if ref.node in here:
+                    wires.append((port, "here", here[ref.node], ref.output))
+                elif ref.node in there:
+                    wires.append((port, "before", there[ref.node], ref.output))
+                else:
+                    wires.append((port, "outside", ref.node, ref.output))
+        return wires
+
+    def _begins(self, first: tuple[int, ...], wires: list[Wire]) -> bool:
+        """Whether the first turn is wired as the later ones, but for what it starts from."""
+        carried: dict[Wire, Wire] = {}
+        for own, later in zip(self._wires(first, ()), wires, strict=True):
+            if later[1] == "before":
+                key = ("", *later[1:])
+                if own[1] != "outside" or carried.setdefault(key, own)[1:] != own[1:]:
+                    return False
+            elif own != later:
+                return False
+        return bool(carried)
+
+    def _feeds(self, turn: tuple[int, ...], after: tuple[int, ...]) -> bool:
+        """Whether only a turn and the one after it use what the turn makes."""
+        allowed = {*turn, *after}
+        return self.results.isdisjoint(turn) and all(
+            user in allowed for n in turn for user in self.graph.net.successors(n)
+        )
+
+    def _fits(self, turns: list[tuple[int, ...]], turn: tuple[int, ...]) -> bool:
+        """Whether weights are shared by all turns, or by none."""
+        first, here = self._path(turns[0]), self._path(turn)
+        if len(turns) == 1:
+            return here == first or set(here).isdisjoint(first)
+        same = self._path(turns[1]) == first
+        return here == first if same else set(here).isdisjoint(first)
+
+    def _path(self, turn: tuple[int, ...]) -> list[Path]:
+        return [self.graph[n].path for n in turn]
+
+
+def _at(words: list[tuple[int, ...]], index: int) -> tuple[int, ...] | None:
+    return words[index] if index < len(words) else None
+
+
+def _joined(groups: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(n for group in groups for n in group)
+
+
+def _worth(group: Sequence[Item], count: int) -> bool:
+    if count < 2:
+        return False
+    whole = any(isinstance(i, Turn) for i in group) or any(
+        isinstance(node.payload, Call) for node in leaves(group)
+    )
+    return whole or size(group) * (count - 1) >= FEW_OPS
+
+
+# --- what does not fit ---------------------------------------------------------------
+
+
+def fitted(items: tuple[Item, ...], most: int, kept: int) -> tuple[Item, ...]:
+    """At most about `most` boxes: turns closed, then the middle left out.
+
+    Args:
+        items: The parts of a body.
+        most: How many boxes may be drawn.
+        kept: How many are, where the middle is left out.
+    """
+    if size(items) <= most:
+        return items
+    closed = tuple(_closed(item) for item in items)
+    if size(closed) <= most:
+        return closed
+    head, tail = kept // 2, len(closed) - kept // 2
+    if tail <= head:
+        return (Lump(closed),)
+    return (*closed[:head], Lump(closed[head:tail]), *closed[tail:])
+
+
+def _closed(item: Item) -> Item:
+    if isinstance(item, Turn):
+        return Lump(item.items, item.title)
+    if isinstance(item, Fold):
+        return Fold(tuple(map(_closed, item.items)), item.turns, item.shared)
+    return item
+
+
+def refs_into(graph: Graph, inside: set[int]) -> Iterator[Ref]:
+    """What nodes take from outside of them, once a use, in order."""
+    for n in sorted(inside):
+        for _, ref in graph[n].inputs:
+            if ref.node not in inside:
+                yield ref

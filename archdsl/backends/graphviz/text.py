@@ -1,0 +1,120 @@
+"""The words of a picture: numbers, formulas and shapes, short and safe in DOT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from archdsl.analysis.cost import Totals
+from archdsl.ir.dim import Monomial, Poly, Size
+from archdsl.ir.tensor import BATCH, FEATURES, Tensor
+from archdsl.ops.base import spelled
+
+_UNITS = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3))
+_MAPS = (("H", "W"), ("D", "H", "W"), ("T", "H", "W"))  # written without their names
+_MOST_TERMS = 3
+_POWERS = {1: "", 2: "²", 3: "³"}
+
+
+def escape(text: str, most: int = 72) -> str:
+    """A text as one line of an HTML-like label: ASCII, cut where it is too long."""
+    if len(text) > most:
+        text = text[: most - 1] + "…"
+    return "".join(map(_entity, text))
+
+
+def _entity(char: str) -> str:
+    code = ord(char)
+    if char in "&<>\"'\\" or code > 126:
+        no_char = 0xD800 <= code < 0xE000 or code in (0xFFFE, 0xFFFF)
+        return f"&#{0xFFFD if no_char or 127 <= code < 160 else code};"
+    return char if char.isprintable() else " "
+
+
+# --- numbers -------------------------------------------------------------------------
+
+
+def human(number: int) -> str:
+    """A number in three digits or fewer and a unit: ``28.3 M``."""
+    for unit, size in _UNITS:
+        if number >= size * 0.9995:
+            value = number / size
+            digits = f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+            return f"{digits.removesuffix('.0')} {unit}"
+    return str(number)
+
+
+def amount(size: Size) -> str:
+    """A count, a formula where it is open: ``150 K·H·W``."""
+    if isinstance(size, int):
+        return human(size)
+    shown = size.terms[:_MOST_TERMS]
+    words = " + ".join(_term(m, c, human(abs(c))) for m, c in shown)
+    more = " + …" if len(size.terms) > len(shown) else ""
+    return words.replace("+ -", "− ") + more
+
+
+def formula(size: Size) -> str:
+    """A size, exactly: ``H//4``."""
+    if isinstance(size, int):
+        return str(size)
+    words = " + ".join(_term(m, c, str(abs(c))) for m, c in size.terms)
+    words = words.replace("+ -", "− ")
+    if words[:1] == "(" and len(size.terms) == 1 and words.find(")") == len(words) - 1:
+        words = words[1:-1]
+    return words
+
+
+def _term(monomial: Monomial, coefficient: int, digits: str) -> str:
+    factors = [digits] if abs(coefficient) != 1 or not monomial else []
+    factors += [f"{atom}{_POWERS.get(power, f'^{power}')}" for atom, power in monomial]
+    return ("-" if coefficient < 0 else "") + "·".join(factors)
+
+
+def costs(totals: Totals, shared: str = "") -> str:
+    """Params and multiply-accumulates, "" for neither.
+
+    Args:
+        totals: The costs.
+        shared: What to say instead of params, where these are another layer's.
+    """
+    parts = [shared] if shared else []
+    if not shared and totals.params != 0:
+        parts.append(f"{amount(totals.params)} params")
+    if totals.macs != 0:
+        parts.append(f"{amount(totals.macs)} MACs")
+    return " · ".join(parts)
+
+
+# --- shapes --------------------------------------------------------------------------
+
+
+def shape(tensor: Tensor) -> str:
+    """A shape without the batch: ``56×56×96`` for a map, or ``T 64 · C 300``."""
+    sizes = {axis: size for axis, size in tensor.axes if axis != BATCH}
+    kind = "" if tensor.dtype == "float" else f"{tensor.dtype} "
+    features = (FEATURES,) if FEATURES in sizes else ()
+    positions = tuple(sorted(axis for axis in sizes if axis != FEATURES))
+    if positions in _MAPS:
+        words = [formula(sizes[axis]) for axis in (*positions, *features)]
+        tight = all(isinstance(sizes[axis], int) for axis in sizes)
+        return kind + ("×" if tight else " × ").join(words)
+    order = (*(a for a in sizes if a != FEATURES), *features)
+    return kind + (" · ".join(f"{a} {formula(sizes[a])}" for a in order) or "1")
+
+
+# --- hyperparameters -----------------------------------------------------------------
+
+
+def word(value: object) -> str:
+    """A hyperparameter's value; a layer or block goes by its name."""
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(word, value)) + "]"
+    name = getattr(value, "name", None)
+    if isinstance(name, str):
+        return name
+    return formula(value) if isinstance(value, Poly) else spelled(value)
+
+
+def settings(hyper: Mapping[str, object], shown: Iterable[str]) -> str:
+    """Hyperparameters on one line: ``heads 3, window 7``."""
+    return ", ".join(f"{name} {word(hyper[name])}" for name in shown)

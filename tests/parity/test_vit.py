@@ -1,0 +1,117 @@
+"""Vision transformers compute what those of transformers compute."""
+
+import pytest
+import torch
+from transformers import ViTConfig, ViTForImageClassification
+
+import archdsl
+from tests.parity.reference import (
+    CLEARLY,
+    TOLERANCE,
+    Rule,
+    difference,
+    fill,
+    gradient_difference,
+    images,
+    jittered,
+)
+
+LAYER = r"vit\.layers\.(\d+)\."
+OURS = r"transformer_layer.\1."
+RULES = [
+    Rule(r"vit\.embeddings\.patch_embeddings\.projection\.(\w+)", r"conv.\1"),
+    Rule(r"vit\.embeddings\.cls_token", "class_token.weight", lambda x: x[0]),
+    Rule(
+        r"vit\.embeddings\.position_embeddings",
+        "position_embedding.weight",
+        lambda x: x[0],
+    ),
+    Rule(
+        LAYER + r"attention\.([qkv])_proj\.(\w+)",
+        OURS + r"attention.\2.\3",
+    ),
+    Rule(LAYER + r"attention\.o_proj\.(\w+)", OURS + r"attention.out.\2"),
+    Rule(LAYER + r"layernorm_before\.(\w+)", OURS + r"layer_norm.\2"),
+    Rule(LAYER + r"layernorm_after\.(\w+)", OURS + r"layer_norm_2.\2"),
+    Rule(LAYER + r"mlp\.fc1\.(\w+)", OURS + r"feed_forward.linear.\2"),
+    Rule(LAYER + r"mlp\.fc2\.(\w+)", OURS + r"feed_forward.linear_2.\2"),
+    Rule(r"vit\.layernorm\.(\w+)", r"layer_norm.\1"),
+    Rule(r"classifier\.(\w+)", r"linear.\1"),
+]
+
+
+def reference(**facts):
+    """A ViT with the epsilon of the authors' code, unless other facts are given.
+
+    Its eager attention computes the softmax in float32, so it is not the one to take.
+    """
+    facts = {"num_labels": 1000, "layer_norm_eps": 1e-6, **facts}
+    config = ViTConfig(**facts, attn_implementation="sdpa")
+    torch.manual_seed(0)
+    return jittered(ViTForImageClassification(config))
+
+
+def small(height=48, width=48, **facts):
+    """Both models, narrow; facts of the reference may differ from those of the spec."""
+    dim = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 3}
+    rest = {"num_attention_heads": 4, "patch_size": 8, "num_labels": 10}
+    theirs = reference(**{**dim, **rest, "image_size": (height, width), **facts})
+    ours = archdsl.load(
+        "specs/vit_b16.arch",
+        settings={"dim": 64, "depth": 3, "heads": 4, "patch": 8, "classes": 10},
+        sizes={"H": height, "W": width},
+    )
+    return fill(ours, theirs, RULES), theirs
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("vit_b16", {}),
+        pytest.param("vit_b32", {"patch_size": 32}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_vit_equals_the_reference(name, facts):
+    theirs = reference(**facts)
+    ours = fill(archdsl.load(f"specs/vit_b16.arch:{name}"), theirs, RULES)
+    assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("size", [(48, 48), (24, 56)])
+def test_it_equals_the_reference_at_other_sizes_and_widths(size):
+    ours, theirs = small(*size)
+    assert difference(ours, theirs, images(*size)) <= TOLERANCE
+
+
+def test_its_gradients_equal_the_references():
+    ours, theirs = small()
+    assert gradient_difference(ours, theirs, RULES, images(48, 48)) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        {"layer_norm_eps": 1e-5},
+        {"layer_norm_eps": 1e-12},
+        {"hidden_act": "gelu_new"},
+        {"hidden_act": "quick_gelu"},
+        {"num_attention_heads": 8},
+    ],
+    ids=str,
+)
+def test_another_fact_is_seen(fact):
+    ours, theirs = small(**fact)
+    assert difference(ours, theirs, images(48, 48)) > CLEARLY
+
+
+def test_another_order_of_the_patches_is_seen():
+    ours, theirs = small()
+    table = ours.position_embedding.weight
+    with torch.no_grad():
+        table[1:] = table[1:].unflatten(0, (6, 6)).transpose(0, 1).flatten(0, 1)
+    assert difference(ours, theirs, images(48, 48)) > CLEARLY
+
+
+def test_another_fact_is_seen_in_the_gradients():
+    ours, theirs = small(layer_norm_eps=1e-5)
+    assert gradient_difference(ours, theirs, RULES, images(48, 48)) > CLEARLY
