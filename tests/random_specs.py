@@ -288,14 +288,18 @@ class Braces:
 
     def run(self, scope: Scope, x: Tensor) -> Tensor:
         if self.kind == "if":
-            return flow(self.lines if self.truth(scope) else self.other, scope, x)
+            lines = self.lines if self.truth(scope) else self.other
+            return flow(lines, scope.inner(), x)
+        labels = [line.label for line in self.lines if line.label]
         if self.kind == "residual":
             inner = scope.inner()
             y = flow(self.lines, inner, x)
+            if "(" in self.head and "B" not in y:
+                raise Invalid  # drop_path leaves out examples of the batch
+            scope.tensors |= {n: inner.tensors[n] for n in labels}
             if y.dtype != "float" or any(y.sizes.get(a, n) != n for a, n in x.axes):
                 raise Invalid
             return fits(Use(ops()["add"], ports={"other": "y"}).run(Scope(tensors={"y": y}), x))
-        labels = [line.label for line in self.lines if line.label]
         found: dict[str, list[Tensor]] = {name: [] for name in labels}
         for item in self.items:
             inner = scope.inner(**({self.variable: item} if self.variable else {}))
@@ -463,7 +467,7 @@ class Maker:
             except Invalid:
                 continue
             return step
-        return Use(ops()["slice"], {"axis": AxisName(x.names[-1])})
+        return Use(ops()["add"], {"number": 1})
 
     def _op(self, scope: Scope, x: Tensor) -> Step:
         takers = INT_OPS if x.dtype == "int" else list(PROPOSALS)

@@ -18,7 +18,7 @@ Number: TypeAlias = int | str  # a formula where a size is open
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class TensorReport(_Part):

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, dataclass_transform
 
 from archdsl.source import Span
 
 
-@dataclass(frozen=True)
+@dataclass_transform(frozen_default=True)
 class Fault:
     """What is wrong, without its place.
 
     A subclass has a stable `code` and three templates over its fields: `title`, the
     sentence; `label`, a few words beside the caret; `help`, the mend. Empty means none.
+    Its annotations are its fields, as in a frozen dataclass; but making a hundred
+    dataclasses would take a good part of a short command's time.
     """
 
     code: ClassVar[str] = "E000"
@@ -28,9 +30,31 @@ class Fault:
     label: ClassVar[str] = ""
     help: ClassVar[str] = ""
 
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        own = (n for n, kind in cls.__annotations__.items() if "ClassVar" not in kind)
+        cls._fields = (*cls._fields, *own)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        values = dict(zip(self._fields, args, strict=False)) | kwargs
+        left = [f for f in self._fields if f not in values and not hasattr(self, f)]
+        if left or len(args) > len(self._fields) or values.keys() - set(self._fields):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
+        self.__dict__.update(values)
+
+    def _values(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self._fields}
+
+    def __eq__(self, other: object) -> bool:
+        same = type(self) is type(other)
+        return same and isinstance(other, Fault) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._values().values()))
+
     def _fill(self, template: str) -> str:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return template.format_map(values)
+        return template.format_map(self._values())
 
     def message(self) -> str:
         """The sentence."""

@@ -5,14 +5,11 @@ E2xx names, E3xx shapes and sizes, E4xx arguments, E5xx models and files, E6xx l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archdsl.diagnostics import Fault, near
 
 # --- E2xx: names --------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class UnknownName(Fault):
     """A name that nothing defines."""
 
@@ -30,7 +27,6 @@ class UnknownName(Fault):
         return (found,) if found else ("`archdsl list --ops` prints the ops",)
 
 
-@dataclass(frozen=True)
 class DefinedTwice(Fault):
     """One name for two things."""
 
@@ -42,7 +38,6 @@ class DefinedTwice(Fault):
     name: str
 
 
-@dataclass(frozen=True)
 class ImportNotFound(Fault):
     """A `use` of a file that is not there."""
 
@@ -55,7 +50,6 @@ class ImportNotFound(Fault):
     extra: str = ""
 
 
-@dataclass(frozen=True)
 class ImportMissesName(Fault):
     """A `use` of a block that the file has not."""
 
@@ -73,7 +67,6 @@ class ImportMissesName(Fault):
         return (found or "it has " + (", ".join(self.known) or "none"),)
 
 
-@dataclass(frozen=True)
 class CyclicUse(Fault):
     """Files that use each other in a circle."""
 
@@ -85,7 +78,6 @@ class CyclicUse(Fault):
     cycle: str
 
 
-@dataclass(frozen=True)
 class RecursiveBlock(Fault):
     """Blocks that call each other in a circle."""
 
@@ -97,7 +89,6 @@ class RecursiveBlock(Fault):
     cycle: str
 
 
-@dataclass(frozen=True)
 class OpClash(Fault):
     """Two packages that bring an op of one name."""
 
@@ -114,7 +105,6 @@ class OpClash(Fault):
 # --- E3xx: shapes and sizes ---------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class WindowDoesNotDivide(Fault):
     """A window that does not tile an axis."""
 
@@ -129,7 +119,6 @@ class WindowDoesNotDivide(Fault):
     better: str
 
 
-@dataclass(frozen=True)
 class SizesDiffer(Fault):
     """Two tensors with one axis of two sizes."""
 
@@ -147,7 +136,6 @@ class SizesDiffer(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class AxisMissing(Fault):
     """An axis that a tensor does not have."""
 
@@ -162,7 +150,6 @@ class AxisMissing(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class NotDivisible(Fault):
     """A number that must divide a size, and does not."""
 
@@ -178,7 +165,6 @@ class NotDivisible(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class ClaimWrong(Fault):
     """A shape that the spec claims and that is not so."""
 
@@ -192,7 +178,6 @@ class ClaimWrong(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class TooSmall(Fault):
     """A window that is larger than what it slides over."""
 
@@ -207,7 +192,6 @@ class TooSmall(Fault):
     mend: str = "use a larger input, a smaller kernel or stride, or more padding"
 
 
-@dataclass(frozen=True)
 class AxisTaken(Fault):
     """A new axis whose name the tensor has already."""
 
@@ -221,7 +205,6 @@ class AxisTaken(Fault):
     found: str
 
 
-@dataclass(frozen=True)
 class WrongDtype(Fault):
     """Numbers where ids are needed, or the other way round."""
 
@@ -236,7 +219,6 @@ class WrongDtype(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class WrongAxes(Fault):
     """An op that needs another set of axes than it gets."""
 
@@ -251,7 +233,6 @@ class WrongAxes(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class OpenSize(Fault):
     """A size that must be a number here."""
 
@@ -265,7 +246,6 @@ class OpenSize(Fault):
     size: object
 
 
-@dataclass(frozen=True)
 class SharedDiffers(Fault):
     """One layer used on inputs that need other weights."""
 
@@ -279,7 +259,6 @@ class SharedDiffers(Fault):
     there: str
 
 
-@dataclass(frozen=True)
 class InputTooLong(Fault):
     """An input longer than a table of positions."""
 
@@ -293,7 +272,6 @@ class InputTooLong(Fault):
     limit: object
 
 
-@dataclass(frozen=True)
 class ResidualChanges(Fault):
     """A residual whose body changes a size, so that the skip does not fit."""
 
@@ -315,7 +293,6 @@ class ResidualChanges(Fault):
 # --- E4xx: arguments ----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class UnknownArgument(Fault):
     """A keyword that a call does not know."""
 
@@ -333,7 +310,6 @@ class UnknownArgument(Fault):
         return (found or "it takes " + (", ".join(self.known) or "none"),)
 
 
-@dataclass(frozen=True)
 class MissingArgument(Fault):
     """A call without what it must have."""
 
@@ -347,7 +323,6 @@ class MissingArgument(Fault):
     usage: str
 
 
-@dataclass(frozen=True)
 class WrongValue(Fault):
     """A value that an argument does not take."""
 
@@ -363,7 +338,6 @@ class WrongValue(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class TooManyArguments(Fault):
     """More arguments than a call takes."""
 
@@ -377,7 +351,6 @@ class TooManyArguments(Fault):
     usage: str
 
 
-@dataclass(frozen=True)
 class GivenTwice(Fault):
     """One argument given twice."""
 
@@ -390,7 +363,6 @@ class GivenTwice(Fault):
     name: str
 
 
-@dataclass(frozen=True)
 class NotATensor(Fault):
     """Something else where a tensor is needed."""
 
@@ -404,7 +376,6 @@ class NotATensor(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class NoFlow(Fault):
     """A step with nothing flowing into it."""
 
@@ -416,7 +387,6 @@ class NoFlow(Fault):
     what: str
 
 
-@dataclass(frozen=True)
 class BadArithmetic(Fault):
     """An expression that cannot be computed."""
 
@@ -430,7 +400,6 @@ class BadArithmetic(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class BadIndex(Fault):
     """An index that is not there."""
 
@@ -443,7 +412,6 @@ class BadIndex(Fault):
     length: object
 
 
-@dataclass(frozen=True)
 class NoAttribute(Fault):
     """An attribute that a value does not have."""
 
@@ -457,7 +425,6 @@ class NoAttribute(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class WrongCount(Fault):
     """Names and values that do not pair up."""
 
@@ -469,7 +436,6 @@ class WrongCount(Fault):
     values: int
 
 
-@dataclass(frozen=True)
 class WrongTensors(Fault):
     """A block called with another number of tensors than it takes."""
 
@@ -484,7 +450,6 @@ class WrongTensors(Fault):
     usage: str
 
 
-@dataclass(frozen=True)
 class BatchIsOpen(Fault):
     """The size of the batch as a number of a spec."""
 
@@ -497,7 +462,6 @@ class BatchIsOpen(Fault):
 # --- E5xx: models and files ---------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class EmptyFile(Fault):
     """A file without a model."""
 
@@ -510,7 +474,6 @@ class EmptyFile(Fault):
     found: str = "nothing here to compile"
 
 
-@dataclass(frozen=True)
 class UnknownModel(Fault):
     """A model that the file has not."""
 
@@ -537,7 +500,6 @@ class UnknownModel(Fault):
         return (found,) if found else ()
 
 
-@dataclass(frozen=True)
 class WhichModel(Fault):
     """A file with several models, and none named."""
 
@@ -551,7 +513,6 @@ class WhichModel(Fault):
     first: str
 
 
-@dataclass(frozen=True)
 class OutputNeverMade(Fault):
     """A model without an output, or an output without a value."""
 
@@ -563,7 +524,6 @@ class OutputNeverMade(Fault):
     name: str
 
 
-@dataclass(frozen=True)
 class OutputWithoutValue(Fault):
     """An output before anything flows."""
 
@@ -575,7 +535,6 @@ class OutputWithoutValue(Fault):
     name: str
 
 
-@dataclass(frozen=True)
 class Misplaced(Fault):
     """A statement where it has no meaning."""
 
@@ -589,7 +548,6 @@ class Misplaced(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class NoInput(Fault):
     """A model without an input."""
 
@@ -601,7 +559,6 @@ class NoInput(Fault):
     name: str
 
 
-@dataclass(frozen=True)
 class BadSetting(Fault):
     """A `--set` or `--size` that fits nothing."""
 
@@ -621,7 +578,6 @@ class BadSetting(Fault):
         return (found or (f"there are {there}" if there else "there are none"),)
 
 
-@dataclass(frozen=True)
 class RequirementFailed(Fault):
     """A `require` that does not hold."""
 
@@ -632,7 +588,6 @@ class RequirementFailed(Fault):
     said: str
 
 
-@dataclass(frozen=True)
 class NoResult(Fault):
     """A body without a value at its end."""
 
@@ -647,7 +602,6 @@ class NoResult(Fault):
 # --- E6xx: limits -------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class TooMuchWork(Fault):
     """A spec that would take too long or too much memory."""
 
@@ -661,7 +615,6 @@ class TooMuchWork(Fault):
     mend: str = ""
 
 
-@dataclass(frozen=True)
 class TooDeep(Fault):
     """Expressions or calls nested too deeply."""
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.diagnostics import Fault
 
 
-@dataclass(frozen=True)
 class Unexpected(Fault):
     """A word where another was needed."""
 
@@ -22,7 +20,6 @@ class Unexpected(Fault):
     help: ClassVar[str] = "{hint}"
 
 
-@dataclass(frozen=True)
 class UnexpectedCharacter(Fault):
     """A character or sign the language does not have."""
 
@@ -34,7 +31,6 @@ class UnexpectedCharacter(Fault):
     help: ClassVar[str] = "{hint}"
 
 
-@dataclass(frozen=True)
 class UnterminatedString(Fault):
     """A string without its closing quote."""
 
@@ -46,7 +42,6 @@ class UnterminatedString(Fault):
     )
 
 
-@dataclass(frozen=True)
 class BadEscape(Fault):
     """A backslash before a character that means nothing after one."""
 
@@ -59,7 +54,6 @@ class BadEscape(Fault):
     )
 
 
-@dataclass(frozen=True)
 class BadNumber(Fault):
     """Digits that are no number."""
 
@@ -73,7 +67,6 @@ class BadNumber(Fault):
     help: ClassVar[str] = "{hint}"
 
 
-@dataclass(frozen=True)
 class NotClosed(Fault):
     """A bracket without its partner."""
 
@@ -85,7 +78,6 @@ class NotClosed(Fault):
     label: ClassVar[str] = "`{closer}` is missing, probably here"
 
 
-@dataclass(frozen=True)
 class ClosesNothing(Fault):
     """A closing bracket too many."""
 
@@ -98,7 +90,6 @@ class ClosesNothing(Fault):
     help: ClassVar[str] = "remove it, or add the `{opener}` that it should close"
 
 
-@dataclass(frozen=True)
 class WrongCloser(Fault):
     """A bracket closed by one of another kind."""
 
@@ -111,7 +102,6 @@ class WrongCloser(Fault):
     label: ClassVar[str] = "expected `{right}`"
 
 
-@dataclass(frozen=True)
 class MissingComma(Fault):
     """Two things side by side in a list."""
 
@@ -123,7 +113,6 @@ class MissingComma(Fault):
     label: ClassVar[str] = "expected `,` between `{before}` and `{after}`"
 
 
-@dataclass(frozen=True)
 class MissingArrow(Fault):
     """Two steps side by side on a line."""
 
@@ -138,7 +127,6 @@ class MissingArrow(Fault):
     )
 
 
-@dataclass(frozen=True)
 class SingleEqual(Fault):
     """``=`` where two values are compared."""
 
@@ -148,7 +136,6 @@ class SingleEqual(Fault):
     help: ClassVar[str] = "write `==` to ask whether two values are equal"
 
 
-@dataclass(frozen=True)
 class KeywordAsName(Fault):
     """A reserved word where a name was needed."""
 
@@ -160,7 +147,6 @@ class KeywordAsName(Fault):
     help: ClassVar[str] = "choose another name, such as `{word}_` or `my_{word}`"
 
 
-@dataclass(frozen=True)
 class WrongKeyword(Fault):
     """A misspelt keyword, or one of another language."""
 
@@ -172,7 +158,6 @@ class WrongKeyword(Fault):
     help: ClassVar[str] = "{hint}"
 
 
-@dataclass(frozen=True)
 class Outside(Fault):
     """A statement that stands in no block and no model."""
 
@@ -186,7 +171,6 @@ class Outside(Fault):
     )
 
 
-@dataclass(frozen=True)
 class Inside(Fault):
     """A block, model or import inside a body."""
 
@@ -200,7 +184,6 @@ class Inside(Fault):
     )
 
 
-@dataclass(frozen=True)
 class WrongCase(Fault):
     """A name spelt as axes are, or the other way round."""
 
@@ -218,7 +201,6 @@ class WrongCase(Fault):
     )
 
 
-@dataclass(frozen=True)
 class NotYet(Fault):
     """A word kept for a later version."""
 
@@ -229,7 +211,6 @@ class NotYet(Fault):
     label: ClassVar[str] = "this word is reserved for a later version"
 
 
-@dataclass(frozen=True)
 class TooLarge(Fault):
     """More text than a spec may have."""
 
@@ -242,7 +223,6 @@ class TooLarge(Fault):
     help: ClassVar[str] = "split it into several files joined by `use`"
 
 
-@dataclass(frozen=True)
 class TooDeep(Fault):
     """Brackets in brackets, or operations in operations, without end."""
 
@@ -254,7 +234,6 @@ class TooDeep(Fault):
     help: ClassVar[str] = "name the inner parts with `let`, or make them a block"
 
 
-@dataclass(frozen=True)
 class ControlCharacter(Fault):
     """A character that no editor shows."""
 
@@ -265,7 +244,6 @@ class ControlCharacter(Fault):
     help: ClassVar[str] = "remove it, and save the file as plain UTF-8 text"
 
 
-@dataclass(frozen=True)
 class Assignment(Fault):
     """``x = …`` without ``let``."""
 
@@ -279,7 +257,6 @@ class Assignment(Fault):
     )
 
 
-@dataclass(frozen=True)
 class Unfinished(Fault):
     """A line, body or file that ends in the middle of something."""
 
@@ -294,7 +271,6 @@ class Unfinished(Fault):
     help: ClassVar[str] = "{hint}"
 
 
-@dataclass(frozen=True)
 class BraceBelow(Fault):
     """An opening brace on a line of its own."""
 
@@ -304,7 +280,6 @@ class BraceBelow(Fault):
     help: ClassVar[str] = "a line break ends a statement, so a body opens on its line"
 
 
-@dataclass(frozen=True)
 class TooMany(Fault):
     """More errors than anyone reads at once."""
 

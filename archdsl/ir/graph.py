@@ -1,21 +1,25 @@
-"""The graph: one per specialisation of a block, topology in networkx.
+"""The graph: one per specialisation of a block, and a networkx graph on demand.
 
 A node carries one typed payload: an operation, the call of another graph, or the
 entry of an input. Node ids count up in the order of construction, which is a
-topological order.
+topological order. `Graph.net` is the same graph for networkx's algorithms; it is made
+when it is asked for, since importing networkx takes longer than pricing Swin-T does
+(docs/decisions/0002-networkx-on-demand.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
-
-import networkx as nx
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from archdsl.ir.operation import Inputs, Operation
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.source import Span
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -90,27 +94,39 @@ class Graph:
     result_orders: tuple[Layout, ...] = ()  # the axes as they are promised outside
     assumptions: tuple[str, ...] = ()
     hints: dict[Ref, str] = field(default_factory=dict)  # what a spec calls its values
-    net: nx.DiGraph = field(default_factory=nx.DiGraph, repr=False)
+    nodes: list[Node] = field(default_factory=list, repr=False)
+    _users: dict[Ref, list[tuple[int, str]]] = field(default_factory=dict, repr=False)
 
     def add(self, node: Node) -> Node:
         """Puts a node after those it takes its inputs from."""
-        self.net.add_node(node.id, payload=node)
-        for _, ref in node.inputs:
-            self.net.add_edge(ref.node, node.id)
+        assert node.id == len(self.nodes)
+        self.nodes.append(node)
+        for port, ref in node.inputs:
+            assert ref.node < node.id
+            self._users.setdefault(ref, []).append((node.id, port))
+        self.__dict__.pop("net", None)
         return node
+
+    @cached_property
+    def net(self) -> nx.DiGraph:
+        """The topology for networkx: ids as nodes, a `Node` as each one's payload."""
+        import networkx as nx
+
+        net = nx.DiGraph()
+        net.add_nodes_from((node.id, {"payload": node}) for node in self.nodes)
+        edges = ((ref.node, node.id) for node in self.nodes for _, ref in node.inputs)
+        net.add_edges_from(edges)
+        return net
 
     def __len__(self) -> int:
-        return len(self.net)
+        return len(self.nodes)
 
     def __getitem__(self, key: int) -> Node:
-        node = self.net.nodes[key]["payload"]
-        assert isinstance(node, Node)
-        return node
+        return self.nodes[key]
 
     def __iter__(self) -> Iterator[Node]:
         """The nodes in topological order."""
-        for _, data in self.net.nodes(data="payload"):
-            yield data
+        return iter(self.nodes)
 
     def tensor(self, ref: Ref) -> Tensor:
         """The type of a value."""
@@ -122,12 +138,7 @@ class Graph:
 
     def users(self, ref: Ref) -> list[tuple[Node, str]]:
         """The nodes and ports that take a value."""
-        return [
-            (self[n], port)
-            for n in sorted(self.net.successors(ref.node))
-            for port, taken in self[n].inputs
-            if taken == ref
-        ]
+        return [(self.nodes[i], port) for i, port in self._users.get(ref, ())]
 
     @property
     def entries(self) -> list[tuple[Enter, Node]]:

@@ -36,8 +36,8 @@ Approximate = Annotated[str, PlainValidator(_approximate)]
 class _Activation(Op):
     """What functions of one number share."""
 
-    group: ClassVar[str] = "activation"
-    kind: ClassVar[str] = "activation"
+    group = "activation"
+    kind = "activation"
     function: ClassVar[str]  # of PyTorch
     module: ClassVar[str]
 
@@ -59,12 +59,12 @@ class Relu(_Activation):
     Costs 1 operation for each number.
     """
 
-    name: ClassVar[str] = "relu"
+    name = "relu"
     function: ClassVar[str] = "F.relu"
     module: ClassVar[str] = "nn.ReLU"
-    pointwise: ClassVar[int] = 1
-    paper: ClassVar[str] = "Nair & Hinton 2010, Rectified Linear Units"
-    examples: ClassVar[tuple[Example, ...]] = (
+    pointwise = 1
+    paper = "Nair & Hinton 2010, Rectified Linear Units"
+    examples = (
         Example("relu", {"x": "[B, C = 3, H = 4, W = 5]"}),
         Example("relu", {"x": "[B, T = 5]"}),
     )
@@ -80,9 +80,9 @@ class Gelu(_Activation):
         approximate: ``"none"`` for the exact form, ``"tanh"`` for the approximation.
     """
 
-    name: ClassVar[str] = "gelu"
-    paper: ClassVar[str] = "Hendrycks & Gimpel 2016, Gaussian Error Linear Units"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "gelu"
+    paper = "Hendrycks & Gimpel 2016, Gaussian Error Linear Units"
+    examples = (
         Example("gelu", {"x": "[B, T = 5, C = 3]"}),
         Example('gelu("tanh")', {"x": "[B, C = 3, T = 5]"}),
     )
@@ -111,12 +111,12 @@ class Tanh(_Activation):
     Costs 1 operation for each number.
     """
 
-    name: ClassVar[str] = "tanh"
+    name = "tanh"
     function: ClassVar[str] = "torch.tanh"
     module: ClassVar[str] = "nn.Tanh"
-    pointwise: ClassVar[int] = 1
-    paper: ClassVar[str] = "LeCun et al. 1998, Efficient BackProp"
-    examples: ClassVar[tuple[Example, ...]] = (
+    pointwise = 1
+    paper = "LeCun et al. 1998, Efficient BackProp"
+    examples = (
         Example("tanh", {"x": "[B, C = 3]"}),
         Example("tanh", {"x": "[B, H = 2, W = 3, C = 4]"}),
     )
@@ -128,12 +128,12 @@ class Sigmoid(_Activation):
     Costs 4 operations for each number.
     """
 
-    name: ClassVar[str] = "sigmoid"
+    name = "sigmoid"
     function: ClassVar[str] = "torch.sigmoid"
     module: ClassVar[str] = "nn.Sigmoid"
-    pointwise: ClassVar[int] = 4
-    paper: ClassVar[str] = "Rumelhart et al. 1986, Learning Representations"
-    examples: ClassVar[tuple[Example, ...]] = (
+    pointwise = 4
+    paper = "Rumelhart et al. 1986, Learning Representations"
+    examples = (
         Example("sigmoid", {"x": "[B, N = 5, C = 4]"}),
         Example("sigmoid", {"x": "[B, C = 2, H = 3, W = 4]"}),
     )
@@ -145,12 +145,12 @@ class Silu(_Activation):
     Costs 5 operations for each number.
     """
 
-    name: ClassVar[str] = "silu"
+    name = "silu"
     function: ClassVar[str] = "F.silu"
     module: ClassVar[str] = "nn.SiLU"
-    pointwise: ClassVar[int] = 5
-    paper: ClassVar[str] = "Elfwing et al. 2018, Sigmoid-Weighted Linear Units"
-    examples: ClassVar[tuple[Example, ...]] = (
+    pointwise = 5
+    paper = "Elfwing et al. 2018, Sigmoid-Weighted Linear Units"
+    examples = (
         Example("silu", {"x": "[B, T = 5, C = 4]"}),
         Example("silu", {"x": "[B, C = 4]"}),
     )
@@ -166,12 +166,12 @@ class Softmax(Op):
         over: The axis along which the sum is 1.
     """
 
-    name: ClassVar[str] = "softmax"
-    group: ClassVar[str] = "activation"
-    kind: ClassVar[str] = "softmax"
-    pointwise: ClassVar[int] = 5
-    paper: ClassVar[str] = "Bridle 1990, Probabilistic Interpretation of Networks"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "softmax"
+    group = "activation"
+    kind = "softmax"
+    pointwise = 5
+    paper = "Bridle 1990, Probabilistic Interpretation of Networks"
+    examples = (
         Example("softmax", {"x": "[B, T = 5, C = 4]"}),
         Example("softmax(T)", {"x": "[B, T = 5, C = 4]"}),
         Example("softmax(over = W)", {"x": "[B, C = 2, H = 3, W = 4]"}),

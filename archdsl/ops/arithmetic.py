@@ -37,12 +37,12 @@ class _Arithmetic(Op):
         number: The second operand, where that is a number.
     """
 
-    group: ClassVar[str] = "arithmetic"
-    ports: ClassVar[tuple[Port, ...]] = (
+    group = "arithmetic"
+    ports = (
         Port("x", dtype="any"),
         Port("other", optional=True, dtype="any"),
     )
-    pointwise: ClassVar[int] = 1
+    pointwise = 1
     sign: ClassVar[str]
 
     number: Real | None = None
@@ -151,9 +151,9 @@ class Add(_Arithmetic):
             to the port `other` instead: ``add(skip)``. Exactly one of them is given.
     """
 
-    name: ClassVar[str] = "add"
+    name = "add"
     sign: ClassVar[str] = "+"
-    examples: ClassVar[tuple[Example, ...]] = (
+    examples = (
         Example(
             "add(y)", {"x": "[B, C = 4, H = 3, W = 5]", "y": "[B, H = 3, W = 5, C = 4]"}
         ),
@@ -175,9 +175,9 @@ class Subtract(_Arithmetic):
             goes to the port `other` instead. Exactly one of them is given.
     """
 
-    name: ClassVar[str] = "subtract"
+    name = "subtract"
     sign: ClassVar[str] = "-"
-    examples: ClassVar[tuple[Example, ...]] = (
+    examples = (
         Example("subtract(y)", {"x": "[B, T = 5, C = 4]", "y": "[B, C = 4]"}),
         Example("subtract(1)", {"x": "[B, C = 3, T = 6]"}),
     )
@@ -196,9 +196,9 @@ class Multiply(_Arithmetic):
             the port `other` instead: ``multiply(gate)``. Exactly one of them is given.
     """
 
-    name: ClassVar[str] = "multiply"
+    name = "multiply"
     sign: ClassVar[str] = "*"
-    examples: ClassVar[tuple[Example, ...]] = (
+    examples = (
         Example("multiply(y)", {"x": "[B, C = 4, H = 3, W = 5]", "y": "[B, C = 4]"}),
         Example(
             "multiply(y)", {"x": "[B, C = 4, H = 3, W = 5]", "y": "[B, W = 5, H = 3]"}
@@ -220,9 +220,9 @@ class Divide(_Arithmetic):
             port `other` instead. Exactly one of them is given.
     """
 
-    name: ClassVar[str] = "divide"
+    name = "divide"
     sign: ClassVar[str] = "/"
-    examples: ClassVar[tuple[Example, ...]] = (
+    examples = (
         Example("divide(y)", {"x": "[B, T = 5, C = 4]", "y": "[B, T = 5]"}),
         Example("divide(3)", {"x": "[B, H = 3, W = 2, C = 4]"}),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import NotDivisible, WrongAxes, WrongValue
@@ -120,15 +120,15 @@ class Attention(Op):
         over: The position axes of x that ask; all, if none is named.
     """
 
-    name: ClassVar[str] = "attention"
-    group: ClassVar[str] = "attention"
-    ports: ClassVar[tuple[Port, ...]] = (
+    name = "attention"
+    group = "attention"
+    ports = (
         Port("x"),
         Port("key", optional=True),
         Port("value", optional=True),
     )
-    paper: ClassVar[str] = "Vaswani et al. 2017, Attention Is All You Need"
-    examples: ClassVar[tuple[Example, ...]] = (
+    paper = "Vaswani et al. 2017, Attention Is All You Need"
+    examples = (
         Example("attention(2)", {"x": "[B, T = 7, C = 8]"}),
         Example(
             "attention(3, causal = true, bias = false)", {"x": "[B, C = 6, T = 5]"}

@@ -172,7 +172,10 @@ class Op(BaseModel):
     field. Field order is the order of positional arguments.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # A class is only built when its op is used: start-up has to be quick.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+    )
 
     name: ClassVar[str]
     """As written in a spec."""

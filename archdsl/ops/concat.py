@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import MissingArgument, WrongAxes, WrongDtype
@@ -37,10 +36,10 @@ class Concat(Op):
         over: The axis on which they are joined: C, or a position.
     """
 
-    name: ClassVar[str] = "concat"
-    group: ClassVar[str] = "joining and cutting"
-    ports: ClassVar[tuple[Port, ...]] = (Port("xs", many=True, dtype="any"),)
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "concat"
+    group = "joining and cutting"
+    ports = (Port("xs", many=True, dtype="any"),)
+    examples = (
         Example(
             "concat([x, y])",
             {"x": "[B, C = 4, H = 3, W = 5]", "y": "[B, H = 3, W = 5, C = 2]"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import NotDivisible, TooSmall, WrongAxes
@@ -91,10 +90,10 @@ class Conv(Op):
         over: The position axes that the window slides over; all, if none is named.
     """
 
-    name: ClassVar[str] = "conv"
-    group: ClassVar[str] = "convolution and pooling"
-    paper: ClassVar[str] = "LeCun et al. 1989, Backpropagation Applied to Handwritten"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "conv"
+    group = "convolution and pooling"
+    paper = "LeCun et al. 1989, Backpropagation Applied to Handwritten"
+    examples = (
         Example("conv(6, kernel = 3)", {"x": "[B, C = 4, H = 8, W = 9]"}),
         Example("conv(8, 4, stride = 4)", {"x": "[B, C = 3, H = 8, W = 8]"}),
         Example("conv(6, 3, stride = 2, bias = false)", {"x": "[B, C = 4, T = 9]"}),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import WrongAxes, WrongDtype
 from archdsl.ops.base import (
@@ -29,11 +27,11 @@ class Embedding(Op):
         dim: The size of the new axis C.
     """
 
-    name: ClassVar[str] = "embedding"
-    group: ClassVar[str] = "linear"
-    ports: ClassVar[tuple[Port, ...]] = (Port("x", dtype="int"),)
-    paper: ClassVar[str] = "Bengio et al. 2003, A Neural Probabilistic Language Model"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "embedding"
+    group = "linear"
+    ports = (Port("x", dtype="int"),)
+    paper = "Bengio et al. 2003, A Neural Probabilistic Language Model"
+    examples = (
         Example("embedding(11, 4)", {"x": "int[B, T = 7]"}),
         Example("embedding(5, 3)", {"x": "int[B]"}),
         Example("embedding(9, dim = 2)", {"x": "int[B, H = 3, W = 5]"}),

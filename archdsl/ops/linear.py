@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import SizesDiffer
@@ -40,10 +39,10 @@ class Linear(Op):
         bias: Whether a learned number is added to each feature.
     """
 
-    name: ClassVar[str] = "linear"
-    group: ClassVar[str] = "linear"
-    paper: ClassVar[str] = "Rosenblatt 1958, The Perceptron"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "linear"
+    group = "linear"
+    paper = "Rosenblatt 1958, The Perceptron"
+    examples = (
         Example("linear(6)", {"x": "[B, C = 4]"}),
         Example("linear(5, bias = false)", {"x": "[B, T = 9, C = 4]"}),
         Example("linear(3)", {"x": "[B, C = 4, H = 5, W = 3]"}),
@@ -96,10 +95,10 @@ class Transposed(Op):
             layer is; an embedding's is stored as (entries, features).
     """
 
-    name: ClassVar[str] = "transposed"
-    group: ClassVar[str] = "linear"
-    public: ClassVar[bool] = False
-    paper: ClassVar[str] = "Press & Wolf 2017, Using the Output Embedding"
+    name = "transposed"
+    group = "linear"
+    public = False
+    paper = "Press & Wolf 2017, Using the Output Embedding"
 
     entries: SizeField
     features: SizeField

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import TooMuchWork, WrongAxes, WrongValue
@@ -63,10 +62,10 @@ class Lstm(Op):
         over: The axis to run along; needed where there are several positions.
     """
 
-    name: ClassVar[str] = "lstm"
-    group: ClassVar[str] = "recurrence"
-    paper: ClassVar[str] = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "lstm"
+    group = "recurrence"
+    paper = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory"
+    examples = (
         Example("lstm(5)", {"x": "[B, T = 7, C = 4]"}),
         Example(
             "lstm(3, layers = 2, bidirectional = true)", {"x": "[B, C = 2, T = 6]"}

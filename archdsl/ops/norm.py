@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import PlainValidator
 
@@ -56,10 +56,10 @@ class LayerNorm(Op):
         bias: Whether there is a learned shift, too.
     """
 
-    name: ClassVar[str] = "layer_norm"
-    group: ClassVar[str] = "normalisation"
-    paper: ClassVar[str] = "Ba et al. 2016, Layer Normalization"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "layer_norm"
+    group = "normalisation"
+    paper = "Ba et al. 2016, Layer Normalization"
+    examples = (
         Example("layer_norm", {"x": "[B, T = 5, C = 4]"}),
         Example("layer_norm(1e-6)", {"x": "[B, C = 4, H = 3, W = 5]"}),
         Example("layer_norm(bias = false)", {"x": "[B, C = 6]"}),
@@ -111,10 +111,10 @@ class BatchNorm(Op):
         affine: Whether there are a learned scale and shift.
     """
 
-    name: ClassVar[str] = "batch_norm"
-    group: ClassVar[str] = "normalisation"
-    paper: ClassVar[str] = "Ioffe & Szegedy 2015, Batch Normalization"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "batch_norm"
+    group = "normalisation"
+    paper = "Ioffe & Szegedy 2015, Batch Normalization"
+    examples = (
         Example("batch_norm", {"x": "[B, C = 4, H = 3, W = 5]"}),
         Example("batch_norm(eps = 1e-3, momentum = 0.01)", {"x": "[B, T = 5, C = 4]"}),
         Example("batch_norm(affine = false)", {"x": "[B, C = 6]"}),

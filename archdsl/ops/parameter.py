@@ -15,7 +15,6 @@ from archdsl.ops.base import (
     Inputs,
     Op,
     Outputs,
-    Port,
     Tensor,
     Weight,
 )
@@ -29,9 +28,9 @@ class _Source(Op):
         axes: The axes, with their sizes.
     """
 
-    group: ClassVar[str] = "sources"
-    ports: ClassVar[tuple[Port, ...]] = ()
-    axis_keywords: ClassVar[str] = "axes"
+    group = "sources"
+    ports = ()
+    axis_keywords = "axes"
 
     axes: AxisSizes
 
@@ -75,8 +74,8 @@ class Parameter(_Source):
             "zeros" or "ones".
     """
 
-    name: ClassVar[str] = "parameter"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "parameter"
+    examples = (
         Example("add(parameter(T = 5, C = 4))", {"x": "[B, T = 5, C = 4]"}),
         Example(
             'multiply(parameter(C = 4, init = "ones"))',
@@ -105,9 +104,9 @@ class Zeros(_Source):
         axes: The axes with their sizes: ``C = 256``.
     """
 
-    name: ClassVar[str] = "zeros"
+    name = "zeros"
     value: ClassVar[float] = 0.0
-    examples: ClassVar[tuple[Example, ...]] = (
+    examples = (
         Example("add(zeros(C = 4))", {"x": "[B, C = 4]"}),
         Example("add(zeros(T = 3, C = 4))", {"x": "[B, C = 4]"}),
     )
@@ -130,9 +129,9 @@ class Ones(Zeros):
         axes: The axes with their sizes: ``C = 256``.
     """
 
-    name: ClassVar[str] = "ones"
+    name = "ones"
     value: ClassVar[float] = 1.0
-    examples: ClassVar[tuple[Example, ...]] = (
+    examples = (
         Example("multiply(ones(C = 4))", {"x": "[B, C = 4, H = 3]"}),
         Example("add(ones(T = 3, C = 4))", {"x": "[B, C = 4]"}),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import NotDivisible
@@ -68,10 +67,10 @@ class PatchMerge(Op):
         over: The position axes that are halved; all, if none is named.
     """
 
-    name: ClassVar[str] = "patch_merge"
-    group: ClassVar[str] = "convolution and pooling"
-    paper: ClassVar[str] = "Liu et al. 2021, Swin Transformer"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "patch_merge"
+    group = "convolution and pooling"
+    paper = "Liu et al. 2021, Swin Transformer"
+    examples = (
         Example("patch_merge", {"x": "[B, H = 4, W = 6, C = 3]"}),
         Example("patch_merge(5)", {"x": "[B, C = 4, H = 2, W = 4]"}),
         Example("patch_merge(pad = true)", {"x": "[B, H = 5, W = 4, C = 3]"}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import WrongAxes, WrongValue
@@ -43,7 +42,7 @@ from archdsl.ops.spread import At, Spread, Taps
 class _Pool(Op):
     """What the pools that slide a window share."""
 
-    group: ClassVar[str] = "convolution and pooling"
+    group = "convolution and pooling"
 
     kernel: Each
     stride: Each | None = None
@@ -126,9 +125,9 @@ class MaxPool(_Pool):
         over: The position axes that the window slides over; all, if none is named.
     """
 
-    name: ClassVar[str] = "max_pool"
-    paper: ClassVar[str] = "Riesenhuber & Poggio 1999, Hierarchical Models of Objects"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "max_pool"
+    paper = "Riesenhuber & Poggio 1999, Hierarchical Models of Objects"
+    examples = (
         Example("max_pool(2)", {"x": "[B, C = 3, H = 7, W = 6]"}),
         Example("max_pool(3, stride = 2)", {"x": "[B, C = 2, H = 8, W = 9]"}),
         Example("max_pool(3, 1, dilation = 2)", {"x": "[B, T = 9, C = 4]"}),
@@ -167,9 +166,9 @@ class AvgPool(_Pool):
         over: The position axes that the window slides over; all, if none is named.
     """
 
-    name: ClassVar[str] = "avg_pool"
-    paper: ClassVar[str] = "LeCun et al. 1998, Gradient-Based Learning"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "avg_pool"
+    paper = "LeCun et al. 1998, Gradient-Based Learning"
+    examples = (
         Example("avg_pool(2)", {"x": "[B, C = 3, H = 8, W = 7]"}),
         Example("avg_pool(3, stride = 1)", {"x": "[B, T = 6, C = 2]"}),
         Example("avg_pool(4, 3, padding = 2)", {"x": "[B, C = 2, H = 7, W = 5]"}),
@@ -214,10 +213,10 @@ class AdaptiveAvgPool(Op):
         over: The position axes that are pooled; all, if none is named.
     """
 
-    name: ClassVar[str] = "adaptive_avg_pool"
-    group: ClassVar[str] = "convolution and pooling"
-    paper: ClassVar[str] = "He et al. 2014, Spatial Pyramid Pooling"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "adaptive_avg_pool"
+    group = "convolution and pooling"
+    paper = "He et al. 2014, Spatial Pyramid Pooling"
+    examples = (
         Example("adaptive_avg_pool(3)", {"x": "[B, C = 2, H = 7, W = 6]"}),
         Example("adaptive_avg_pool([4, 1])", {"x": "[B, H = 3, W = 5, C = 2]"}),
         Example("adaptive_avg_pool(4)", {"x": "[B, T = 9, C = 2]"}),

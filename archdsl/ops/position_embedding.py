@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import InputTooLong, WrongAxes
@@ -40,11 +39,11 @@ class PositionEmbedding(Op):
         over: The position axes that the table is for; all, if none is named.
     """
 
-    name: ClassVar[str] = "position_embedding"
-    group: ClassVar[str] = "tokens and positions"
-    paper: ClassVar[str] = "Gehring et al. 2017, Convolutional Sequence to Sequence"
-    pointwise: ClassVar[int] = 1
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "position_embedding"
+    group = "tokens and positions"
+    paper = "Gehring et al. 2017, Convolutional Sequence to Sequence"
+    pointwise = 1
+    examples = (
         Example("position_embedding", {"x": "[B, T = 7, C = 4]"}),
         Example("position_embedding(max = 9)", {"x": "[B, C = 4, T = 7]"}),
         Example("position_embedding", {"x": "[B, C = 2, H = 3, W = 5]"}),
@@ -98,10 +97,10 @@ class ClassToken(Op):
         count: How many tokens; DeiT has 2, the second for distillation.
     """
 
-    name: ClassVar[str] = "class_token"
-    group: ClassVar[str] = "tokens and positions"
-    paper: ClassVar[str] = "Dosovitskiy et al. 2021, An Image Is Worth 16x16 Words"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "class_token"
+    group = "tokens and positions"
+    paper = "Dosovitskiy et al. 2021, An Image Is Worth 16x16 Words"
+    examples = (
         Example("class_token", {"x": "[B, N = 6, C = 4]"}),
         Example("class_token(2)", {"x": "[B, C = 4, T = 5]"}),
     )

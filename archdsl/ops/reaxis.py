@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import (
@@ -48,12 +47,12 @@ class Merge(Op):
         into: The name of the axis that they make; one of theirs, or a new one.
     """
 
-    name: ClassVar[str] = "merge"
-    group: ClassVar[str] = "axes"
-    ports: ClassVar[tuple[Port, ...]] = (Port("x", dtype="any"),)
-    rest: ClassVar[str] = "axes"
-    view: ClassVar[bool] = True
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "merge"
+    group = "axes"
+    ports = (Port("x", dtype="any"),)
+    rest = "axes"
+    view = True
+    examples = (
         Example("merge(H, W, into = N)", {"x": "[B, C = 4, H = 3, W = 5]"}),
         Example("merge(C, H, W, into = C)", {"x": "[B, C = 4, H = 3, W = 2]"}),
         Example("merge(W, H, into = N)", {"x": "[B, H = 3, T = 2, W = 4, C = 2]"}),
@@ -125,12 +124,12 @@ class Split(Op):
         into: The axes that it makes, the slowest first, with their sizes.
     """
 
-    name: ClassVar[str] = "split"
-    group: ClassVar[str] = "axes"
-    ports: ClassVar[tuple[Port, ...]] = (Port("x", dtype="any"),)
-    axis_keywords: ClassVar[str] = "into"
-    view: ClassVar[bool] = True
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "split"
+    group = "axes"
+    ports = (Port("x", dtype="any"),)
+    axis_keywords = "into"
+    view = True
+    examples = (
         Example("split(N, H = 3, W = 5)", {"x": "[B, N = 15, C = 4]"}),
         Example("split(T, D = 2, T, W = 3)", {"x": "[B, C = 2, T = 24]"}),
         Example("split(C, G = 2, C = 4)", {"x": "[B, C = 8, H = 3]"}),

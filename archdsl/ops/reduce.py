@@ -26,8 +26,8 @@ from archdsl.ops.spread import Spread, Whole
 class _Reduction(Op):
     """What the reductions share."""
 
-    group: ClassVar[str] = "reduction"
-    rest: ClassVar[str] = "over"
+    group = "reduction"
+    rest = "over"
     method: ClassVar[str]  # of a torch.Tensor
 
     over: Axes
@@ -70,10 +70,10 @@ class Mean(_Reduction):
         over: The axes: ``mean(H, W)``.
     """
 
-    name: ClassVar[str] = "mean"
+    name = "mean"
     method: ClassVar[str] = "mean"
-    paper: ClassVar[str] = "Lin et al. 2014, Network in Network"
-    examples: ClassVar[tuple[Example, ...]] = (
+    paper = "Lin et al. 2014, Network in Network"
+    examples = (
         Example("mean(H, W)", {"x": "[B, C = 3, H = 5, W = 4]"}),
         Example("mean(T)", {"x": "[B, T = 7, C = 2]"}),
         Example("mean(W, C)", {"x": "[B, H = 4, W = 3, C = 2]"}),
@@ -93,10 +93,10 @@ class Max(_Reduction):
         over: The axes: ``max(T)``.
     """
 
-    name: ClassVar[str] = "max"
+    name = "max"
     method: ClassVar[str] = "amax"
-    paper: ClassVar[str] = "Collobert et al. 2011, Natural Language Processing"
-    examples: ClassVar[tuple[Example, ...]] = (
+    paper = "Collobert et al. 2011, Natural Language Processing"
+    examples = (
         Example("max(T)", {"x": "[B, C = 3, T = 7]"}),
         Example("max(C)", {"x": "[B, C = 3, H = 4, W = 5]"}),
         Example("max(H, W)", {"x": "[B, H = 3, W = 4, C = 2]"}),
@@ -115,9 +115,9 @@ class Sum(_Reduction):
         over: The axes: ``sum(T)``.
     """
 
-    name: ClassVar[str] = "sum"
+    name = "sum"
     method: ClassVar[str] = "sum"
-    examples: ClassVar[tuple[Example, ...]] = (
+    examples = (
         Example("sum(T)", {"x": "[B, T = 7, C = 2]"}),
         Example("sum(C)", {"x": "[B, T = 7, C = 2]"}),
         Example("sum(D, W)", {"x": "[B, C = 2, D = 3, H = 4, W = 2]"}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import AxisMissing
@@ -29,10 +28,10 @@ class Dropout(Op):
         rate: The chance of each number to be left out.
     """
 
-    name: ClassVar[str] = "dropout"
-    group: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Srivastava et al. 2014, Dropout"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "dropout"
+    group = "regularisation"
+    paper = "Srivastava et al. 2014, Dropout"
+    examples = (
         Example("dropout(0.5)", {"x": "[B, C = 6]"}),
         Example("dropout(rate = 0.1)", {"x": "[B, C = 3, H = 4, W = 5]"}),
     )
@@ -61,10 +60,10 @@ class DropPath(Op):
         rate: The chance of each example to be left out.
     """
 
-    name: ClassVar[str] = "drop_path"
-    group: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Huang et al. 2016, Deep Networks with Stochastic Depth"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "drop_path"
+    group = "regularisation"
+    paper = "Huang et al. 2016, Deep Networks with Stochastic Depth"
+    examples = (
         Example("drop_path(0.2)", {"x": "[B, T = 5, C = 4]"}),
         Example("drop_path(rate = 0.1)", {"x": "[B, C = 3, H = 4, W = 5]"}),
     )

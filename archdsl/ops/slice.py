@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import BadIndex, WrongAxes, WrongValue
 from archdsl.ir.dim import Size, ceil_div
@@ -41,11 +39,11 @@ class Slice(Op):
         step: The distance from index to index.
     """
 
-    name: ClassVar[str] = "slice"
-    group: ClassVar[str] = "joining and cutting"
-    ports: ClassVar[tuple[Port, ...]] = (Port("x", dtype="any"),)
-    view: ClassVar[bool] = True
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "slice"
+    group = "joining and cutting"
+    ports = (Port("x", dtype="any"),)
+    view = True
+    examples = (
         Example("slice(T, 2, 5)", {"x": "[B, T = 9, C = 4]"}),
         Example("slice(C, -3, -1)", {"x": "[B, C = 5, H = 3, W = 2]"}),
         Example("slice(W, 1, step = 2)", {"x": "[B, H = 3, W = 6, C = 2]"}),
@@ -116,11 +114,11 @@ class Select(Op):
         index: Which of its indices stays; a negative one counts from the end.
     """
 
-    name: ClassVar[str] = "select"
-    group: ClassVar[str] = "joining and cutting"
-    ports: ClassVar[tuple[Port, ...]] = (Port("x", dtype="any"),)
-    view: ClassVar[bool] = True
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "select"
+    group = "joining and cutting"
+    ports = (Port("x", dtype="any"),)
+    view = True
+    examples = (
         Example("select(N, 0)", {"x": "[B, N = 5, C = 4]"}),
         Example("select(T, -2)", {"x": "[B, C = 4, H = 3, T = 5]"}),
         Example("select(C, 1)", {"x": "[B, H = 3, W = 2, C = 4]"}),

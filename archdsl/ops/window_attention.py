@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import WindowDoesNotDivide, WrongValue
@@ -83,10 +83,10 @@ class WindowAttention(Op):
         over: The position axes that are cut; all, if none is named.
     """
 
-    name: ClassVar[str] = "window_attention"
-    group: ClassVar[str] = "attention"
-    paper: ClassVar[str] = "Liu et al. 2021, Swin Transformer"
-    examples: ClassVar[tuple[Example, ...]] = (
+    name = "window_attention"
+    group = "attention"
+    paper = "Liu et al. 2021, Swin Transformer"
+    examples = (
         Example("window_attention(2, 3)", {"x": "[B, H = 6, W = 9, C = 4]"}),
         Example(
             "window_attention(2, 4, shift = 2, relative_bias = true)",

@@ -207,7 +207,7 @@ def test_items() -> None:
     assert [show(item) for item in file.items] == [
         "(Use swin [])",
         "(Use lib/resnet [bottleneck conv_bn])",
-        "(Block a [] [] (Body []))",
+        "(Block a None [] (Body []))",
         "(Block b [] [] (Body []))",
         "(Block c [x y] [(Parameter p  None) (Parameter q int 3)"
         " (Parameter r float None) (Parameter s  (ListOf [1]))] (Body [(Flow x)]))",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from archdsl.analysis.cost import Costs, Totals
@@ -18,10 +18,12 @@ from archdsl.backends.graphviz.fold import (
     members,
     refs_into,
 )
+from archdsl.backends.graphviz.label import Label, stacked
 from archdsl.backends.graphviz.plan import Panel, Plan, is_wire, plan
 from archdsl.backends.graphviz.sketch import Sketch, Wire
 from archdsl.backends.graphviz.text import costs, escape, settings, shape
 from archdsl.ir.graph import Call, Graph, Node, Path, Ref
+from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
 
 Values = dict[Ref, Wire]
@@ -51,9 +53,11 @@ class _Drawer:
         self.costs = Costs()
         self.sketch = Sketch()
         self.omitted = 0
+        self.again: dict[int, set[int]] = {}
 
     def draw(self, dpi: int | None) -> str:
-        self._whole(self.model)
+        with self.sketch.frame("", style.MODEL):
+            self._whole(self.model)
         ends = [self.sketch.boxes]
         for panel in self.plan.panels:
             self._panel(panel)
@@ -76,7 +80,7 @@ class _Drawer:
             notes.append(
                 f"{self.omitted} steps are drawn as closed boxes, to fit the picture."
             )
-        return _label(graph.name, notes, points=(16, 10))
+        return Label(graph.name, notes, points=(16, 10), width=90).text("LEFT")
 
     def _arrange(self, ends: list[int]) -> None:
         """Puts panels below each other where that makes the picture no taller."""
@@ -87,6 +91,7 @@ class _Drawer:
             for a, b in zip(starts, ends, strict=True)
         ]
         most, height, above = max(heights), 0, 0
+        self.sketch.columns = len(ends)
         for i in range(1, len(ends)):
             if above and height + 2 + heights[i] <= most:
                 boxes = range(starts[above], ends[above] + 1)
@@ -105,23 +110,27 @@ class _Drawer:
             *self._notes(graph),
             f"numbers of {panel.place}" if panel.place else "",
         ]
-        with self.sketch.frame(
-            _label(graph.name, notes, letter=panel.letter), style.BLOCK
-        ):
+        label = Label(graph.name, notes, letter=panel.letter)
+        with self.sketch.frame(label.text("LEFT"), style.BLOCK):
             self._whole(graph)
 
     def _whole(self, graph: Graph) -> None:
         """A graph with its inputs and outputs as boxes."""
         values: Values = {}
         for enter, node in graph.entries:
-            label = _label(enter.name, [shape(node.outputs[0])], points=(11, 9))
-            values[Ref(node.id)] = Wire(self.sketch.box(label, style.PILL))
+            values[Ref(node.id)] = Wire(self._pill(enter.name, node.outputs[0]))
         self._items(graph, self.plan.bodies[id(graph)], values)
         names = graph.result_names or ("",) * len(graph.results)
         for name, ref in zip(names, graph.results, strict=True):
-            label = _label(name or "out", [shape(graph.tensor(ref))], points=(11, 9))
             values[ref].label = ""
-            self.sketch.connect(values[ref], self.sketch.box(label, style.PILL))
+            self.sketch.connect(
+                values[ref], self._pill(name or "out", graph.tensor(ref))
+            )
+
+    def _pill(self, name: str, tensor: Tensor) -> int:
+        """What goes in or comes out."""
+        label = Label(name, [shape(tensor)], points=(11, 9))
+        return self.sketch.box(label.text(), style.PILL)
 
     def _items(self, graph: Graph, items: Sequence[Item], values: Values) -> None:
         for item in items:
@@ -136,12 +145,27 @@ class _Drawer:
 
     def _turn(self, graph: Graph, turn: Turn, values: Values, times: str = "") -> None:
         total = self._total(graph, members(turn.items))
-        label = _label(turn.name if times else turn.title, [costs(total)], times=times)
-        first = next(refs_into(graph, set(_drawn(turn.items))), None)
-        with self.sketch.frame("" if first else label, style.SCOPE):
-            with self._entered(first, label, values):
-                with self._forked(graph, turn.items, values):
-                    self._items(graph, turn.items, values)
+        label = Label(turn.name if times else turn.title, [costs(total)], times=times)
+        taken = next(refs_into(graph, set(_drawn(turn.items))), None)
+        with self._framed(label, style.SCOPE, taken, values):
+            self._forked_items(graph, turn.items, values)
+
+    @contextmanager
+    def _framed(
+        self, label: Label, look: str, taken: Ref | None, values: Values
+    ) -> Iterator[None]:
+        """A frame that the value `taken` enters through the words at its head."""
+        if taken is None:
+            with self.sketch.frame(label.text("LEFT"), look):
+                yield
+            return
+        with self.sketch.frame("", look):
+            outside = values[taken]
+            heading = self.sketch.heading(label.text())
+            self.sketch.connect(outside, heading)
+            values[taken] = Wire(heading)
+            yield
+            values[taken] = outside
 
     def _fold(self, graph: Graph, fold: Fold, values: Values) -> None:
         times = f"×{fold.count}" + (", shared weights" if fold.shared else "")
@@ -151,11 +175,10 @@ class _Drawer:
         elif isinstance(only, Leaf):
             self._leaf(graph, only.node, values, times)
         else:
-            with (
-                self.sketch.frame(_label("", [], times=times), style.FRAME),
-                self._forked(graph, fold.items, values),
+            with self.sketch.frame(
+                Label("", [], times=times).text("LEFT"), style.FRAME
             ):
-                self._items(graph, fold.items, values)
+                self._forked_items(graph, fold.items, values)
         for turn in fold.turns[1:]:
             for drawn, same in zip(fold.turns[0], turn, strict=True):
                 for output in range(len(graph[same].outputs)):
@@ -168,31 +191,28 @@ class _Drawer:
         title = lump.title or f"… {len(inside)} steps"
         notes = [f"{len(inside)} steps"] if lump.title else []
         notes.append(costs(self._total(graph, inside)))
-        box = self.sketch.box(_label(title, notes), style.LUMP)
+        box = self.sketch.box(Label(title, notes).text(), style.LUMP)
         for ref in refs_into(graph, set(inside)):
             self.sketch.connect(values[ref], box)
         for n in inside:
             for output, tensor in enumerate(graph[n].outputs):
                 values[Ref(n, output)] = Wire(box, shape(tensor))
 
-    @contextmanager
-    def _forked(
+    def _forked_items(
         self, graph: Graph, items: Sequence[Item], values: Values
-    ) -> Iterator[None]:
-        """Lets what enters a frame for several of its parts fork inside of it."""
+    ) -> None:
+        """Draws parts inside a frame; what several of them take forks inside of it."""
+        inside = set(members(items))
         uses = Counter(
             ref
             for item in items
             for ref in dict.fromkeys(refs_into(graph, set(_drawn([item]))))
+            if ref.node not in inside
         )
-        inside = set(members(items))
-        before = dict(values)
-        for ref, count in uses.items():
-            if count > 1 and ref.node not in inside:
-                values[ref] = self._fork(values[ref])
-        forked = {ref: wire for ref, wire in before.items() if values[ref] is not wire}
-        yield
-        values.update(forked)
+        outside = {ref: values[ref] for ref, count in uses.items() if count > 1}
+        values.update({ref: self._fork(wire) for ref, wire in outside.items()})
+        self._items(graph, items, values)
+        values.update(outside)
 
     def _fork(self, wire: Wire) -> Wire:
         point = self.sketch.box("", style.FORK)
@@ -230,21 +250,25 @@ class _Drawer:
 
     def _inline(self, node: Node, inner: Graph, values: Values, times: str) -> None:
         given = dict(node.inputs)
-        inside: Values = {}
-        with self.sketch.frame(
-            _label(inner.name, self._notes(inner), times=times), style.BLOCK
-        ):
-            for enter, entry in inner.entries:
-                wire = values[given[enter.name]]
-                used = len(inner.users(Ref(entry.id)))
-                inside[Ref(entry.id)] = self._fork(wire) if used > 1 else wire
+        entries = [Ref(entry.id) for _, entry in inner.entries]
+        used = {ref: len(inner.users(ref)) for ref in entries}
+        inside = {
+            Ref(entry.id): values[given[enter.name]] for enter, entry in inner.entries
+        }
+        label = Label(inner.name, self._notes(inner), times=times)
+        taken = next((ref for ref in entries if used[ref]), None)
+        with self._framed(label, style.BLOCK, taken, inside):
+            for ref in entries:
+                if used[ref] > 1:
+                    inside[ref] = self._fork(inside[ref])
             self._items(inner, self.plan.bodies[id(inner)], inside)
-        for output, ref in enumerate(inner.results):
-            values[Ref(node.id, output)] = inside[ref]
+            results = [inside[ref] for ref in inner.results]
+        for output, wire in enumerate(results):
+            values[Ref(node.id, output)] = wire
 
     def _closed(self, graph: Graph, times: str) -> int:
         letter = self.plan.letters.get(id(graph), "")
-        label = _label(graph.name, self._notes(graph), times=times, letter=letter)
+        label = Label(graph.name, self._notes(graph), times=times, letter=letter).text()
         return self.sketch.box(label, style.CLOSED)
 
     def _op(self, graph: Graph, node: Node, times: str) -> int:
@@ -252,25 +276,24 @@ class _Drawer:
         name = getattr(op, "name", "")
         if name in style.SIGNS and len(node.inputs) > 1:
             return self.sketch.box(f"<{escape(style.SIGNS[name])}>", style.CIRCLE)
-        again = any(
-            n.path == node.path and n.id < node.id for n in self._same(graph, node)
-        )
+        again = node.id in self._later(graph)
         shared = "shared weights" if again else ""
         if node.weights_from is not None:
             shared = f"weights of {'.'.join(node.weights_from)}"
         words = costs(self.costs.node(graph, node), shared)
-        label = _label(self._words(graph, node), [words], bold=False, times=times)
+        label = Label(self._words(graph, node), [words], bold=False, times=times).text()
         return self.sketch.box(label, f'fillcolor="{style.fill(op)}"')
 
-    def _same(self, graph: Graph, node: Node) -> list[Node]:
-        """The uses of a node's layer."""
-        return self._uses(graph).get(node.path, [])
-
-    def _uses(self, graph: Graph) -> Mapping[Path, list[Node]]:
-        uses: dict[Path, list[Node]] = {}
-        for node in graph:
-            uses.setdefault(node.path, []).append(node)
-        return uses
+    def _later(self, graph: Graph) -> set[int]:
+        """The nodes whose layer was used before."""
+        if id(graph) not in self.again:
+            seen = set[Path]()
+            later = self.again[id(graph)] = set[int]()
+            for node in graph:
+                if node.path in seen:
+                    later.add(node.id)
+                seen.add(node.path)
+        return self.again[id(graph)]
 
     def _words(self, graph: Graph, node: Node) -> str:
         if is_regularisation(node.payload) and id(graph) in self.plan.varying:
@@ -279,24 +302,12 @@ class _Drawer:
 
     def _stack(self, block: Graph, times: str) -> int:
         """A short chain: its layers in one box, one below the other."""
-        rows = [_label(block.name, [], times=times)[1:-1]]
-        fills = [style.PLAIN]
+        rows = [("", Label(block.name, times=times))]
         for graph, node in self.plan.stacks[id(block)]:
-            rows.append(_label(self._words(graph, node), [], bold=False)[1:-1])
-            fills.append(style.fill(node.payload))
-        words = costs(self.costs.total(block))
-        if words:
-            rows.append(_label("", [words])[1:-1])
-            fills.append(style.PLAIN)
-        cells = "".join(
-            f'<TR><TD BGCOLOR="{color}">{row}</TD></TR>'
-            for color, row in zip(fills, rows, strict=True)
-        )
-        table = (
-            '<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3" '
-            f'STYLE="ROUNDED" COLOR="#7b8794">{cells}</TABLE>'
-        )
-        return self.sketch.box(f"<{table}>", style.BARE)
+            label = Label(self._words(graph, node), bold=False)
+            rows.append((style.fill(node.payload), label))
+        rows.append(("", Label("", [costs(self.costs.total(block))])))
+        return self.sketch.box(stacked(rows), style.BARE)
 
     # -- words ------------------------------------------------------------------------
 
@@ -332,27 +343,3 @@ def _drawn(items: Sequence[Item]) -> list[int]:
         for item in items
         for n in (item.turns[0] if isinstance(item, Fold) else members([item]))
     ]
-
-
-def _label(
-    title: str,
-    notes: Sequence[str],
-    *,
-    times: str = "",
-    letter: str = "",
-    bold: bool = True,
-    points: tuple[int, int] = (11, 8),
-) -> str:
-    """An HTML-like label: a title, and smaller lines below it."""
-    head = [f"({escape(letter)})"] if letter else []
-    if title:
-        head.append(f"<B>{escape(title)}</B>" if bold else escape(title))
-    if times:
-        head.append(f"<B>{escape(times)}</B>")
-    lines = [f'<FONT POINT-SIZE="{points[0]}">{" ".join(head)}</FONT>'] if head else []
-    lines += [
-        f'<FONT POINT-SIZE="{points[1]}">{escape(note)}</FONT>'
-        for note in notes
-        if note
-    ]
-    return f"<{'<BR/>'.join(lines)}>"

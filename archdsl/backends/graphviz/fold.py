@@ -230,12 +230,12 @@ class _Folder:
         return wires
 
     def _begins(self, first: tuple[int, ...], wires: list[Wire]) -> bool:
-        """Whether the first turn is wired as the later ones, but for what it starts from."""
-        carried: dict[Wire, Wire] = {}
+        """Whether the first turn is wired as the others, but for its start."""
+        carried: dict[tuple[object, int], tuple[object, int]] = {}
         for own, later in zip(self._wires(first, ()), wires, strict=True):
             if later[1] == "before":
-                key = ("", *later[1:])
-                if own[1] != "outside" or carried.setdefault(key, own)[1:] != own[1:]:
+                source = carried.setdefault(later[2:], own[2:])
+                if own[1] != "outside" or source != own[2:]:
                     return False
             elif own != later:
                 return False

@@ -38,6 +38,7 @@ class Sketch:
         self.hidden: list[tuple[int, int]] = []  # arrows that only place boxes
         self.boxes = 0
         self.headings: set[int] = set()
+        self.columns = 1
         self._frames = 0
         self._depth = 1
 
@@ -59,7 +60,7 @@ class Sketch:
         self._frames += 1
         self.line(f"subgraph cluster_{self._frames} {{", end="")
         self._depth += 1
-        self.line(f'graph [label={label}, labeljust="l", margin="9", {attributes}]')
+        self.line(f"graph [label={label or EMPTY}, {attributes}]")
         yield
         self._depth -= 1
         self.line("}", end="")
@@ -85,10 +86,11 @@ class Sketch:
         """The picture in DOT."""
         ranks = self.ranks()
         size = "" if dpi is None else f', dpi="{dpi}"'
+        columns = style.GRAPH.replace("{columns}", str(self.columns))
         return "\n".join(
             [
                 "digraph {",
-                f"  graph [{style.GRAPH}, label={title}{size}];",
+                f"  graph [{columns}, label={title}{size}];",
                 f"  node [{style.NODE}];",
                 f"  edge [{style.EDGE}];",
                 *self.lines,

@@ -27,13 +27,13 @@ _FILLS = {
     "regularisation": "#ededed",
     "arithmetic": "#ffffff",
 }
-SIGNS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
+SIGNS = {"add": "+", "subtract": "\u2212", "multiply": "×", "divide": "÷"}
 
 GRAPH = (
     'rankdir="TB", nodesep="0.35", ranksep="0.26", pad="0.2", margin="0", '
     f'labelloc="t", labeljust="l", fontname="{FONT}", fontsize="13", '
     f'fontcolor="{INK}", bgcolor="white", splines="true", outputorder="edgesfirst", '
-    'pack="24", packmode="array_tu"'
+    'pack="24", packmode="array_ti{columns}"'
 )
 NODE = (
     f'shape="box", style="rounded,filled", fillcolor="{PLAIN}", color="#7b8794", '
@@ -44,9 +44,11 @@ EDGE = (
     f'color="{FAINT}", penwidth="0.9", arrowsize="0.55", fontname="{FONT}", '
     f'fontsize="9", fontcolor="{FAINT}"'
 )
-BLOCK = 'style="rounded,filled", fillcolor="#f5f7fa", color="#9aa5b1", penwidth="1.0"'
-SCOPE = 'style="rounded,filled", fillcolor="#fbfcfd", color="#cbd2d9", penwidth="0.8"'
-FRAME = 'style="rounded,dashed", color="#7b8794", penwidth="0.9"'
+_FILLED = 'margin="9", style="rounded,filled"'
+BLOCK = f'{_FILLED}, fillcolor="#f5f7fa", color="#9aa5b1", penwidth="1.0"'
+SCOPE = f'{_FILLED}, fillcolor="#fbfcfd", color="#cbd2d9", penwidth="0.8"'
+MODEL = 'peripheries="0", margin="0"'
+FRAME = 'margin="9", style="rounded,dashed", color="#7b8794", penwidth="0.9"'
 CLOSED = 'color="#3e4c59", penwidth="1.5", fillcolor="#eef1f5"'
 PILL = (
     'style="rounded,filled", fillcolor="#3e4c59", color="#3e4c59", '
@@ -56,7 +58,9 @@ CIRCLE = (
     'shape="circle", style="filled", width="0.26", height="0.26", '
     'fixedsize="true", margin="0", fontsize="13"'
 )
-FORK = 'shape="point", width="0.05", height="0.05", color="#52606d", fillcolor="#52606d"'
+FORK = (
+    f'shape="point", width="0.05", height="0.05", color="{FAINT}", fillcolor="{FAINT}"'
+)
 HEADING = 'shape="plain", style="", margin="0"'
 BARE = 'shape="plain", style="", margin="0"'
 LUMP = 'style="rounded,dashed"'

@@ -9,6 +9,8 @@ from archdsl.ir.dim import Monomial, Poly, Size
 from archdsl.ir.tensor import BATCH, FEATURES, Tensor
 from archdsl.ops.base import spelled
 
+MINUS = "\u2212"
+NBSP = "\u00a0"  # where a line must not break
 _UNITS = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3))
 _MAPS = (("H", "W"), ("D", "H", "W"), ("T", "H", "W"))  # written without their names
 _MOST_TERMS = 3
@@ -39,7 +41,7 @@ def human(number: int) -> str:
         if number >= size * 0.9995:
             value = number / size
             digits = f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
-            return f"{digits.removesuffix('.0')} {unit}"
+            return f"{digits.removesuffix('.0')}{NBSP}{unit}"
     return str(number)
 
 
@@ -50,7 +52,7 @@ def amount(size: Size) -> str:
     shown = size.terms[:_MOST_TERMS]
     words = " + ".join(_term(m, c, human(abs(c))) for m, c in shown)
     more = " + …" if len(size.terms) > len(shown) else ""
-    return words.replace("+ -", "− ") + more
+    return words.replace("+ -", f"{MINUS} ") + more
 
 
 def formula(size: Size) -> str:
@@ -58,7 +60,7 @@ def formula(size: Size) -> str:
     if isinstance(size, int):
         return str(size)
     words = " + ".join(_term(m, c, str(abs(c))) for m, c in size.terms)
-    words = words.replace("+ -", "− ")
+    words = words.replace("+ -", f"{MINUS} ")
     if words[:1] == "(" and len(size.terms) == 1 and words.find(")") == len(words) - 1:
         words = words[1:-1]
     return words
@@ -79,9 +81,9 @@ def costs(totals: Totals, shared: str = "") -> str:
     """
     parts = [shared] if shared else []
     if not shared and totals.params != 0:
-        parts.append(f"{amount(totals.params)} params")
+        parts.append(f"{amount(totals.params)}{NBSP}params")
     if totals.macs != 0:
-        parts.append(f"{amount(totals.macs)} MACs")
+        parts.append(f"{amount(totals.macs)}{NBSP}MACs")
     return " · ".join(parts)
 
 
@@ -108,7 +110,7 @@ def shape(tensor: Tensor) -> str:
 def word(value: object) -> str:
     """A hyperparameter's value; a layer or block goes by its name."""
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(word, value)) + "]"
+        return "[" + f",{NBSP}".join(map(word, value)) + "]"
     name = getattr(value, "name", None)
     if isinstance(name, str):
         return name
@@ -117,4 +119,4 @@ def word(value: object) -> str:
 
 def settings(hyper: Mapping[str, object], shown: Iterable[str]) -> str:
     """Hyperparameters on one line: ``heads 3, window 7``."""
-    return ", ".join(f"{name} {word(hyper[name])}" for name in shown)
+    return ", ".join(f"{name}{NBSP}{word(hyper[name])}" for name in shown)

@@ -1,0 +1,258 @@
+"""AlexNet, VGG, TextCNN and LSTM classifiers equal plain models of torch.nn."""
+
+import pytest
+import torch
+from torch import nn
+
+import archdsl
+from tests.parity.reference import (
+    CLEARLY,
+    TOLERANCE,
+    Rule,
+    difference,
+    fill,
+    gradient_difference,
+    images,
+    jittered,
+    words,
+)
+
+
+def numbered(name, place):
+    """`conv`, `conv_2`, `conv_3`… as unnamed layers are numbered."""
+    return f"{name}_{place}" if place > 1 else name
+
+
+# ---------------------------------------------------------------------- AlexNet
+
+
+class AlexNet(nn.Module):
+    """Krizhevsky 2014, as torchvision has it: 64, 192, 384, 256 and 256 maps."""
+
+    def __init__(self, last_pool=3):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 64, 11, stride=4, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(64, 192, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(192, 384, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(384, 256, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(last_pool, 2),
+        )
+        self.pool = nn.AdaptiveAvgPool2d(6)
+        self.classifier = nn.Sequential(
+            nn.Dropout(),
+            nn.Linear(256 * 6 * 6, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, 4096),
+            nn.ReLU(),
+            nn.Linear(4096, 1000),
+        )
+
+    def forward(self, x):
+        return self.classifier(self.pool(self.features(x)).flatten(1))
+
+
+ALEXNET_RULES = [
+    *(Rule(rf"features\.{i}\.(\w+)", numbered("conv", n) + r".\1")
+      for n, i in enumerate((0, 3, 6, 8, 10), 1)),
+    *(Rule(rf"classifier\.{i}\.(\w+)", numbered("linear", n) + r".\1")
+      for n, i in enumerate((1, 4, 6), 1)),
+]  # fmt: skip
+
+
+def test_alexnet_equals_a_plain_one():
+    theirs = jittered(AlexNet())
+    ours = fill(archdsl.load("specs/alexnet.arch"), theirs, ALEXNET_RULES)
+    assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
+    theirs.features[12].kernel_size = 2
+    assert difference(ours, theirs, images(224, 224)) > CLEARLY
+
+
+# -------------------------------------------------------------------------- VGG
+
+
+class Vgg16(nn.Module):
+    """Simonyan & Zisserman 2014, configuration D, with or without batch norms."""
+
+    WIDTHS = (
+        64,
+        64,
+        0,
+        128,
+        128,
+        0,
+        256,
+        256,
+        256,
+        0,
+        512,
+        512,
+        512,
+        0,
+        512,
+        512,
+        512,
+        0,
+    )
+
+    def __init__(self, *, norm):
+        super().__init__()
+        layers, features = [], 3
+        for width in self.WIDTHS:
+            if not width:
+                layers.append(nn.MaxPool2d(2, 2))
+                continue
+            layers.append(nn.Conv2d(features, width, 3, padding=1))
+            if norm:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.ReLU())
+            features = width
+        self.features = nn.Sequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(7)
+        self.classifier = nn.Sequential(
+            nn.Linear(512 * 7 * 7, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, 1000),
+        )
+
+    def forward(self, x):
+        return self.classifier(self.pool(self.features(x)).flatten(1))
+
+
+def vgg_rules(*, norm):
+    """Stage by stage and layer by layer, as the spec counts."""
+    step = 3 if norm else 2
+    rules, place = [], 0
+    for stage, depth in enumerate((2, 2, 3, 3, 3)):
+        for layer in range(depth):
+            ours = f"width.{stage}.conv.{layer}."
+            rules.append(Rule(rf"features\.{place}\.(\w+)", ours + r"conv.\1"))
+            if norm:
+                norm_rule = Rule(
+                    rf"features\.{place + 1}\.(\w+)", ours + r"batch_norm.\1"
+                )
+                rules.append(norm_rule)
+            place += step
+        place += 1
+    for number, place in enumerate((0, 3, 6), 1):
+        ours = numbered("linear", number)
+        rules.append(Rule(rf"classifier\.{place}\.(\w+)", ours + r".\1"))
+    return rules
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "size"),
+    [
+        ("vgg16", False, (96, 64)),
+        pytest.param("vgg16", False, (224, 224), marks=pytest.mark.slow),
+        pytest.param("vgg16_bn", True, (224, 224), marks=pytest.mark.slow),
+        ("vgg16_bn", True, (96, 64)),
+    ],
+)
+def test_a_vgg_equals_a_plain_one(name, norm, size):
+    theirs = jittered(Vgg16(norm=norm))
+    sizes = dict(zip("HW", size, strict=True))
+    ours = archdsl.load(f"specs/vgg16.arch:{name}", sizes=sizes)
+    fill(ours, theirs, vgg_rules(norm=norm))
+    assert difference(ours, theirs, images(*size)) <= TOLERANCE
+
+
+# ---------------------------------------------------------------------- TextCNN
+
+
+class TextCnn(nn.Module):
+    """Kim 2014: a convolution covers whole words, so its maps are one number wide."""
+
+    def __init__(self, vocab, dim, widths, filters, classes):
+        super().__init__()
+        self.words = nn.Embedding(vocab, dim)
+        self.convs = nn.ModuleList(nn.Conv2d(1, filters, (w, dim)) for w in widths)
+        self.head = nn.Linear(filters * len(widths), classes)
+
+    def forward(self, tokens):
+        x = self.words(tokens)[:, None]  # (B, 1, T, dim)
+        maps = [conv(x).squeeze(-1).relu() for conv in self.convs]
+        return self.head(torch.cat([m.max(-1).values for m in maps], -1))
+
+
+TEXTCNN_RULES = [
+    Rule("words.weight", "words.weight"),
+    Rule(r"convs\.(\d)\.weight", r"conv.\1.weight", lambda x: x.squeeze(1).mT),
+    Rule(r"convs\.(\d)\.bias", r"conv.\1.bias"),
+    Rule(r"head\.(\w+)", r"linear.\1"),
+]
+
+
+def test_textcnn_equals_a_plain_one():
+    theirs = jittered(TextCnn(20000, 300, (3, 4, 5), 100, 2))
+    ours = fill(archdsl.load("specs/textcnn.arch"), theirs, TEXTCNN_RULES)
+    assert difference(ours, theirs, words(64, 20000)) <= TOLERANCE
+
+
+def test_the_gradients_of_textcnn_equal_those_of_a_plain_one():
+    theirs = jittered(TextCnn(50, 16, (2, 3), 8, 4))
+    settings = {"vocab": 50, "dim": 16, "widths": [2, 3], "filters": 8, "classes": 4}
+    ours = archdsl.load("specs/textcnn.arch", settings=settings, sizes={"T": 12})
+    fill(ours, theirs, TEXTCNN_RULES)
+    x = words(12, 50)
+    assert gradient_difference(ours, theirs, TEXTCNN_RULES, x) <= TOLERANCE
+    ours.conv[0], ours.conv[1] = ours.conv[1], ours.conv[0]
+    assert difference(ours, theirs, x) > CLEARLY
+
+
+# ------------------------------------------------------------- LSTM classifiers
+
+
+class LstmClassifier(nn.Module):
+    """The last layer's final states, forwards and backwards, and a linear map."""
+
+    def __init__(self, vocab, dim, hidden, layers, classes):
+        super().__init__()
+        self.words = nn.Embedding(vocab, dim)
+        self.lstm = nn.LSTM(dim, hidden, layers, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * hidden, classes)
+
+    def forward(self, tokens):
+        _, (h, _) = self.lstm(self.words(tokens))
+        return self.head(torch.cat((h[-2], h[-1]), -1))
+
+
+BILSTM_RULES = [
+    Rule("words.weight", "embedding.weight"),
+    Rule(r"lstm\.(\w+)", r"lstm.\1"),
+    Rule(r"head\.(\w+)", r"linear.\1"),
+]
+
+
+def test_a_bilstm_classifier_equals_a_plain_one():
+    theirs = jittered(LstmClassifier(10000, 128, 256, 2, 5))
+    ours = fill(archdsl.load("specs/bilstm.arch"), theirs, BILSTM_RULES)
+    assert difference(ours, theirs, words(20, 10000)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_a_small_bilstm_classifier_equals_a_plain_one(layers):
+    theirs = jittered(LstmClassifier(30, 6, 4, layers, 3))
+    settings = {"vocab": 30, "dim": 6, "hidden": 4, "layers": layers, "classes": 3}
+    ours = archdsl.load("specs/bilstm.arch", settings=settings, sizes={"T": 9})
+    fill(ours, theirs, BILSTM_RULES)
+    x = words(9, 30)
+    assert difference(ours, theirs, x) <= TOLERANCE
+    assert gradient_difference(ours, theirs, BILSTM_RULES, x) <= TOLERANCE
+    assert difference(ours, theirs, x) <= TOLERANCE
+    with torch.no_grad():
+        ours.linear.weight.copy_(ours.linear.weight.roll(4, 1))
+    assert difference(ours, theirs, x) > CLEARLY
