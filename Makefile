@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DEMO := build/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all check format bench clean
+.PHONY: help env demo test test-all check format docs bench clean
 
 help: ## list the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -47,6 +47,9 @@ check: env ## lint, formatting, types, and which way imports point
 format: env ## format the Python code and mend what ruff can
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+docs: env ## write the pages and pictures that are generated
+	$(BIN)/python -m docs.generate
 
 bench: env ## measure time and memory against `import torch`
 	$(BIN)/python benchmarks/run.py

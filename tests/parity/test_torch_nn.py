@@ -119,6 +119,7 @@ def attention_gap(call, shapes, make, *, causal=False, **facts):
                 need_weights=weights,
             )
             gaps.append(gap(ours(*inputs), expected))
+    print(f"max |difference| {max(gaps):.1e}")
     return max(gaps)
 
 

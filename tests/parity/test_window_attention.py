@@ -28,59 +28,79 @@ def random_map(sizes, dim=4):
     return torch.randn(2, *sizes, dim, generator=generator, dtype=torch.float64)
 
 
-def by_definition(op, x, heads, window, shift, *, bias, mask=True):
+class Windows:
+    """Where each position of a map goes: by axis, all of it.
+
+    Attributes:
+        full: The map's sizes, with zeros up to a multiple of the window.
+        window: The declared window.
+        inside: How much of it there is; an axis that it covers is one window.
+        shift: How far the map moves back; not at all along such an axis.
+    """
+
+    def __init__(self, sizes, window, shift):
+        self.window = window
+        self.inside = [min(w, n) for w, n in zip(window, sizes, strict=True)]
+        covered = zip(shift, window, sizes, strict=True)
+        self.shift = [s if w < n else 0 for s, w, n in covered]
+        self.full = [-(-n // w) * w for n, w in zip(sizes, self.inside, strict=True)]
+
+    def moved(self, place):
+        """Where a position is after the shift."""
+        ways = zip(place, self.shift, self.full, strict=True)
+        return [(p - s) % n for p, s, n in ways]
+
+    def home(self, place):
+        """The window that a position is in after the shift."""
+        return [p // w for p, w in zip(self.moved(place), self.inside, strict=True)]
+
+    def carried(self, place):
+        """Along which axes the shift takes a position over the border."""
+        return [p < s for p, s in zip(place, self.shift, strict=True)]
+
+    def entry(self, query, key):
+        """The row of the bias table for two positions of a window."""
+        row = 0
+        pairs = zip(self.moved(query), self.moved(key), self.window, strict=True)
+        for a, b, w in pairs:
+            row = row * (2 * w - 1) + a - b + w - 1
+        return row
+
+
+def by_definition(op, x, windows, *, heads=2, bias=True, mask=True):
     """What each position takes from those of its window, computed for it alone.
 
-    A position's window is found where the shift has moved it. Of those in the window,
-    the shift has carried some over the border, which has them 100 further away.
-    Positions beyond the map are zeros, as many as the last window needs.
+    Those that the shift has carried over the border, and those that it has not, score
+    100 less with each other.
 
     Args:
         op: The compiled op, for its weights.
         x: A map.
+        windows: Who is where.
         heads: Of the op.
-        window: By axis.
-        shift: By axis; none along an axis that a window covers.
         bias: Whether the relative positions count.
         mask: Whether to keep apart what the shift has joined.
     """
-    sizes = x.shape[1:-1]
-    table = [2 * w - 1 for w in window]
-    inside = [min(w, n) for w, n in zip(window, sizes, strict=True)]
-    shift = [s if w < n else 0 for s, w, n in zip(shift, window, sizes, strict=True)]
-    full = [-(-n // w) * w for n, w in zip(sizes, inside, strict=True)]
-    padded = x.new_zeros(x.shape[0], *full, x.shape[-1])
-    padded[:, *(slice(n) for n in sizes)] = x
+    inner = [slice(n) for n in x.shape[1:-1]]
+    padded = x.new_zeros(x.shape[0], *windows.full, x.shape[-1])
+    padded[:, *inner] = x
     q, k, v = (m(padded).unflatten(-1, (heads, -1)) for m in (op.q, op.k, op.v))
+    everywhere = list(product(*map(range, windows.full)))
+
+    def score(place, other):
+        found = (q[:, *place] * k[:, *other]).sum(-1) / q.shape[-1] ** 0.5
+        if bias:
+            found = found + op.relative_bias[windows.entry(place, other)]
+        if mask and windows.carried(place) != windows.carried(other):
+            found = found - 100
+        return found
+
     out = torch.empty_like(x)
-
-    def moved(place):
-        return [(p - s) % n for p, s, n in zip(place, shift, full, strict=True)]
-
-    def home(place):
-        return [p // w for p, w in zip(moved(place), inside, strict=True)]
-
-    def carried(place):
-        return [p < s for p, s in zip(place, shift, strict=True)]
-
-    everywhere = list(product(*map(range, full)))
-    for place in product(*map(range, sizes)):
-        near = [p for p in everywhere if home(p) == home(place)]
-        scores = []
-        for other in near:
-            score = (q[:, *place] * k[:, *other]).sum(-1) / q.shape[-1] ** 0.5
-            if bias:
-                entry = 0
-                pairs = zip(moved(place), moved(other), window, table, strict=True)
-                for a, b, w, t in pairs:
-                    entry = entry * t + (a - b + w - 1)
-                score = score + op.relative_bias[entry]
-            if mask and carried(place) != carried(other):
-                score = score - 100
-            scores.append(score)
-        weights = torch.stack(scores, -1).softmax(-1)  # (B, heads, near)
+    for place in product(*map(range, x.shape[1:-1])):
+        near = [p for p in everywhere if windows.home(p) == windows.home(place)]
+        scores = torch.stack([score(place, p) for p in near], -1)  # (B, heads, near)
         values = torch.stack([v[:, *p] for p in near], 2)  # (B, heads, near, C / heads)
-        found = (weights[..., None] * values).sum(2)
+        found = (scores.softmax(-1)[..., None] * values).sum(2)
         out[:, *place] = op.out(found.flatten(1))
     return out
 
@@ -109,10 +129,9 @@ def both(sizes, window, shift, *, pad=False, **facts):
     words = f"2, {list(window)}, {list(shift)}, relative_bias = true"
     ours = load(f"window_attention({words}, pad = {str(pad).lower()})", sizes)
     x = random_map(sizes)
-    op = ours.window_attention
+    windows = Windows(sizes, window, shift)
     with torch.no_grad():
-        facts = {"bias": True, **facts}
-        return ours(x), by_definition(op, x, 2, window, shift, **facts)
+        return ours(x), by_definition(ours.window_attention, x, windows, **facts)
 
 
 @pytest.mark.parametrize("case", MAPS)
@@ -132,7 +151,7 @@ def test_another_definition_is_seen(fact):
 
 @pytest.mark.parametrize("sizes", [(6,), (4, 6), (4, 2, 6)])
 def test_patch_merge_is_as_defined(sizes):
-    """The first axis runs fastest among the neighbours, then the next; C before all."""
+    """Neighbours along the first axis follow one another, then those along the next."""
     ours = load("patch_merge", sizes)
     x = random_map(sizes)
     op = ours.patch_merge

@@ -1,110 +1,31 @@
-"""The parts of a body: its loop turns, and chains of equal parts drawn once."""
+"""Chains of equal parts, drawn once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from archdsl.backends.graphviz.alike import Keys
-from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
+from archdsl.backends.graphviz.parts import (
+    Fold,
+    Item,
+    Leaf,
+    Turn,
+    compact,
+    leaves,
+    members,
+    size,
+)
+from archdsl.ir.graph import Call, Enter, Graph, Node, Path
 
 MOST_PERIOD = 8  # parts that alternate, as the two blocks of Swin do
 FEW_OPS = 4  # what a chain of single ops must save to be worth a frame
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """One node."""
-
-    node: Node
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One turn of a loop."""
-
-    path: Path
-    items: tuple[Item, ...]
-
-    @property
-    def name(self) -> str:
-        """What the loop is called."""
-        return next(name for name in reversed(self.path) if not name.isdigit())
-
-    @property
-    def title(self) -> str:
-        """The loop and the number of the turn."""
-        return f"{self.name} {self.path[-1]}"
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Several equal turns in a chain, of which the first is drawn.
-
-    Attributes:
-        items: The parts of one turn.
-        turns: The nodes of each turn, in the same order.
-        shared: Whether all turns use the same weights.
-    """
-
-    items: tuple[Item, ...]
-    turns: tuple[tuple[int, ...], ...]
-    shared: bool
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.turns)
-
-
-@dataclass(frozen=True)
-class Lump:
-    """Several parts drawn as one closed box."""
-
-    items: tuple[Item, ...]
-    title: str = ""
-
-
-Item: TypeAlias = Leaf | Turn | Fold | Lump
-
-
-def leaves(items: Sequence[Item]) -> Iterator[Node]:
-    """The nodes that are drawn."""
-    for item in items:
-        if isinstance(item, Leaf):
-            yield item.node
-        elif not isinstance(item, Lump):
-            yield from leaves(item.items)
-
-
-def size(items: Sequence[Item]) -> int:
-    """How many boxes are drawn."""
-    return sum(
-        1 if isinstance(item, Leaf | Lump) else size(item.items) for item in items
-    )
-
-
-def members(items: Sequence[Item]) -> list[int]:
-    """All nodes of some parts, those that a fold or a lump hides included."""
-    found: list[int] = []
-    for item in items:
-        if isinstance(item, Leaf):
-            found.append(item.node.id)
-        elif isinstance(item, Fold):
-            found += [n for turn in item.turns for n in turn]
-        else:
-            found += members(item.items)
-    return found
-
-
-# --- loops ---------------------------------------------------------------------------
-
-
 def parts(graph: Graph, keys: Keys) -> tuple[Item, ...]:
-    """The body of a graph, inputs left out, in turns and folds."""
+    """The body of a graph, inputs left out, in turns, folds and chains."""
     nodes = [node for node in graph if not isinstance(node.payload, Enter)]
-    return _Folder(graph, keys).fold(_turns(nodes, 0))
+    return compact(graph, _Folder(graph, keys).fold(_turns(nodes, 0)))
 
 
 def _scopes(path: Path) -> list[Path]:
@@ -275,41 +196,3 @@ def _worth(group: Sequence[Item], count: int) -> bool:
         isinstance(node.payload, Call) for node in leaves(group)
     )
     return whole or size(group) * (count - 1) >= FEW_OPS
-
-
-# --- what does not fit ---------------------------------------------------------------
-
-
-def fitted(items: tuple[Item, ...], most: int, kept: int) -> tuple[Item, ...]:
-    """At most about `most` boxes: turns closed, then the middle left out.
-
-    Args:
-        items: The parts of a body.
-        most: How many boxes may be drawn.
-        kept: How many are, where the middle is left out.
-    """
-    if size(items) <= most:
-        return items
-    closed = tuple(_closed(item) for item in items)
-    if size(closed) <= most:
-        return closed
-    head, tail = kept // 2, len(closed) - kept // 2
-    if tail <= head:
-        return (Lump(closed),)
-    return (*closed[:head], Lump(closed[head:tail]), *closed[tail:])
-
-
-def _closed(item: Item) -> Item:
-    if isinstance(item, Turn):
-        return Lump(item.items, item.title)
-    if isinstance(item, Fold):
-        return Fold(tuple(map(_closed, item.items)), item.turns, item.shared)
-    return item
-
-
-def refs_into(graph: Graph, inside: set[int]) -> Iterator[Ref]:
-    """What nodes take from outside of them, once a use, in order."""
-    for n in sorted(inside):
-        for _, ref in graph[n].inputs:
-            if ref.node not in inside:
-                yield ref

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from string import ascii_lowercase
 
 from archdsl.backends.graphviz.alike import differing, exact, kinds
-from archdsl.backends.graphviz.fold import Fold, Item, Turn, fitted, leaves, parts, size
+from archdsl.backends.graphviz.fold import parts
+from archdsl.backends.graphviz.parts import Fold, Item, Turn, fitted, leaves, size
 from archdsl.ir.graph import Call, Enter, Graph, Node, reachable
 
 MOST_BOXES = 400  # in a picture

@@ -9,7 +9,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from archdsl.backends.graphviz.draw import dot, to_dot
+from archdsl.backends.graphviz.draw import to_dot
 from archdsl.ir.graph import Graph
 
 ENDINGS = (".dot", ".gv", ".svg", ".png", ".pdf")
@@ -43,7 +43,7 @@ def draw(graph: Graph, path: Path) -> None:
     if ending in (".dot", ".gv"):
         data = to_dot(graph).encode("ascii")
     else:
-        data = render(dot(graph, _DPI if ending == ".png" else None), ending[1:])
+        data = render(to_dot(graph, _DPI if ending == ".png" else None), ending[1:])
     _replace(path, data)
 
 

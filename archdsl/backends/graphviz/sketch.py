@@ -38,7 +38,6 @@ class Sketch:
         self.hidden: list[tuple[int, int]] = []  # arrows that only place boxes
         self.boxes = 0
         self.headings: set[int] = set()
-        self.columns = 1
         self._frames = 0
         self._depth = 1
 
@@ -86,11 +85,10 @@ class Sketch:
         """The picture in DOT."""
         ranks = self.ranks()
         size = "" if dpi is None else f', dpi="{dpi}"'
-        columns = style.GRAPH.replace("{columns}", str(self.columns))
         return "\n".join(
             [
                 "digraph {",
-                f"  graph [{columns}, label={title}{size}];",
+                f"  graph [{style.GRAPH}, label={title}{size}];",
                 f"  node [{style.NODE}];",
                 f"  edge [{style.EDGE}];",
                 *self.lines,
@@ -106,7 +104,7 @@ class Sketch:
         if arrow.label:
             attributes.append(f"label=<&#160;{escape(arrow.label)}>")
         long = ranks[arrow.head] - ranks[arrow.tail] > 1
-        attributes.append(f'weight="{1 if long else 12}"')
+        attributes.append(f'weight="{1 if long else 40}"')
         if arrow.head in self.headings:
             attributes.append('arrowhead="none"')
         return f"  n{arrow.tail} -> n{arrow.head} [{', '.join(attributes)}];"

@@ -7,7 +7,7 @@ says what a label does not say too.
 
 from __future__ import annotations
 
-from archdsl.ir.graph import Call, Payload
+from archdsl.ir.graph import Payload
 
 FONT = "Helvetica"
 INK, FAINT = "#1f2933", "#52606d"
@@ -32,8 +32,7 @@ SIGNS = {"add": "+", "subtract": "\u2212", "multiply": "×", "divide": "÷"}
 GRAPH = (
     'rankdir="TB", nodesep="0.35", ranksep="0.26", pad="0.2", margin="0", '
     f'labelloc="t", labeljust="l", fontname="{FONT}", fontsize="13", '
-    f'fontcolor="{INK}", bgcolor="white", splines="true", outputorder="edgesfirst", '
-    'pack="24", packmode="array_ti{columns}"'
+    f'fontcolor="{INK}", bgcolor="white", splines="true", outputorder="edgesfirst"'
 )
 NODE = (
     f'shape="box", style="rounded,filled", fillcolor="{PLAIN}", color="#7b8794", '
@@ -47,7 +46,6 @@ EDGE = (
 _FILLED = 'margin="9", style="rounded,filled"'
 BLOCK = f'{_FILLED}, fillcolor="#f5f7fa", color="#9aa5b1", penwidth="1.0"'
 SCOPE = f'{_FILLED}, fillcolor="#fbfcfd", color="#cbd2d9", penwidth="0.8"'
-MODEL = 'peripheries="0", margin="0"'
 FRAME = 'margin="9", style="rounded,dashed", color="#7b8794", penwidth="0.9"'
 CLOSED = 'color="#3e4c59", penwidth="1.5", fillcolor="#eef1f5"'
 PILL = (
@@ -67,7 +65,10 @@ LUMP = 'style="rounded,dashed"'
 
 
 def fill(payload: Payload) -> str:
+    """A box in the colour of its op."""
+    return f'fillcolor="{colour(payload)}"'
+
+
+def colour(payload: Payload) -> str:
     """The colour of an op's group; white for groups of others."""
-    if isinstance(payload, Call):
-        return PLAIN
     return _FILLS.get(str(getattr(payload, "group", "")), PLAIN)

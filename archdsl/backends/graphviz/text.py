@@ -26,6 +26,8 @@ def escape(text: str, most: int = 72) -> str:
 
 def _entity(char: str) -> str:
     code = ord(char)
+    if char == NBSP:  # whose width Graphviz does not know
+        return " "
     if char in "&<>\"'\\" or code > 126:
         no_char = 0xD800 <= code < 0xE000 or code in (0xFFFE, 0xFFFF)
         return f"&#{0xFFFD if no_char or 127 <= code < 160 else code};"

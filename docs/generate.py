@@ -1,0 +1,20 @@
+"""Writes the pages and pictures of the documentation that are generated."""
+
+from pathlib import Path
+
+import archdsl
+from archdsl.backends.manual import manual
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Writes them all."""
+    (HERE / "ops.md").write_text(manual(), encoding="utf-8")
+    archdsl.draw(
+        HERE.parent / "specs" / "swin_t.arch", HERE / "pictures" / "swin_t.svg"
+    )
+
+
+if __name__ == "__main__":
+    main()

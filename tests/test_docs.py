@@ -1,0 +1,115 @@
+"""What the documentation says is so: every spec, figure and message in it is run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import archdsl
+from archdsl.backends.manual import documented, manual
+from archdsl.ops.registry import ops
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", path.read_text("utf-8"), re.M | re.S
+    )
+
+
+SPECS = [(p.name, i, b) for p in PAGES for i, b in enumerate(blocks(p, "arch"))]
+
+
+@pytest.mark.parametrize(("page", "number", "text"), SPECS)
+def test_every_spec_in_the_documentation_is_fine(page, number, text):
+    assert archdsl.check(text) == ()
+
+
+@pytest.mark.parametrize(("page", "number", "text"), SPECS)
+def test_every_model_in_the_documentation_compiles_and_runs(page, number, text):
+    import torch
+
+    from archdsl.api import open_spec
+    from archdsl.backends.torch.load import load
+    from archdsl.build import build
+
+    program = open_spec(text).program
+    for name in program.models:
+        graph = build(program, name)
+        model = load(graph).eval()
+        inputs = [
+            torch.zeros(
+                [s for _, s in t.axes], dtype=torch.long if t.dtype == "int" else None
+            )
+            for t in graph.inputs.values()
+        ]
+        with torch.no_grad():
+            model(*inputs)
+
+
+def test_the_manual_of_the_ops_is_up_to_date():
+    kept = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
+    assert kept == manual(), "run `make docs`"
+
+
+def test_every_argument_of_every_op_is_documented():
+    for name, op in ops().items():
+        assert set(op.model_fields) <= set(documented(op)), name
+
+
+def test_the_picture_in_the_readme_is_drawn_by_us(tmp_path):
+    archdsl.draw(ROOT / "specs" / "swin_t.arch", tmp_path / "swin_t.svg")
+    drawn = (tmp_path / "swin_t.svg").read_bytes()
+    assert drawn == (ROOT / "docs" / "pictures" / "swin_t.svg").read_bytes()
+
+
+def test_the_readme_shows_swin_as_it_ships():
+    spec = (ROOT / "specs" / "swin_t.arch").read_text(encoding="utf-8")
+    assert blocks(ROOT / "README.md", "arch")[0].strip() in spec
+
+
+def test_the_readme_shows_what_its_first_spec_compiles_to():
+    readme = ROOT / "README.md"
+    source = archdsl.compile(blocks(readme, "arch")[1])
+    assert blocks(readme, "python")[0] in source
+
+
+def test_the_readme_shows_the_error_of_its_mistake(tmp_path):
+    readme = ROOT / "README.md"
+    spec = blocks(readme, "arch")[1].replace("  mean", "  attention(heads = 5)\n  mean")
+    (tmp_path / "tiny.arch").write_text(spec, encoding="utf-8")
+    (found,) = archdsl.check(tmp_path / "tiny.arch")
+    shown = next(b for b in blocks(readme, "") if b.startswith("error["))
+    from archdsl.diagnostics.render import render
+
+    assert render([found]).replace(f"{tmp_path}/", "") == shown
+
+
+def test_the_figures_in_the_readme_are_those_that_we_compute():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)`.* \| ([\d,]+) \| ([\d,]+) \|$", text, re.M)
+    assert len(rows) >= 4
+    for name, params, macs in rows:
+        totals = archdsl.analyze(name).totals
+        assert (f"{totals.params:,}", f"{totals.macs:,}") == (params, macs), name
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        text = re.sub(r"```.*?```|`[^`]+`", "", page.read_text("utf-8"), flags=re.S)
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            assert "://" not in link, f"{page.name}: {link}"
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_json_keys_of_the_definitions_exist():
+    totals = json.loads(archdsl.analyze("textcnn").model_dump_json())["totals"]
+    text = (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| [\w ]+ \| `(\w+)` \|", text, re.M)
+    assert set(named) <= set(totals) and len(named) >= 7
