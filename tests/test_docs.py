@@ -18,9 +18,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def blocks(path: Path, language: str) -> list[str]:
     """The code blocks of a page in one language."""
-    return re.findall(
-        rf"^```{language}\n(.*?)^```", path.read_text("utf-8"), re.M | re.S
-    )
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
+    return [code for name, code in found if name == language]
 
 
 SPECS = [(p.name, i, b) for p in PAGES for i, b in enumerate(blocks(p, "arch"))]

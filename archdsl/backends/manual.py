@@ -31,7 +31,7 @@ def manual() -> str:
 
 
 def _op(op: type[Op]) -> str:
-    text, _, _ = inspect.getdoc(op).partition("\nArgs:") if op.__doc__ else ("", "", "")
+    text, _, _ = (inspect.getdoc(op) or "").partition("\nArgs:")
     lines = [f"### `{signature(op)}`\n", text.strip().replace("``", "`"), ""]
     arguments = descriptions(op)
     if arguments:

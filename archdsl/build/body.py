@@ -172,7 +172,9 @@ class Body(Steps):
             return
         given = (self.types or {}).get(s.name.id)
         if given is not None:
-            self._check_claim(given, s.shape, s.span)
+            if set(given.names) != set(declared.names) or given.dtype != declared.dtype:
+                fault = ClaimWrong(s.shape.span.text.strip(), str(given))
+                self.report(fault, s.shape.span)
             declared = given
         self.flow = self.enter(s.name.id, declared, s.span)
         self.define(s.name, self.flow)

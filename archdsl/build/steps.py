@@ -36,6 +36,7 @@ from archdsl.diagnostics.faults import (
 from archdsl.ir.graph import Call, Graph, Node, Path, Payload, Ref
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Facts, Op, Port
+from archdsl.ops.emit import Site
 from archdsl.ops.linear import Transposed
 from archdsl.source import Span
 
@@ -296,6 +297,7 @@ class Steps(Expressions):
         if step.transposed:
             return self._transposed(step, layer, flow)
         self.path = layer.path
+        flow = self._as_first(layer, flow)
         inner = StepValue(
             layer.step.target,
             layer.step.given,
@@ -311,6 +313,16 @@ class Steps(Expressions):
             layer, self.graph[len(self.graph) - 1], value, step.span
         )
 
+    def _as_first(self, layer: LayerValue, flow: Value) -> Value:
+        """What flows, its axes displayed in the order of the layer's first use."""
+        first = layer.first
+        if not isinstance(first, Node) or not isinstance(flow, TensorValue):
+            return flow
+        names = next(iter(self.graph.ins(first).values())).names
+        if set(names) != set(flow.type.names):
+            return flow
+        return TensorValue(flow.ref, flow.type.ordered(names))
+
     def _same_weights(
         self, layer: LayerValue, node: Node, value: Value, span: Span
     ) -> Value:
@@ -318,19 +330,22 @@ class Steps(Expressions):
             layer.first = node
             return value
         assert isinstance(layer.first, Node)
-        there, here = self._signature(layer.first), self._signature(node)
-        if there != here:
-            return self.report(SharedDiffers(layer.name, str(here), str(there)), span)
-        return value
+        if self._signature(layer.first) == self._signature(node):
+            return value
+        here, there = (
+            ", ".join(map(str, self.graph.ins(n).values())) for n in (node, layer.first)
+        )
+        return self.report(SharedDiffers(layer.name, here, there), span)
 
     def _signature(self, node: Node) -> object:
-        """What must agree between two uses of one layer."""
+        """What must agree between two uses of one layer: what it is made with."""
         if isinstance(node.payload, Call):
-            graph = node.payload.graph
-            return f"{graph.name} on " + ", ".join(map(str, graph.inputs.values()))
+            return id(node.payload.graph)
         assert isinstance(node.payload, Op)
-        weights = node.payload.weights(self.graph.ins(node))
-        return ", ".join(f"{w.name} {list(w.shape)}" for w in weights)
+        ins = self.graph.ins(node)
+        layouts = node.payload.arrange(ins, {p: t.names for p, t in ins.items()})
+        make = node.payload.emit(Site(ins, node.outputs, layouts)).make
+        return node.payload.weights(ins), make
 
     def _transposed(self, step: StepValue, layer: LayerValue, flow: Value) -> Value:
         first = layer.first

@@ -250,9 +250,9 @@ class SharedDiffers(Fault):
     """One layer used on inputs that need other weights."""
 
     code = "E311"
-    title = "`{name}` is one layer, and this use needs weights of another shape"
-    label = "{here} here, {there} at the first use"
-    help = "declare a second `layer` for the other shape"
+    title = "`{name}` is one layer, and this use would need another"
+    label = "{here} goes in here, {there} at the first use"
+    help = "declare a second `layer` for it"
 
     name: str
     here: str

@@ -48,12 +48,13 @@ class Boxes:
 
     def chain(self, graph: Graph, nodes: Sequence[Node]) -> int:
         """Layers of which the later ones only shape the values of the first."""
-        rows = [self._row(graph, node) for node in nodes]
+        first, *others = (self._row(graph, node) for node in nodes)
         shared = [n for n in nodes if self._shared(graph, n)]
         words = costs(self.total(graph, [n.id for n in nodes]))
         if shared:
             words = self._own(graph, shared[0], "")
-        return self._stacked([*rows, ("", Label("", [words]))])
+        rows = [("", first[1]), *others, ("", Label("", [words]))]
+        return self._stacked(rows, first[0])
 
     def stack(self, block: Graph, times: str) -> int:
         """A block that is a short chain: its layers below its name."""
@@ -79,8 +80,8 @@ class Boxes:
         notes = [count if title else "", costs(self.total(graph, inside))]
         return self.sketch.box(Label(title or f"… {count}", notes).text(), style.LUMP)
 
-    def _stacked(self, rows: list[tuple[str, Label]]) -> int:
-        return self.sketch.box(stacked(rows), style.BARE)
+    def _stacked(self, rows: list[tuple[str, Label]], colour: str = "white") -> int:
+        return self.sketch.box(stacked(rows, colour), style.BARE)
 
     def _row(self, graph: Graph, node: Node) -> tuple[str, Label]:
         label = Label(self._words(graph, node), bold=False)

@@ -68,7 +68,7 @@ class _Drawer:
         if self.omitted:
             notes.append(f"{self.omitted} steps are in closed boxes, for lack of room.")
         title = Label(self.model.name, notes, points=(16, 10), width=90)
-        return title.text("LEFT")
+        return title.text("LEFT", below=True)
 
     def _arrange(self, ends: list[int]) -> None:
         """Puts panels below each other where side by side they are too wide."""
@@ -151,7 +151,9 @@ class _Drawer:
     ) -> None:
         """Parts in a frame; what several of them take forks inside of it."""
         title, times, look = head
-        words = each(costs(self.boxes.total(graph, members(items))), times)
+        alone = isinstance(items[0], Chain) and len(items) == 1  # says it itself
+        total = self.boxes.total(graph, members(items))
+        words = "" if alone else each(costs(total), times)
         inside = set(drawn(items))
         uses = Counter(
             ref

@@ -23,9 +23,9 @@ class Label:
     points: tuple[int, int] = (11, 8)
     width: int = 44
 
-    def text(self, align: str = "CENTER") -> str:
-        """As an HTML-like label."""
-        return f"<{self.inside(align)}>"
+    def text(self, align: str = "CENTER", *, below: bool = False) -> str:
+        """As an HTML-like label, with room below it if asked for."""
+        return f"<{self.inside(align)}{_sized(' ', 8) if below else ''}>"
 
     def inside(self, align: str = "CENTER") -> str:
         """What stands inside of such a label."""
@@ -46,15 +46,15 @@ class Label:
         return f'<BR ALIGN="{align}"/>'.join(lines) + last
 
 
-def stacked(rows: Sequence[tuple[str, Label]]) -> str:
-    """Labels below each other in one box, each on its colour; "" is the box's own."""
+def stacked(rows: Sequence[tuple[str, Label]], colour: str) -> str:
+    """Labels below each other in a box of a colour; each row on its own, if not ""."""
     cells = [
         f"<TR><TD{_background(color)}>{label.inside()}</TD></TR>"
         for color, label in rows
     ]
     return (
         '<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3" '
-        f'STYLE="ROUNDED" BGCOLOR="white" COLOR="#7b8794">{"".join(cells)}</TABLE>>'
+        f'STYLE="ROUNDED" BGCOLOR="{colour}" COLOR="#7b8794">{"".join(cells)}</TABLE>>'
     )
 
 

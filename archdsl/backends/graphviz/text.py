@@ -103,7 +103,11 @@ def shape(tensor: Tensor) -> str:
         tight = all(isinstance(sizes[axis], int) for axis in sizes)
         return kind + ("×" if tight else " × ").join(words)
     order = (*(a for a in sizes if a != FEATURES), *features)
-    return kind + (" · ".join(f"{a} {formula(sizes[a])}" for a in order) or "1")
+    return kind + (" · ".join(_axis(a, sizes[a]) for a in order) or "1")
+
+
+def _axis(name: str, size: Size) -> str:
+    return name if str(size) == name else f"{name} {formula(size)}"
 
 
 # --- hyperparameters -----------------------------------------------------------------

@@ -319,8 +319,7 @@ def _shape(shapes: list[tuple[Tensor, Layout]], made: Class) -> str:
 def lines(forward: Forward) -> list[str]:
     """The statements as lines, loops rolled up again, indented."""
     rows: list[str] = []
-    statements = list(forward.statements)
-    last = statements.pop() if _returns_last(forward) else None
+    statements = forward.statements
     at = 0
     while at < len(statements):
         length = _loop_length(statements, at, forward.root)
@@ -329,25 +328,14 @@ def lines(forward: Forward) -> list[str]:
             count = len(_turns(statements[at : at + length]))
             rows += _loop(statements[at : at + length // count], path, forward)
             at += length
+        elif at == len(statements) - 1 and statements[at].targets == (
+            forward.returned,
+        ):
+            return [*rows, _line(statements[at], _INDENT, returned=True)]
         else:
             rows.append(_line(statements[at], _INDENT))
             at += 1
-    if last is None:
-        return [*rows, f"{' ' * _INDENT}return {forward.returned}"]
-    return [*rows, _line(last, _INDENT, returned=True)]
-
-
-def _returns_last(forward: Forward) -> bool:
-    """Whether what is returned is what the last statement makes."""
-    if not forward.statements:
-        return False
-    last = forward.statements[-1]
-    if last.turn is not None and len(forward.statements) > 1:
-        # It may be the end of a loop.
-        return forward.statements[-2].turn is None and last.targets == (
-            forward.returned,
-        )
-    return last.targets == (forward.returned,)
+    return [*rows, f"{' ' * _INDENT}return {forward.returned}"]
 
 
 def _turns(statements: list[Statement]) -> list[str]:

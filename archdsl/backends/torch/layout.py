@@ -98,6 +98,12 @@ class Planner:
     ) -> None:
         wished = self.input_wishes(graph)
         given = tuple(wished[name] or comes[name] for name in graph.inputs)
+        for other in plan.graph.nodes[: node.id]:
+            if (
+                other.path == node.path
+            ):  # one shared layer: laid out as at its first use
+                given = plan.callees[other.id].given
+                break
         callee = self._plan(graph, given)
         plan.callees[node.id] = callee
         for (port, _), layout in zip(node.inputs, given, strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 
 from archdsl.backends.torch.chains import containers
@@ -156,16 +155,10 @@ def _docstring(made: Class) -> str:
     line = f'    """{text}"""'
     if len(line) <= WIDTH:
         return line
-    head = f'    """{what} `{graph.name}`.\n\n'
-    arrow = f"{', '.join(ins)} -> {', '.join(outs)}"
-    wrapped = textwrap.fill(
-        arrow,
-        WIDTH,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_long_words=False,
-    )
-    return head + wrapped + '\n    """'
+    rows = [f'    """{what} `{graph.name}`.', ""]
+    rows += [f"    {row}" for row in ins]
+    rows += [f"    {'   ' if i else '-> '}{row}" for i, row in enumerate(outs)]
+    return "\n".join([*rows, '    """'])
 
 
 def _words(tensor: Tensor, layout: Layout, made: Class) -> str:
