@@ -994,7 +994,7 @@ PROPOSALS: dict[str, Callable[..., Use]] = {
     "tanh": plain, "sigmoid": plain, "silu": plain, "parameter": _source,
     "zeros": _source, "ones": _source,
 }  # fmt: skip
-INT_OPS = ["embedding"] * 6 + ["slice", "select", "merge", "split", "concat", "add"]
+INT_OPS = ["embedding"] * 6 + ["slice", "select", "merge", "split", "concat"]
 
 
 @st.composite

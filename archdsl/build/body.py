@@ -393,7 +393,7 @@ class Body(Steps):
 
     def _repeat(self, e: tree.Repeat, label: str) -> Value:
         given = self.arguments(e.arguments)
-        if poisoned(tuple(g.value for g in given)):
+        if poisoned(*(g.value for g in given)):
             return POISON
         count = self.sized(given[0].value, given[0].span) if len(given) == 1 else None
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:

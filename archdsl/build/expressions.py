@@ -21,6 +21,7 @@ from archdsl.build.values import (
     TensorValue,
     Value,
     kind,
+    listed,
     poisoned,
 )
 from archdsl.diagnostics import Fault, Note, Refused
@@ -180,8 +181,7 @@ class Expressions(ABC):
     # -- lists -----------------------------------------------------------------------
 
     def _items(self, e: tree.ListOf | tree.TupleOf) -> Value:
-        values: list[Value] = [self.evaluate(item) for item in e.items]
-        return POISON if poisoned(tuple(values)) else tuple(values)
+        return listed([self.evaluate(item) for item in e.items])
 
     def _comprehension(self, e: tree.Comprehension) -> Value:
         items = self.iterable(e.iterable)
@@ -199,7 +199,7 @@ class Expressions(ABC):
             self.scope = outer
             if not ok:
                 return POISON
-        return POISON if poisoned(tuple(values)) else tuple(values)
+        return listed(values)
 
     def iterable(self, expression: tree.Expr) -> tuple[Value, ...] | None:
         """The items that a loop runs over; None after an error."""
@@ -250,7 +250,7 @@ class Expressions(ABC):
         if e.operator in ("and", "or"):
             return self._logic(e)
         left, right = self.number(e.left), self.number(e.right)
-        if poisoned((left, right)):
+        if poisoned(left, right):
             return POISON
         if isinstance(left, TensorValue) or isinstance(right, TensorValue):
             return self._tensor_arithmetic(e.operator, left, right, e.span)
@@ -293,8 +293,9 @@ class Expressions(ABC):
 
     def _compare(self, e: tree.Compare) -> Value:
         values = [self.number(o) for o in e.operands]
-        if poisoned(tuple(values)):
+        if poisoned(*values):
             return POISON
+        self.session.weigh(values, e.span)
         pairs = zip(e.operators, values, values[1:], strict=False)
         return all(compare(sign, left, right) for sign, left, right in pairs)
 
@@ -313,9 +314,7 @@ class Expressions(ABC):
     def _call(self, e: tree.Call) -> Value:
         function = self.evaluate(e.function)
         given = self.arguments(e.arguments)
-        if poisoned(function):
-            return POISON
-        if poisoned(tuple(g.value for g in given)):
+        if poisoned(function, *(g.value for g in given)):
             return POISON
         if isinstance(function, Function) or self._is_function(function, given):
             assert isinstance(function, Function | StepValue)
@@ -331,7 +330,10 @@ class Expressions(ABC):
         if named:
             problem = f"{name} takes no argument by name"
             return self.report(BadArithmetic(problem, "drop the name"), named[0].span)
-        return POISON if poisoned(tuple(values)) else call(name, values)
+        if poisoned(*values):
+            return POISON
+        self.session.weigh(values, given[0].span if given else None)
+        return call(name, values)
 
     def _is_function(self, step: Value, given: tuple[Given, ...]) -> bool:
         """Whether ``max(…)`` is of numbers; of axes, it is the op."""
@@ -346,7 +348,7 @@ class Expressions(ABC):
         given = tuple(
             Given(a.name, self.evaluate(a.value), a.span) for a in e.arguments
         )
-        if poisoned(base) or poisoned(tuple(g.value for g in given)):
+        if poisoned(base, *(g.value for g in given)):
             return POISON
         if isinstance(base, tuple):
             return self._index(base, given, e)

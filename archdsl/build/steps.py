@@ -21,6 +21,7 @@ from archdsl.build.values import (
     TensorValue,
     Value,
     kind,
+    listed,
     poisoned,
 )
 from archdsl.diagnostics import Note, Refused
@@ -75,7 +76,7 @@ class Steps(Expressions):
     ) -> Value:
         path, self.path = self.path, None
         given = [replace(g, value=self._made(g.value)) for g in step.given]
-        if poisoned(tuple(g.value for g in given)):
+        if poisoned(*(g.value for g in given)):
             return POISON
         op, tensors, spans = bind_op(op_type, given)
         sources = self._sources(op, tensors, flow, step.span)
@@ -86,8 +87,8 @@ class Steps(Expressions):
 
     def _made(self, value: Value) -> Value:
         """A step without inputs, such as ``parameter(C = 4)``, as what it makes."""
-        if isinstance(value, tuple) and not poisoned(value):
-            return tuple(map(self._made, value))
+        if isinstance(value, tuple):
+            return listed(map(self._made, value))
         target = value.target if isinstance(value, StepValue) else None
         if isinstance(target, type) and not target.ports:
             assert isinstance(value, StepValue)

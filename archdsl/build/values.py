@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -132,11 +132,15 @@ Value: TypeAlias = (
 )
 
 
-def poisoned(value: object) -> bool:
-    """Whether a value is, or holds, the mark of an earlier error."""
-    if isinstance(value, tuple):
-        return any(poisoned(v) for v in value)
-    return value is POISON
+def poisoned(*values: object) -> bool:
+    """Whether one of the values is the mark of an earlier error; no list holds it."""
+    return any(value is POISON for value in values)
+
+
+def listed(values: Iterable[Value]) -> Value:
+    """A list; the mark of an earlier error if an item is that."""
+    items = tuple(values)
+    return POISON if poisoned(*items) else items
 
 
 def kind(value: object) -> str:

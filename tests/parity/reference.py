@@ -6,10 +6,14 @@ the smallest mistake (another epsilon, another flavour of GELU) by 1e-6 and more
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+ROOT = Path(__file__).parents[2]
+SPECS = ROOT / "specs"
 
 TOLERANCE = 1e-10
 # What a planted fault must do at least for a comparison to be worth its name.

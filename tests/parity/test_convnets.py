@@ -1,6 +1,5 @@
 """AlexNet, VGG, TextCNN and LSTM classifiers equal plain models of torch.nn."""
 
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +8,7 @@ from torch import nn
 import archdsl
 from tests.parity.reference import (
     CLEARLY,
+    SPECS,
     TOLERANCE,
     Rule,
     difference,
@@ -73,7 +73,7 @@ ALEXNET_RULES = [
 
 def test_alexnet_equals_a_plain_one():
     theirs = jittered(AlexNet())
-    ours = fill(archdsl.load("specs/alexnet.arch"), theirs, ALEXNET_RULES)
+    ours = fill(archdsl.load(f"{SPECS}/alexnet.arch"), theirs, ALEXNET_RULES)
     assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
     theirs.features[12].kernel_size = 2
     assert difference(ours, theirs, images(224, 224)) > CLEARLY
@@ -159,7 +159,7 @@ def vgg_rules(*, norm):
 @pytest.mark.parametrize(("name", "norm"), [("vgg16", False), ("vgg16_bn", True)])
 def test_a_vgg_equals_a_plain_one(name, norm):
     theirs = jittered(Vgg16(norm=norm))
-    ours = archdsl.load(f"specs/vgg16.arch:{name}")
+    ours = archdsl.load(f"{SPECS}/vgg16.arch:{name}")
     fill(ours, theirs, vgg_rules(norm=norm))
     assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
 
@@ -168,7 +168,7 @@ def test_a_vgg_equals_a_plain_one(name, norm):
 @pytest.mark.parametrize("size", [(64, 96), (160, 64)])
 def test_a_vgg_with_a_narrow_head_equals_a_plain_one(norm, size):
     theirs = jittered(Vgg16(norm=norm, head=64))
-    text = Path("specs/vgg16.arch").read_text(encoding="utf-8").partition("model vgg11")
+    text = (SPECS / "vgg16.arch").read_text(encoding="utf-8").partition("model vgg11")
     ours = archdsl.load(
         text[0].replace("4096", "64"),
         settings={"depths": [2, 2, 3, 3, 3], "norm": norm},
@@ -208,14 +208,14 @@ TEXTCNN_RULES = [
 
 def test_textcnn_equals_a_plain_one():
     theirs = jittered(TextCnn(20000, 300, (3, 4, 5), 100, 2))
-    ours = fill(archdsl.load("specs/textcnn.arch"), theirs, TEXTCNN_RULES)
+    ours = fill(archdsl.load(f"{SPECS}/textcnn.arch"), theirs, TEXTCNN_RULES)
     assert difference(ours, theirs, words(64, 20000)) <= TOLERANCE
 
 
 def test_the_gradients_of_textcnn_equal_those_of_a_plain_one():
     theirs = jittered(TextCnn(50, 16, (2, 3), 8, 4))
     settings = {"vocab": 50, "dim": 16, "widths": [2, 3], "filters": 8, "classes": 4}
-    ours = archdsl.load("specs/textcnn.arch", settings=settings, sizes={"T": 12})
+    ours = archdsl.load(f"{SPECS}/textcnn.arch", settings=settings, sizes={"T": 12})
     fill(ours, theirs, TEXTCNN_RULES)
     x = words(12, 50)
     assert gradient_difference(ours, theirs, TEXTCNN_RULES, x) <= TOLERANCE
@@ -249,7 +249,7 @@ BILSTM_RULES = [
 
 def test_a_bilstm_classifier_equals_a_plain_one():
     theirs = jittered(LstmClassifier(10000, 128, 256, 2, 5))
-    ours = fill(archdsl.load("specs/bilstm.arch"), theirs, BILSTM_RULES)
+    ours = fill(archdsl.load(f"{SPECS}/bilstm.arch"), theirs, BILSTM_RULES)
     assert difference(ours, theirs, words(20, 10000)) <= TOLERANCE
 
 
@@ -258,7 +258,7 @@ def test_a_small_bilstm_classifier_equals_a_plain_one(layers):
     theirs = jittered(LstmClassifier(30, 16, 16, layers, 5))
     size = {"vocab": 30, "dim": 16, "hidden": 16, "classes": 5}
     settings = {**size, "layers": layers}
-    ours = archdsl.load("specs/bilstm.arch", settings=settings, sizes={"T": 9})
+    ours = archdsl.load(f"{SPECS}/bilstm.arch", settings=settings, sizes={"T": 9})
     fill(ours, theirs, BILSTM_RULES)
     x = words(9, 30)
     assert difference(ours, theirs, x) <= TOLERANCE

@@ -4,27 +4,27 @@ import pytest
 import torch
 
 import archdsl
-from tests.parity.reference import TOLERANCE, gap, images, jittered, words
+from tests.parity.reference import SPECS, TOLERANCE, gap, images, jittered, words
 
 SMALL = {"H": 64, "W": 64}
 
 # A spec, its settings and sizes, and an input. Swin-T is as it stands.
 MODELS = {
-    "swin_t": ("specs/swin_t.arch", {}, {}, lambda: images(224, 224)),
+    "swin_t": (f"{SPECS}/swin_t.arch", {}, {}, lambda: images(224, 224)),
     "resnet50": (
-        "specs/resnet50.arch",
+        f"{SPECS}/resnet50.arch",
         {"depths": [1, 2, 1, 1]},
         SMALL,
         lambda: images(64, 64),
     ),
     "vit_b16": (
-        "specs/vit_b16.arch",
+        f"{SPECS}/vit_b16.arch",
         {"dim": 96, "depth": 3, "heads": 4},
         SMALL,
         lambda: images(64, 64),
     ),
     "gpt2": (
-        "specs/gpt2.arch:gpt2",
+        f"{SPECS}/gpt2.arch:gpt2",
         {"dim": 96, "depth": 3, "heads": 4, "vocab": 101, "context": 32},
         {"T": 16},
         lambda: words(16, 101),

@@ -7,6 +7,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 import archdsl
 from tests.parity.reference import (
     CLEARLY,
+    SPECS,
     TOLERANCE,
     Rule,
     difference,
@@ -57,7 +58,7 @@ def small(length=11, attention="sdpa", **facts):
     vocab = {"vocab_size": 97, "bos_token_id": 0, "eos_token_id": 0}
     theirs = reference(attention, **{**size, **vocab, **facts})
     ours = archdsl.load(
-        "specs/gpt2.arch:gpt2",
+        f"{SPECS}/gpt2.arch:gpt2",
         settings={"dim": 48, "depth": 3, "heads": 4, "vocab": 97, "context": 16},
         sizes={"T": length},
     )
@@ -66,7 +67,7 @@ def small(length=11, attention="sdpa", **facts):
 
 def test_gpt2_equals_the_reference():
     theirs = reference()
-    ours = archdsl.load("specs/gpt2.arch:gpt2", sizes={"T": 32})
+    ours = archdsl.load(f"{SPECS}/gpt2.arch:gpt2", sizes={"T": 32})
     fill(ours, theirs, RULES)
     assert difference(ours, theirs, words(32, 50257)) <= TOLERANCE
 
@@ -74,7 +75,9 @@ def test_gpt2_equals_the_reference():
 def test_it_equals_the_reference_over_its_whole_context():
     theirs = reference(n_embd=48, n_layer=2, n_head=4)
     settings = {"dim": 48, "depth": 2, "heads": 4}
-    ours = fill(archdsl.load("specs/gpt2.arch:gpt2", settings=settings), theirs, RULES)
+    ours = fill(
+        archdsl.load(f"{SPECS}/gpt2.arch:gpt2", settings=settings), theirs, RULES
+    )
     assert difference(ours, theirs, words(1024, 50257, batch=1)) <= TOLERANCE
 
 

@@ -9,6 +9,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 import archdsl
 from tests.parity.reference import (
     CLEARLY,
+    SPECS,
     STATISTICS,
     TOLERANCE,
     Rule,
@@ -66,7 +67,7 @@ def small(spec="resnet50", **facts):
     """Both models, of three stages; facts of the reference may differ from the spec."""
     theirs = reference([1, 2, 1], **{"num_labels": 10, **facts})
     settings = {"depths": [1, 2, 1], "classes": 10}
-    ours = archdsl.load(f"specs/{spec}.arch", settings=settings)
+    ours = archdsl.load(f"{SPECS}/{spec}.arch", settings=settings)
     return fill(ours, theirs, RULES), theirs
 
 
@@ -82,7 +83,7 @@ def small(spec="resnet50", **facts):
 )
 def test_a_resnet_equals_the_reference(spec, depths, basic):
     theirs = reference(depths, basic=basic)
-    ours = fill(archdsl.load(f"specs/{spec}.arch"), theirs, RULES)
+    ours = fill(archdsl.load(f"{SPECS}/{spec}.arch"), theirs, RULES)
     assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
 
 

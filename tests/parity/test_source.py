@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 import archdsl
+from tests.parity.reference import ROOT, SPECS
 
-SPECS = sorted(Path("specs").glob("*.arch"))
+FILES = sorted(SPECS.glob("*.arch"))
 # Of the models of a file, those that no file is named after.
-MORE = ["specs/vgg16.arch:vgg16_bn", "specs/vit_b16.arch:vit_l16"]
-# The compiled file of Swin-T, that is what the project is measured by.
+MORE = [f"{SPECS}/vgg16.arch:vgg16_bn", f"{SPECS}/vit_b16.arch:vit_l16"]
+# Of Swin-T's file, with its two modules and all.
 MOST_LINES = 250
 
 # What torch itself leaves open: calling a module gives Any, and `Tensor.unflatten` has
@@ -24,6 +25,7 @@ def run(*words, **variables):
     """The output of a Python module; its complaints fail the test."""
     result = subprocess.run(
         [sys.executable, *map(str, words)],
+        cwd=ROOT,
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
@@ -38,7 +40,7 @@ def run(*words, **variables):
 def compiled(tmp_path_factory):
     """A file of each spec, and of some of their variants."""
     folder = tmp_path_factory.mktemp("compiled")
-    for spec in [*map(str, SPECS), *MORE]:
+    for spec in [*map(str, FILES), *MORE]:
         name = spec.rpartition(":")[2] if ":" in spec else Path(spec).stem
         (folder / f"{name}.py").write_text(archdsl.compile(spec), encoding="utf-8")
     return folder
@@ -95,6 +97,14 @@ def test_swin_runs_with_nothing_but_torch(compiled):
     assert out == "(1, 1000)\n"
 
 
+def test_a_need_for_the_compiler_is_seen(compiled, tmp_path):
+    text = (compiled / "swin_t.py").read_text(encoding="utf-8")
+    needy = tmp_path / "needy.py"
+    needy.write_text(text.replace("import torch\n", "import archdsl, torch\n", 1))
+    with pytest.raises(AssertionError, match="archdsl is not for compiled files"):
+        run("-I", "-c", STANDALONE, needy)
+
+
 EVERY_SOURCE = """
 import sys
 import archdsl
@@ -105,7 +115,7 @@ for spec in sys.argv[1:]:
 
 
 def test_source_is_the_same_in_every_process(compiled):
-    specs = [*map(str, SPECS), *MORE]
+    specs = [*map(str, FILES), *MORE]
     first, second = (
         run("-c", EVERY_SOURCE, *specs, PYTHONHASHSEED=seed) for seed in ("1", "2")
     )

@@ -1,6 +1,5 @@
 """Swin transformers compute what those of transformers compute."""
 
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +8,7 @@ from transformers import SwinConfig, SwinForImageClassification
 import archdsl
 from tests.parity.reference import (
     CLEARLY,
+    SPECS,
     TOLERANCE,
     Rule,
     difference,
@@ -44,7 +44,7 @@ RULES = [
 
 # The same network on maps that the windows do not fit: zeros fill them up.
 PADDED = (
-    Path("specs/swin_t.arch")
+    (SPECS / "swin_t.arch")
     .read_text(encoding="utf-8")
     .replace("relative_bias = true", "relative_bias = true, pad = true")
     .replace("patch_merge }", "patch_merge(pad = true) }")
@@ -62,7 +62,7 @@ def reference(**facts):
     return jittered(SwinForImageClassification(config))
 
 
-def small(height=64, width=64, *, spec="specs/swin_t.arch", **facts):
+def small(height=64, width=64, *, spec=f"{SPECS}/swin_t.arch", **facts):
     """Both models, narrow; facts of the reference may differ from those of the spec.
 
     Windows of 4 on maps of 16, 8 and 4: the last stage is one window.
@@ -94,7 +94,7 @@ def small(height=64, width=64, *, spec="specs/swin_t.arch", **facts):
 )
 def test_a_swin_equals_the_reference(name, facts):
     theirs = reference(**facts)
-    ours = fill(archdsl.load(f"specs/{name}.arch"), theirs, RULES)
+    ours = fill(archdsl.load(f"{SPECS}/{name}.arch"), theirs, RULES)
     assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
 
 

@@ -7,6 +7,7 @@ from transformers import ViTConfig, ViTForImageClassification
 import archdsl
 from tests.parity.reference import (
     CLEARLY,
+    SPECS,
     TOLERANCE,
     Rule,
     difference,
@@ -57,7 +58,7 @@ def small(height=48, width=48, **facts):
     rest = {"num_attention_heads": 4, "patch_size": 8, "num_labels": 10}
     theirs = reference(**{**dim, **rest, "image_size": (height, width), **facts})
     ours = archdsl.load(
-        "specs/vit_b16.arch",
+        f"{SPECS}/vit_b16.arch",
         settings={"dim": 64, "depth": 3, "heads": 4, "patch": 8, "classes": 10},
         sizes={"H": height, "W": width},
     )
@@ -73,7 +74,7 @@ def small(height=48, width=48, **facts):
 )
 def test_a_vit_equals_the_reference(name, facts):
     theirs = reference(**facts)
-    ours = fill(archdsl.load(f"specs/vit_b16.arch:{name}"), theirs, RULES)
+    ours = fill(archdsl.load(f"{SPECS}/vit_b16.arch:{name}"), theirs, RULES)
     assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
 
 

@@ -94,7 +94,10 @@ class _Drawer:
         place = f"numbers of {panel.place}" if panel.place else ""
         notes = [*self.boxes.notes(graph), place]
         label = Label(graph.name, notes, letter=panel.letter)
-        with self.sketch.frame(label.text("LEFT"), style.BLOCK):
+        with (
+            self.sketch.frame("", style.ASIDE),
+            self.sketch.frame(label.text("LEFT"), style.BLOCK),
+        ):
             self._whole(graph)
 
     def _whole(self, graph: Graph) -> None:

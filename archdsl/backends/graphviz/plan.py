@@ -12,7 +12,7 @@ from archdsl.backends.graphviz.parts import Fold, Item, Turn, fitted, leaves, si
 from archdsl.ir.graph import Call, Enter, Graph, Node, reachable
 
 MOST_BOXES = 400  # in a picture
-KEPT_BOXES = 40  # of a body that has too many
+KEPT_BOXES = 24  # of a body that has too many
 LONGEST_COLUMN = 30  # boxes on top of each other, where a block is opened in place
 TALLEST_STACK = 4  # layers
 
@@ -123,11 +123,18 @@ class _Planner:
             if isinstance(item, Fold):
                 for same in zip(*item.turns, strict=True):
                     called = [graph[n].payload for n in same]
-                    graphs = [c.graph for c in called if isinstance(c, Call)]
-                    if graphs and (names := differing(graphs)):
-                        self.plan.varying[id(graphs[0])] = names
+                    self._differ([c.graph for c in called if isinstance(c, Call)])
             if isinstance(item, Fold | Turn):
                 self._vary(graph, item.items)
+
+    def _differ(self, graphs: list[Graph]) -> None:
+        """Notes in what equal blocks differ, and those that they call."""
+        if len(set(map(id, graphs))) < 2 or id(graphs[0]) in self.plan.varying:
+            return
+        self.plan.varying[id(graphs[0])] = differing(graphs)
+        for same in zip(*graphs, strict=True):
+            called = [node.payload for node in same]
+            self._differ([c.graph for c in called if isinstance(c, Call)])
 
     # -- where ------------------------------------------------------------------------
 
@@ -210,8 +217,7 @@ def stack(graph: Graph) -> list[tuple[Graph, Node]]:
 
 
 def _chain(graph: Graph, most: int) -> list[tuple[Graph, Node]] | None:
-    nodes = list(graph)
-    entry, body = nodes[0], nodes[1:]
+    entry, *body = graph
     short = 0 < len(body) <= most and len(graph.results) == 1
     if not short or not isinstance(entry.payload, Enter):
         return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from archdsl.backends.graphviz import style
 from archdsl.backends.graphviz.text import escape
 
 EMPTY = '""'
+_MOST_DOTS, _FEWEST_DPI = 30_000, 30  # of a side of a picture, and an inch
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Sketch:
 
     def connect(self, wire: Wire, head: int, port: str = "") -> None:
         """An arrow; two between the same boxes are one."""
-        words = " ".join(w for w in (port, wire.label) if w)
+        words = ": ".join(w for w in (port, wire.label) if w)
         wire.label = ""
         self.arrows.setdefault((wire.box, head), Arrow(wire.box, head, words))
 
@@ -84,7 +86,8 @@ class Sketch:
     def dot(self, title: str, dpi: int | None = None) -> str:
         """The picture in DOT."""
         ranks = self.ranks()
-        size = "" if dpi is None else f', dpi="{dpi}"'
+        most = _MOST_DOTS // _inches(ranks)
+        size = "" if dpi is None else f', dpi="{max(min(dpi, most), _FEWEST_DPI)}"'
         return "\n".join(
             [
                 "digraph {",
@@ -108,3 +111,9 @@ class Sketch:
         if arrow.head in self.headings:
             attributes.append('arrowhead="none"')
         return f"  n{arrow.tail} -> n{arrow.head} [{', '.join(attributes)}];"
+
+
+def _inches(ranks: Mapping[int, int]) -> int:
+    """About how long a picture's longer side is, generously."""
+    rows = Counter(ranks.values())
+    return 4 + 2 * len(rows) + 3 * max(rows.values(), default=0)

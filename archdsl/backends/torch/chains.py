@@ -27,8 +27,8 @@ class Container:
 
     @property
     def numbered(self) -> bool:
-        """Whether the parts are numbers."""
-        return all(name.isdigit() for name in self.parts)
+        """Whether the parts are numbers: the turns of a loop; all are, or none."""
+        return next(iter(self.parts), "").isdigit()
 
     def nodes(self) -> list[Node]:
         """Every node below, in order."""
@@ -84,6 +84,8 @@ def _is_chain(plan: Plan, container: Container) -> bool:
         return False
     if not all(_follows(plan, a, b) for a, b in pairwise(nodes)):
         return False
+    if len({n.path for n in nodes}) < len(nodes):  # a shared layer
+        return False
     order = [n.path[len(container.path)] for n in nodes]
     return list(dict.fromkeys(order)) == list(container.parts) and _once(order)
 
@@ -97,8 +99,6 @@ def _once(order: list[str]) -> bool:
 def _is_element(plan: Plan, node: Node) -> bool:
     """Whether a node can stand in an ``nn.Sequential``."""
     if len(node.inputs) != 1 or len(node.outputs) != 1 or node.weights_from:
-        return False
-    if sum(other.path == node.path for other in plan.graph) > 1:
         return False
     if isinstance(node.payload, Call):
         return True

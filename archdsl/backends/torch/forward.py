@@ -104,7 +104,7 @@ class Forward:
         if self.left[ref] != 1 or len(users) != 1 or ref in self.graph.hints:
             return False
         user, port = users[0]
-        if not self._same_line(node, user) or len(text) > _LONGEST:
+        if not self._same_line(node, user) or _length(text) > _LONGEST:
             return False
         if isinstance(user.payload, Call) or user.id not in self.plan.emits:
             return True
@@ -271,6 +271,11 @@ class Forward:
         kinds = {"list[Tensor]" if listed else "Tensor" for listed in heads.values()}
         one = " | ".join(sorted(kinds))
         return one if len(heads) == 1 else f"dict[str, {one}]"
+
+
+def _length(text: str) -> int:
+    """How long an expression is, the same in every turn of a loop."""
+    return len(re.sub(r"\[\d+\]", "[0]", text))
 
 
 def _turn(node: Node) -> tuple[str, ...]:

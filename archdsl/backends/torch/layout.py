@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
+from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
 from archdsl.ir.tensor import Layout
 from archdsl.ops.base import Op
 from archdsl.ops.emit import Emit, Site
@@ -32,6 +32,7 @@ class Plan:
         needs: The layout in which each port of a node takes its value.
         emits: How each op is written.
         callees: The plan behind each call.
+        shared: The layout in which each called layer takes its inputs.
     """
 
     graph: Graph
@@ -40,6 +41,7 @@ class Plan:
     needs: dict[tuple[int, str], Layout] = field(default_factory=dict)
     emits: dict[int, Emit] = field(default_factory=dict)
     callees: dict[int, Plan] = field(default_factory=dict)
+    shared: dict[Path, tuple[Layout, ...]] = field(default_factory=dict)
 
     @property
     def results(self) -> tuple[Layout, ...]:
@@ -98,12 +100,8 @@ class Planner:
     ) -> None:
         wished = self.input_wishes(graph)
         given = tuple(wished[name] or comes[name] for name in graph.inputs)
-        for other in plan.graph.nodes[: node.id]:
-            if (
-                other.path == node.path
-            ):  # one shared layer: laid out as at its first use
-                given = plan.callees[other.id].given
-                break
+        # One shared layer is laid out as at its first use.
+        given = plan.shared.setdefault(node.path, given)
         callee = self._plan(graph, given)
         plan.callees[node.id] = callee
         for (port, _), layout in zip(node.inputs, given, strict=True):
