@@ -18,6 +18,7 @@ from archdsl.build.values import (
     TensorValue,
     Value,
     kind,
+    listed,
     poisoned,
 )
 from archdsl.diagnostics.faults import (
@@ -43,6 +44,7 @@ from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree
 
+_LONGEST_WORD = 60  # characters of an argument in a note
 _TYPES: dict[str, Callable[[Value], bool]] = {
     "int": lambda v: isinstance(v, int | Poly) and not isinstance(v, bool),
     "float": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
@@ -154,10 +156,11 @@ class Body(Steps):
     def _require(self, s: tree.Require) -> None:
         if self.truth(s.condition) is not False:
             return
-        message: Value = f"this does not hold: {s.condition.span.text}"
+        said: Value = f"this does not hold: {s.condition.span.text}"
         if s.message is not None:
-            message = self.evaluate(s.message)
-        self.report(RequirementFailed(str(message)), s.condition.span)
+            said = self.evaluate(s.message)
+        words = said if isinstance(said, str) else kind(said)
+        self.report(RequirementFailed(words), s.condition.span)
 
     def _input(self, s: tree.Input) -> None:
         if not self.definition.is_model or self.nested:
@@ -427,6 +430,7 @@ class Body(Steps):
         turns: list[dict[str, Value]] = []
         self.nested += 1
         for turn, item in enumerate(items):
+            self.session.tick(e.span)
             self.scope = Scope(outer)
             if target is not None and not self.bind(target, item):
                 self.flow = POISON
@@ -436,7 +440,7 @@ class Body(Steps):
         self.nested -= 1
         value, self.flow = self.flow, before
         self.scope, self.namer.prefix = outer, prefix
-        self._collect(turns)
+        self._collect(turns, e.span)
         return value
 
     def _turn(self, body: tree.Body, path: Path) -> None:
@@ -447,10 +451,11 @@ class Body(Steps):
         self.run(body)
         self.path = None
 
-    def _collect(self, turns: list[dict[str, Value]]) -> None:
+    def _collect(self, turns: list[dict[str, Value]], span: Span) -> None:
         """A label in a loop is a list, one value a turn."""
         for name in dict.fromkeys(n for labels in turns for n in labels):
-            values = tuple(labels[name] for labels in turns if name in labels)
+            values = listed(labels[name] for labels in turns if name in labels)
+            self.session.weigh((values,), span)
             self.scope.values[name] = self.scope.labels[name] = values
 
     # -- results ---------------------------------------------------------------------
@@ -571,8 +576,7 @@ def specialise(
     None after an error, which is reported with the call.
     """
     definition = frame.definition
-    # 1, 1.0 and true are equal to Python, and not to a spec.
-    hyper = tuple(sorted((k, type(v).__name__, v) for k, v in given.items()))
+    hyper = tuple((k, _key(given[k])) for k in sorted(given))
     key = (definition, hyper, tuple(types.items()))
     if key not in session.memo:
         if not session.enter(frame):
@@ -582,6 +586,16 @@ def specialise(
     return session.memo[key]
 
 
+def _key(value: Value) -> object:
+    """What tells values apart: 1, 1.0 and true are equal to Python, not to a spec."""
+    if isinstance(value, tuple):
+        return tuple(map(_key, value))
+    if isinstance(value, StepValue):
+        given = tuple((g.name, _key(g.value)) for g in value.given)
+        return value.target, given, value.tensors, value.transposed
+    return type(value).__name__, value
+
+
 def call_words(name: str, given: Mapping[str, Value]) -> str:
     """A call as it is named in notes."""
     inside = ", ".join(f"{k} = {_word(v)}" for k, v in given.items())
@@ -589,7 +603,8 @@ def call_words(name: str, given: Mapping[str, Value]) -> str:
 
 
 def _word(value: Value) -> str:
-    return value.name if isinstance(value, StepValue) else spelled(value)
+    text = value.name if isinstance(value, StepValue) else spelled(value)
+    return text if len(text) <= _LONGEST_WORD else text[: _LONGEST_WORD - 1] + "…"
 
 
 def elaborate(

@@ -45,6 +45,9 @@ from archdsl.syntax import tree
 if TYPE_CHECKING:
     from archdsl.build.files import Module
 
+_MAKES_LISTS = (
+    tree.ListOf, tree.TupleOf, tree.Comprehension, tree.Binary, tree.Call
+)  # fmt: skip
 _TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
@@ -81,7 +84,10 @@ class Expressions(ABC):
         """The value of an expression; a step is not applied."""
         self.session.tick(expression.span)
         try:
-            return _EVALUATE[type(expression)](self, expression)
+            value = _EVALUATE[type(expression)](self, expression)
+            if isinstance(expression, _MAKES_LISTS):
+                self.session.weigh((value,), expression.span)
+            return value
         except Blamed as blamed:
             fault, span = blamed.refused.fault, blamed.span or expression.span
         except Refused as refused:
@@ -148,7 +154,9 @@ class Expressions(ABC):
             return StepValue(op, span=span)
         if name in FUNCTIONS:
             return Function(name)
-        return self.report(UnknownName(name, known=tuple(self._known())), span)
+        known = tuple(self._known())
+        self.session.tick(span, len(known))
+        return self.report(UnknownName(name, known=known), span)
 
     def _known(self) -> list[str]:
         module = self.module
@@ -318,13 +326,13 @@ class Expressions(ABC):
             return POISON
         if isinstance(function, Function) or self._is_function(function, given):
             assert isinstance(function, Function | StepValue)
-            return self._function(function.name, given)
+            return self._function(function.name, given, e.span)
         if not isinstance(function, StepValue):
             problem = f"{kind(function)} cannot be called"
             return self.report(BadArithmetic(problem, "not a step"), e.function.span)
         return function.bound(given, e.function.span)
 
-    def _function(self, name: str, given: tuple[Given, ...]) -> Value:
+    def _function(self, name: str, given: tuple[Given, ...], span: Span) -> Value:
         values = [self.sized(g.value, g.span) for g in given]
         named = [g for g in given if g.name]
         if named:
@@ -332,7 +340,7 @@ class Expressions(ABC):
             return self.report(BadArithmetic(problem, "drop the name"), named[0].span)
         if poisoned(*values):
             return POISON
-        self.session.weigh(values, given[0].span if given else None)
+        self.session.weigh(values, span)
         return call(name, values)
 
     def _is_function(self, step: Value, given: tuple[Given, ...]) -> bool:

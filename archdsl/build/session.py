@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from archdsl.build.functions import LONGEST_LIST
 from archdsl.build.values import Definition, TensorValue
 from archdsl.diagnostics import Diagnostic, Fault, Note
 from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
+from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ir.tensor import Tensor
 from archdsl.source import Span
@@ -15,6 +17,11 @@ from archdsl.source import Span
 MOST_NODES = 100_000
 MOST_WORK = 2_000_000
 DEEPEST_CALL = 40
+MOST_ERRORS = 100
+DEEPEST_LIST = 32
+_ERRORS = f"{MOST_ERRORS} errors"
+_TERM = 40  # steps of evaluation that a term of a formula is worth
+_TEXT = 16  # characters of a text that are worth one
 
 
 class Exhausted(Exception):
@@ -45,33 +52,72 @@ class Session:
     _seen: set[tuple[str, Span]] = field(default_factory=set)
 
     def report(self, fault: Fault, span: Span, notes: Iterable[Note] = ()) -> None:
-        """Keeps a diagnostic; the first of one code at one place only."""
+        """Keeps a diagnostic; the first of one code at one place only.
+
+        Raises:
+            Exhausted: There are more than anyone reads.
+        """
         if (fault.code, span) in self._seen:
             return
         self._seen.add((fault.code, span))
+        if len(self.diagnostics) == MOST_ERRORS:
+            mend = "mend the first ones: later ones often follow from them"
+            fault = TooMuchWork("this spec has too many errors", _ERRORS, mend)
+            self.diagnostics.append(Diagnostic(fault, span))
+            raise Exhausted
         calls = [
             Note(f"in {frame.words}, called in {frame.where}", frame.span)
             for frame in reversed(self.frames[-3:])
         ]
         self.diagnostics.append(Diagnostic(fault, span, (*notes, *calls)))
 
-    def tick(self, span: Span) -> None:
-        """Counts one evaluation.
+    def tick(self, span: Span, work: int = 1) -> None:
+        """Counts one evaluation, or as much work as some.
 
         Raises:
             Exhausted: There were too many.
         """
-        self.work += 1
+        self.work += work
         if self.work > MOST_WORK:
             what = "this spec takes too much work to elaborate"
             self._give_up(TooMuchWork(what, f"{MOST_WORK:,} steps of evaluation"), span)
 
-    def new_node(self, span: Span) -> None:
-        """Counts one node of a graph.
+    def weigh(self, values: Iterable[object], span: Span) -> None:
+        """Counts the items of lists, those in their lists too, before they are used.
+
+        Raises:
+            Exhausted: There were too many, or too many in one list.
+        """
+        for value in values:
+            if isinstance(value, tuple):
+                self.tick(span, self._items(value, span))
+            elif isinstance(value, str):
+                self.tick(span, len(value) // _TEXT)
+
+    def _items(self, value: tuple[object, ...], span: Span) -> int:
+        count, open_lists = 0, [(value, 1)]
+        while open_lists:
+            items, depth = open_lists.pop()
+            count += len(items)
+            if count > LONGEST_LIST:
+                limit = f"{LONGEST_LIST:,} items"
+                fault = TooMuchWork("this list holds too many items", limit)
+                self._give_up(fault, span)
+            if depth > DEEPEST_LIST:
+                self._give_up(TooDeep("this list", DEEPEST_LIST), span)
+            open_lists += [(i, depth + 1) for i in items if isinstance(i, tuple)]
+        return count
+
+    def new_node(self, node: Node) -> None:
+        """Counts one node of a graph; formulas cost more than numbers.
 
         Raises:
             Exhausted: There were too many.
         """
+        span = node.span
+        sizes = [size for tensor in node.outputs for _, size in tensor.axes]
+        terms = sum(len(size.terms) for size in sizes if isinstance(size, Poly))
+        self.tick(span, len(node.inputs) + _TERM * terms)
         self.nodes += 1
         if self.nodes > MOST_NODES:
             what = "this spec makes too many layers"

@@ -63,6 +63,7 @@ class Steps(Expressions):
 
     def _apply(self, step: StepValue, flow: Value, label: str) -> Value:
         target = step.target
+        self.session.weigh((g.value for g in step.given), step.span)
         if isinstance(target, LayerValue):
             return self._layer(step, target, flow)
         if isinstance(target, Definition):
@@ -195,7 +196,6 @@ class Steps(Expressions):
         label: str = "",
         weights_from: Path | None = None,
     ) -> Value:
-        self.session.new_node(span)
         node = Node(
             id=len(self.graph),
             path=path,
@@ -206,6 +206,7 @@ class Steps(Expressions):
             label=label,
             weights_from=weights_from,
         )
+        self.session.new_node(node)
         self.graph.add(node)
         values = tuple(TensorValue(Ref(node.id, i), t) for i, t in enumerate(outs))
         return values[0] if len(values) == 1 else values

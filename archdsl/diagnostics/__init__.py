@@ -14,6 +14,8 @@ from typing import ClassVar, dataclass_transform
 
 from archdsl.source import Span
 
+_MOST_NAMES, _LONGEST_NAME = 500, 60  # that are compared for a suggestion
+
 
 @dataclass_transform(frozen_default=True)
 class Fault:
@@ -121,7 +123,11 @@ class SpecError(ValueError):
 
 def near(name: str, known: Iterable[str]) -> str:
     """A help that names what was probably meant, or "" if nothing is near."""
-    names = sorted(set(known))
+    names = sorted(n for n in set(known) if len(n) <= _LONGEST_NAME)
+    if len(name) > _LONGEST_NAME:
+        return ""
+    if len(names) > _MOST_NAMES:
+        names = [n for n in names if n[:1] == name[:1]][:_MOST_NAMES]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if not close:
         close = [k for k in names if len(name) > 2 and (name in k or k in name)][:3]

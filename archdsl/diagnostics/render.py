@@ -9,6 +9,7 @@ from archdsl.diagnostics import Diagnostic
 from archdsl.source import Span
 
 _WIDTH = 100  # columns of source shown; a longer line is cut around the caret
+_LONGEST = 600  # characters of a message
 Paint = Callable[[str, str], str]
 
 
@@ -23,6 +24,8 @@ def _ansi(text: str, style: str) -> str:
 
 def _printable(text: str) -> str:
     """The text with tabs as spaces and what a terminal would obey made visible."""
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 1] + "…"
     return "".join(
         " " if c == "\t" else c if unicodedata.category(c)[0] != "C" else "\ufffd"
         for c in text

@@ -5,31 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from archdsl.backends.torch.chains import Container, access
 from archdsl.backends.torch.classes import Class
-from archdsl.backends.torch.text import WIDTH, Names, is_atom
+from archdsl.backends.torch.statements import Statement
+from archdsl.backends.torch.text import Names, is_atom
 from archdsl.ir.graph import Call, Enter, Node, Path, Ref
 from archdsl.ir.tensor import BATCH, Layout, Tensor
 from archdsl.ops.emit import Arg
 
-_INDENT = 8
 _LONGEST = 70  # columns of an expression, before a part of it gets a name
-_MOST_LINES = 8  # of a loop that is written out, each line with its shape
 _LOCALS = ("x", "y", "z")
 _TAKEN = ("self", "torch", "nn", "F", "Tensor", "OrderedDict", "dict", "tuple", "list",
           "range", "zip", "enumerate", "len", "max", "min", "sum")  # fmt: skip
-
-
-@dataclass
-class Statement:
-    """``targets = text  # comment``; `turn` says in which turn of which loop."""
-
-    targets: tuple[str, ...]
-    text: str
-    comment: str
-    turn: tuple[Path, str] | None = None
 
 
 class Forward:
@@ -319,106 +307,3 @@ def _shape(shapes: list[tuple[Tensor, Layout]], made: Class) -> str:
         ]
         words.append(f"[{', '.join(sizes)}]")
     return ", ".join(words)
-
-
-def lines(forward: Forward) -> list[str]:
-    """The statements as lines, loops rolled up again, indented."""
-    rows: list[str] = []
-    statements = forward.statements
-    at = 0
-    while at < len(statements):
-        length = _loop_length(statements, at, forward.root)
-        if length:
-            path, _ = statements[at].turn or ((), "")
-            count = len(_turns(statements[at : at + length]))
-            rows += _loop(statements[at : at + length // count], path, forward)
-            at += length
-        elif at == len(statements) - 1 and statements[at].targets == (
-            forward.returned,
-        ):
-            return [*rows, _line(statements[at], _INDENT, returned=True)]
-        else:
-            rows.append(_line(statements[at], _INDENT))
-            at += 1
-    return [*rows, f"{' ' * _INDENT}return {forward.returned}"]
-
-
-def _turns(statements: list[Statement]) -> list[str]:
-    return list(dict.fromkeys(s.turn[1] for s in statements if s.turn))
-
-
-def _loop_length(statements: list[Statement], at: int, root: Container) -> int:
-    """How many statements from here are the equal turns of one whole container."""
-    turn = statements[at].turn
-    if turn is None or turn[1] != "0":
-        return 0
-    path = turn[0]
-    end = at
-    while end < len(statements) and (s := statements[end].turn) and s[0] == path:
-        end += 1
-    run = statements[at:end]
-    count = len(_turns(run))
-    if count < 3 or len(run) % count or count != len(_container(root, path).parts):
-        return 0
-    size = len(run) // count
-    here = access(path, root)
-    groups = [
-        [
-            (s.targets, s.text.replace(f"{here}[{i}]", "@"))
-            for s in run[i * size : (i + 1) * size]
-        ]
-        for i in range(count)
-    ]
-    uses = any("@" in text for _, text in groups[0])
-    shapes = {
-        tuple(s.comment for s in run[i * size : (i + 1) * size]) for i in range(count)
-    }
-    alike = len(shapes) == 1 or count > _MOST_LINES
-    return len(run) if uses and alike and all(g == groups[0] for g in groups) else 0
-
-
-def _container(root: Container, path: Path) -> Container:
-    here: Container = root
-    for name in path:
-        part = here.parts[name]
-        assert isinstance(part, Container)
-        here = part
-    return here
-
-
-def _loop(statements: list[Statement], path: Path, forward: Forward) -> list[str]:
-    here = access(path, forward.root)
-    name = forward.names.take(path[-1], f"{path[-1]}_layer", "layer")
-    rows = [f"{' ' * _INDENT}for {name} in {here}:"]
-    for s in statements:
-        text = s.text.replace(f"{here}[0]", name)
-        rows.append(_line(Statement(s.targets, text, s.comment), _INDENT + 4))
-    return rows
-
-
-def _line(statement: Statement, indent: int, *, returned: bool = False) -> str:
-    head = "return" if returned else f"{', '.join(statement.targets)} ="
-    line = f"{' ' * indent}{head} {statement.text}"
-    if len(line) > WIDTH:
-        return _broken(line, indent)
-    for comment in (statement.comment, re.sub(r"=[^,\]]+", "", statement.comment)):
-        if comment and len(line) + len(comment) + 4 <= WIDTH:
-            return f"{line}  # {comment}"
-    return line
-
-
-def _broken(line: str, indent: int) -> str:
-    """A call that is too long, one argument a line."""
-    open_at = line.index("(")
-    depth, items, start = 0, [], open_at + 1
-    for i in range(open_at, len(line)):
-        char = line[i]
-        depth += (char in "([{") - (char in ")]}")
-        if (char == "," and depth == 1) or depth == 0:
-            items.append(line[start:i].strip())
-            start = i + 1
-        if depth == 0:
-            break
-    pad = " " * (indent + 4)
-    rows = "".join(f"{pad}{item},\n" for item in items if item)
-    return f"{line[: open_at + 1]}\n{rows}{' ' * indent}){line[start:]}"

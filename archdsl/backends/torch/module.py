@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from archdsl.backends.torch.chains import containers
 from archdsl.backends.torch.classes import Class, Classes
 from archdsl.backends.torch.construct import Constructor
-from archdsl.backends.torch.forward import Forward, lines
+from archdsl.backends.torch.forward import Forward
 from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.lift import lifted
+from archdsl.backends.torch.statements import lines
 from archdsl.backends.torch.text import WIDTH, Group, annotation, camel, render
 from archdsl.diagnostics import Diagnostic, Refused, SpecError
 from archdsl.ir.graph import Graph, Ref
@@ -111,7 +112,7 @@ def _class(made: Class, classes: Classes) -> str:
     root = containers(made.plan)
     forward = Forward(made, root)
     forward.write()
-    body = lines(forward)
+    body = lines(forward.statements, forward.returned, root, forward.names)
     constructor = Constructor(made, classes, root, forward.stored)
     rows = [f"class {made.name}(nn.Module):", _docstring(made), ""]
     init = constructor.lines()
