@@ -407,7 +407,7 @@ class Maker:
             return Number(name, lambda scope, x: scope.number(name))
         value = self.of(choices)
         if x is not None and "C" in x and value == 2 * x["C"] and self.chance(50):
-            return Number("2 * C", lambda scope, x: 2 * x["C"])
+            return Number("2 * C", lambda scope, x: 2 * x.sizes.get("C", 0))
         if not self.chance(30):
             return literal(value)
         known = [n for n, v in self.parameters.items() if value == v]
@@ -574,6 +574,8 @@ class Maker:
 
     def _let(self, scope: Scope, x: Tensor) -> Line:
         line = self._pipeline(scope, x)
+        if not line.start and len(line.steps) == 1:
+            raise Invalid  # `let act = relu` names the op
         return replace(line, label="", lets=(self.fresh("v"),))
 
     def _several(self, scope: Scope, x: Tensor) -> Line:

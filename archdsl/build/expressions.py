@@ -353,9 +353,7 @@ class Expressions(ABC):
 
     def _brackets(self, e: tree.Brackets) -> Value:
         base = self.evaluate(e.base)
-        given = tuple(
-            Given(a.name, self.evaluate(a.value), a.span) for a in e.arguments
-        )
+        given = self.arguments(e.arguments)
         if poisoned(base, *(g.value for g in given)):
             return POISON
         if isinstance(base, tuple):

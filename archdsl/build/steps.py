@@ -40,6 +40,7 @@ from archdsl.ops.base import Facts, Op, Port
 from archdsl.ops.emit import Site
 from archdsl.ops.linear import Transposed
 from archdsl.source import Span
+from archdsl.syntax import tree
 
 Sources = dict[str, TensorValue]
 
@@ -75,8 +76,10 @@ class Steps(Expressions):
     def _op_step(
         self, op_type: type[Op], step: StepValue, flow: Value, label: str
     ) -> Value:
-        path, self.path = self.path, None
+        path, before = self.path, len(self.graph)
+        self.path = None
         given = [replace(g, value=self._made(g.value)) for g in step.given]
+        path = self._unless_inside(path, before)
         if poisoned(*(g.value for g in given)):
             return POISON
         op, tensors, spans = bind_op(op_type, given)
@@ -85,6 +88,19 @@ class Steps(Expressions):
             return POISON
         path = path or self.namer.fresh(op.name, label)
         return self._add_op(op, sources, path, step.span, spans, label)
+
+    def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
+        """A call's arguments, evaluated; their layers do not take the call's path."""
+        path, before = self.path, len(self.graph)
+        self.path = None
+        given = super().arguments(arguments)
+        self.path = self._unless_inside(path, before)
+        return given
+
+    def _unless_inside(self, path: Path | None, before: int) -> Path | None:
+        """The path of a turn's only layer, unless others now lie in it."""
+        inside = path == self.namer.prefix and len(self.graph) > before
+        return None if inside else path
 
     def _made(self, value: Value) -> Value:
         """A step without inputs, such as ``parameter(C = 4)``, as what it makes."""

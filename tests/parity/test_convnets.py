@@ -1,6 +1,5 @@
 """AlexNet, VGG, TextCNN and LSTM classifiers equal plain models of torch.nn."""
 
-
 import pytest
 import torch
 from torch import nn

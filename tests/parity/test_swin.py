@@ -1,6 +1,5 @@
 """Swin transformers compute what those of transformers compute."""
 
-
 import pytest
 import torch
 from transformers import SwinConfig, SwinForImageClassification

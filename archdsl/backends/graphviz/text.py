@@ -1,20 +1,16 @@
-"""The words of a picture: numbers, formulas and shapes, short and safe in DOT."""
+"""The words of a picture: costs, shapes and settings, short and safe in DOT."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from archdsl.analysis.cost import Totals
-from archdsl.ir.dim import Monomial, Poly, Size
+from archdsl.backends.graphviz.numbers import NBSP, amount, factor, formula
+from archdsl.ir.dim import Poly, Size
 from archdsl.ir.tensor import BATCH, FEATURES, Tensor
 from archdsl.ops.base import spelled
 
-MINUS = "\u2212"
-NBSP = "\u00a0"  # where a line must not break
-_UNITS = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3))
 _MAPS = (("H", "W"), ("D", "H", "W"), ("T", "H", "W"))  # written without their names
-_MOST_TERMS = 3
-_POWERS = {1: "", 2: "²", 3: "³"}
 
 
 def escape(text: str, most: int = 72) -> str:
@@ -34,44 +30,7 @@ def _entity(char: str) -> str:
     return char if char.isprintable() else " "
 
 
-# --- numbers -------------------------------------------------------------------------
-
-
-def human(number: int) -> str:
-    """A number in three digits or fewer and a unit: ``28.3 M``."""
-    for unit, size in _UNITS:
-        if number >= size * 0.9995:
-            value = number / size
-            digits = f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
-            return f"{digits.removesuffix('.0')}{NBSP}{unit}"
-    return str(number)
-
-
-def amount(size: Size) -> str:
-    """A count, a formula where it is open: ``150 K·H·W``."""
-    if isinstance(size, int):
-        return human(size)
-    shown = size.terms[:_MOST_TERMS]
-    words = " + ".join(_term(m, c, human(abs(c))) for m, c in shown)
-    more = " + …" if len(size.terms) > len(shown) else ""
-    return words.replace("+ -", f"{MINUS} ") + more
-
-
-def formula(size: Size) -> str:
-    """A size, exactly: ``H//4``."""
-    if isinstance(size, int):
-        return str(size)
-    words = " + ".join(_term(m, c, str(abs(c))) for m, c in size.terms)
-    words = words.replace("+ -", f"{MINUS} ")
-    if words[:1] == "(" and len(size.terms) == 1 and words.find(")") == len(words) - 1:
-        words = words[1:-1]
-    return words
-
-
-def _term(monomial: Monomial, coefficient: int, digits: str) -> str:
-    factors = [digits] if abs(coefficient) != 1 or not monomial else []
-    factors += [f"{atom}{_POWERS.get(power, f'^{power}')}" for atom, power in monomial]
-    return ("-" if coefficient < 0 else "") + "·".join(factors)
+# --- costs ---------------------------------------------------------------------------
 
 
 def costs(totals: Totals, shared: str = "") -> str:
@@ -99,7 +58,7 @@ def shape(tensor: Tensor) -> str:
     features = (FEATURES,) if FEATURES in sizes else ()
     positions = tuple(sorted(axis for axis in sizes if axis != FEATURES))
     if positions in _MAPS:
-        words = [formula(sizes[axis]) for axis in (*positions, *features)]
+        words = [factor(sizes[axis]) for axis in (*positions, *features)]
         tight = all(isinstance(sizes[axis], int) for axis in sizes)
         return kind + ("×" if tight else " × ").join(words)
     order = (*(a for a in sizes if a != FEATURES), *features)

@@ -117,6 +117,7 @@ class Forward:
         refs = dict(node.inputs)
         many = {p: emit.forward.count(f"{{{p}}}") for p in refs}
         for port, ref in refs.items():
+            self.left[ref] += many[port] - 1  # a use each time that it is written
             if many[port] > 1:
                 self._name(ref, node)
         return self._fill(emit.forward, node, slots, refs)

@@ -104,25 +104,45 @@ def _line(statement: Statement, indent: int, *, returned: bool = False) -> str:
     head = "return" if returned else f"{', '.join(statement.targets)} ="
     line = f"{' ' * indent}{head} {statement.text}"
     if len(line) > WIDTH:
-        return _broken(line, indent)
+        return _broken(f"{' ' * indent}{head} ", statement.text, indent)
     for comment in (statement.comment, re.sub(r"=[^,\]]+", "", statement.comment)):
         if comment and len(line) + len(comment) + 4 <= WIDTH:
             return f"{line}  # {comment}"
     return line
 
 
-def _broken(line: str, indent: int) -> str:
-    """A call that is too long, one argument a line."""
-    open_at = line.index("(")
+def _broken(head: str, text: str, indent: int) -> str:
+    """An expression that is too long: a call one argument a line, a sum in brackets."""
+    pad = " " * (indent + 4)
+    terms = _terms(text)
+    if len(terms) > 1 or "(" not in text:
+        whole = pad + " ".join(terms)
+        rows = [whole] if len(whole) <= WIDTH else [pad + term for term in terms]
+        return "\n".join([f"{head}(", *rows, f"{' ' * indent})"])
+    open_at = text.index("(")
+    calls = bool(re.search(r"[\w\])]$", text[:open_at]))
     depth, items, start = 0, [], open_at + 1
-    for i in range(open_at, len(line)):
-        char = line[i]
+    for i in range(open_at, len(text)):
+        char = text[i]
         depth += (char in "([{") - (char in ")]}")
         if (char == "," and depth == 1) or depth == 0:
-            items.append(line[start:i].strip())
+            items.append(text[start:i].strip())
             start = i + 1
         if depth == 0:
             break
-    pad = " " * (indent + 4)
-    rows = "".join(f"{pad}{item},\n" for item in items if item)
-    return f"{line[: open_at + 1]}\n{rows}{' ' * indent}){line[start:]}"
+    end = "," if calls else ""
+    rows = [f"{pad}{item}{end}" for item in items if item]
+    return "\n".join(
+        [head + text[: open_at + 1], *rows, f"{' ' * indent}){text[start:]}"]
+    )
+
+
+def _terms(text: str) -> list[str]:
+    """What stands between the operators of an expression, each with the one before."""
+    depth, terms, start = 0, [], 0
+    for match in re.finditer(r"[(\[{]|[)\]}]| (?=[-+*/@] )", text):
+        depth += (match[0] in "([{") - (match[0] in ")]}")
+        if match[0] == " " and not depth:
+            terms.append(text[start : match.start()])
+            start = match.end()
+    return [*terms, text[start:]]

@@ -1,0 +1,53 @@
+"""Checking, analysing, compiling and drawing a spec never import torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SPEC = "resnet18"
+# Prints what heavy packages a piece of code has imported.
+PROBE = """
+import sys
+sys.path.insert(0, {root!r})
+{code}
+heavy = ("torch", "numpy", "transformers", "torchvision", "jax")
+print(*(name for name in heavy if name in sys.modules))
+"""
+DRAWING = "import tempfile; folder = tempfile.mkdtemp(); import archdsl"
+WORK = {
+    "import": "import archdsl",
+    "check": f"import archdsl; assert archdsl.check({SPEC!r}) == ()",
+    "parse": f"import archdsl; assert len(archdsl.parse({SPEC!r}))",
+    "analyze": f"import archdsl; assert archdsl.analyze({SPEC!r}).params > 10**7",
+    "compile": f"import archdsl; assert 'nn.Module' in archdsl.compile({SPEC!r})",
+    "draw": f"{DRAWING}; archdsl.draw({SPEC!r}, folder + '/a.svg')",
+    "ops": "from archdsl.ops.registry import ops; assert ops()",
+    "faulty": "import archdsl; assert archdsl.check('model m {\\n  nonsense\\n}\\n')",
+    "command": (
+        "from click.testing import CliRunner; from archdsl.cli import main; "
+        f"assert CliRunner().invoke(main, ['analyze', {SPEC!r}]).exit_code == 0"
+    ),
+}
+
+
+def imported(code: str) -> str:
+    """The heavy packages that a fresh Python has imported after running some code."""
+    program = PROBE.format(root=str(ROOT), code=code)
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, cwd=ROOT
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+@pytest.mark.parametrize("code", WORK.values(), ids=WORK)
+def test_torch_stays_unimported(code):
+    assert imported(code) == ""
+
+
+def test_the_probe_sees_torch_where_a_model_is_loaded():
+    text = "model m {\n  input x: [B, C = 4]\n  linear(4)\n  output y\n}\n"
+    assert "torch" in imported(f"import archdsl; archdsl.load({text!r})").split()
