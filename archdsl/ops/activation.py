@@ -49,7 +49,7 @@ class _Activation(Op):
         forward = f"{self.function}({{x}})"
         return Emit(forward, (site.layouts["x"],), module=Make(self.module))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return self.name
 
 
@@ -205,5 +205,5 @@ class Softmax(Op):
             module=Make("nn.Softmax", (Arg("dim", dim),)),
         )
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"softmax over {self.over}"

@@ -99,7 +99,7 @@ class _Arithmetic(Op):
         number = positional("number", int(self.number) if whole else self.number)
         return Emit(f"{x} {self.sign} {{number}}", (full,), literals=(number,))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return self.name if self.number is None else f"{self.name} {self.number:g}"
 
 

@@ -271,9 +271,9 @@ class Attention(Op):
             call += f".unflatten({ahead}, {{x}}.shape[{ahead}:{end}])"
         return Emit(call, (site.layouts["x"],), make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         kind = "causal attention" if self.causal else "attention"
-        return f"{kind} ×{self.heads}"
+        return f"{kind}, {self.heads} head{'s' * (self.heads > 1)}"
 
 
 def _row(port: str, ahead: int, count: int) -> str:

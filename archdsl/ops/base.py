@@ -253,7 +253,7 @@ class Op(BaseModel):
 
     # -- words -----------------------------------------------------------------------
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         """A few words for a picture."""
         return self.text()
 

@@ -101,5 +101,5 @@ class Concat(Op):
         dim = layout.index(self.over)
         return Emit(f"torch.cat(({slots}{comma}), dim={dim})", (layout,))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return "concat" if self.over == FEATURES else f"concat over {self.over}"

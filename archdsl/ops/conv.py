@@ -178,10 +178,8 @@ class Conv(Op):
         )
         return Emit(fold("{self}({x})", x, over), (site.layouts["x"],), make)
 
-    def label(self) -> str:
-        kernel = "×".join(map(str, _tuple(self.kernel)))
-        if isinstance(self.kernel, int):
-            kernel = f"{kernel}×{kernel}" if not self.over else kernel
+    def label(self, ins: Inputs) -> str:
+        kernel = "×".join(str(t.kernel) for t in self.taps(ins["x"]).values())
         stride = "" if self.stride == 1 else f" /{spelled(self.stride)}"
         return f"conv {kernel}, {self.features}{stride}"
 
@@ -189,10 +187,6 @@ class Conv(Op):
 def _known(size: Size) -> int:
     """An open size does not matter to a window; it is checked where it does."""
     return size if isinstance(size, int) else -1
-
-
-def _tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else value
 
 
 def _one(values: Iterable[int]) -> int | tuple[int, ...]:

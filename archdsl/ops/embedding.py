@@ -64,5 +64,5 @@ class Embedding(Op):
         )
         return Emit("{self}({x})", ((*site.layouts["x"], "C"),), make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"embedding {self.vocab} × {self.dim}"

@@ -77,7 +77,7 @@ class Linear(Op):
         )
         return Emit("{self}({x})", (site.layouts["x"],), make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"linear {self.features}"
 
 
@@ -135,5 +135,5 @@ class Transposed(Op):
         weight = "{weight}.T" if self.flip else "{weight}"
         return Emit(f"F.linear({{x}}, {weight})", (site.layouts["x"],))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"transposed {self.entries}"

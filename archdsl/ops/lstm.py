@@ -181,7 +181,7 @@ class Lstm(Op):
             return "{self}({x})[1][0][-1]"
         return "torch.cat({self}({x})[1][0][-2:].unbind(), -1)"
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         layers = f" ×{self.layers}" if self.layers > 1 else ""
         both = ", both ways" if self.bidirectional else ""
         return f"lstm {self.hidden}{layers}{both}"

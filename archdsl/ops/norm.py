@@ -94,7 +94,7 @@ class LayerNorm(Op):
         )
         return Emit("{self}({x})", (site.layouts["x"],), Make("nn.LayerNorm", args))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return "layer norm"
 
 
@@ -164,5 +164,5 @@ class BatchNorm(Op):
         make = Make(f"nn.BatchNorm{count if count in (2, 3) else 1}d", args)
         return Emit(forward, (site.layouts["x"],), make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return "batch norm"

@@ -58,7 +58,7 @@ class _Source(Op):
         """The sizes alone."""
         return tuple(size for _, size in self.known())
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"{self.name} {' × '.join(map(str, self.extents()))}"
 
 

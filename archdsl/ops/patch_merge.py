@@ -139,8 +139,8 @@ class PatchMerge(Op):
         padded, literals = zeros_behind(x, grown)
         return Emit(f"{{self}}({padded})", (site.layouts["x"],), make, literals)
 
-    def label(self) -> str:
-        return f"patch merge {self.features or '×2'}"
+    def label(self, ins: Inputs) -> str:
+        return f"patch merge {self.features or 2 * ins['x']['C']}"
 
 
 def _runtime() -> None:

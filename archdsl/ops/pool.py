@@ -104,7 +104,7 @@ class _Pool(Op):
         )
         return _emit(self, site, args, len(taps), pad)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         stride = "" if self.stride is None else f" /{spelled(self.stride)}"
         return f"{self.name.replace('_', ' ')} {_times(self.kernel)}{stride}"
 
@@ -262,7 +262,7 @@ class AdaptiveAvgPool(Op):
         args = (positional("output_size", _one(parts)),)
         return _emit(self, site, args, len(parts))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"adaptive avg pool {_times(self.size)}"
 
 

@@ -83,7 +83,7 @@ class PositionEmbedding(Op):
         make = Make(callee, (positional("size", weight.shape),))
         return Emit("{self}({x})", (site.layouts["x"],), make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return "position embedding" + (f" {self.max}" if self.max else "")
 
 
@@ -143,7 +143,7 @@ class ClassToken(Op):
         make = Make("ClassToken", args)
         return Emit("{self}({x})", (site.layouts["x"],), make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return "class token" + (f" ×{self.count}" if self.count > 1 else "")
 
 

@@ -109,7 +109,7 @@ class Merge(Op):
         ends = (Arg("start_dim", first, 1), Arg("end_dim", last, -1))
         return Emit(f"{{x}}.flatten({dims})", (left,), module=Make("nn.Flatten", ends))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"{' '.join(self.axes)} → {self.into}"
 
 
@@ -202,7 +202,7 @@ class Split(Op):
         code = f"{{x}}.unflatten({dim}, {{sizes}})"
         return Emit(code, (left,), literals=(literal,), module=make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"{self.axis} → {' '.join(a for a, _ in self.into)}"
 
 

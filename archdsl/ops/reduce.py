@@ -56,7 +56,7 @@ class _Reduction(Op):
         kept = tuple(a for a in layout if a not in self.over)
         return Emit(f"{{x}}.{self.method}({where})", (kept,))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"{self.name} over {', '.join(self.over)}"
 
 

@@ -46,7 +46,7 @@ class Dropout(Op):
         make = Make("nn.Dropout", (positional("p", self.rate),))
         return Emit("{self}({x})", (site.layouts["x"],), make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"dropout {self.rate:g}"
 
 
@@ -85,7 +85,7 @@ class DropPath(Op):
         make = Make("DropPath", (positional("rate", self.rate),))
         return Emit("{self}({x})", (site.layouts["x"],), make)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"drop path {self.rate:g}"
 
 

@@ -97,7 +97,7 @@ class Slice(Op):
         layout = site.layouts["x"]
         return Emit(_indexed(layout, self.axis, stretch), (layout,), literals=literals)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         stop = "" if self.stop is None else self.stop
         step = "" if self.step == 1 else f":{self.step}"
         return f"{self.axis}[{self.start or ''}:{stop}{step}]"
@@ -154,7 +154,7 @@ class Select(Op):
         index = positional("index", self.index)
         return Emit(_indexed(layout, self.axis, "{index}"), (left,), literals=(index,))
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         return f"{self.axis}[{self.index}]"
 
 

@@ -226,10 +226,11 @@ class WindowAttention(Op):
             code += _crop(x, cuts)
         return Emit(code, (site.layouts["x"],), make, literals)
 
-    def label(self) -> str:
+    def label(self, ins: Inputs) -> str:
         window = spelled(self.window)
         shift = f", shift {spelled(self.shift)}" if self.shift else ""
-        return f"window attention {window}{shift} ×{self.heads}"
+        heads = f"{self.heads} head{'s' * (self.heads > 1)}"
+        return f"window attention {window}{shift}, {heads}"
 
 
 def _nearest(window: int, size: Size) -> int:

@@ -117,7 +117,9 @@ class Boxes:
     def _words(self, graph: Graph, node: Node) -> str:
         if is_regularisation(node.payload) and id(graph) in self.plan.varying:
             return called(node).replace("_", " ")
-        return node.payload.label() if isinstance(node.payload, Op) else node.name
+        if isinstance(node.payload, Op):
+            return node.payload.label(graph.ins(node))
+        return node.name
 
     def _own(self, graph: Graph, node: Node, times: str) -> str:
         words = costs(self.costs.node(graph, node), self._shared(graph, node))
