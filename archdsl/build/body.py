@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from archdsl.build.functions import LONGEST_LIST
@@ -405,16 +405,14 @@ class Body(Steps):
             return self.report(fault, e.span if len(given) != 1 else given[0].span)
         if not self.check_count(count, LONGEST_LIST, "this loop", given[0].span):
             return POISON
-        return self._loop(e, label or _first_callee(e.body), [None] * count, None)
+        return self._loop(e, label or _only_step(e.body), [None] * count, None)
 
     def _for(self, e: tree.For, label: str) -> Value:
         items = self.iterable(e.iterable)
         if items is None:
             return POISON
-        variable = _first_name(e.target)
-        single = _single_step(e.body)
-        name = label or (variable if len(variable) > 1 and not single else "")
-        return self._loop(e, name or _first_callee(e.body), list(items), e.target)
+        name = label or _only_step(e.body) or _counter(e.target, items)
+        return self._loop(e, name, list(items), e.target)
 
     def _loop(
         self,
@@ -426,7 +424,7 @@ class Body(Steps):
         """Runs a body once an item; each turn is a scope ``name.turn`` of layers."""
         outer, before = self.scope, self.flow
         prefix = self.namer.prefix
-        base = self.namer.fresh(name)
+        base = self.namer.fresh(name or "layers")
         turns: list[dict[str, Value]] = []
         self.nested += 1
         for turn, item in enumerate(items):
@@ -445,7 +443,7 @@ class Body(Steps):
 
     def _turn(self, body: tree.Body, path: Path) -> None:
         """One turn; a body of a single step is the layer ``name.turn`` itself."""
-        if _single_step(body):
+        if _only_step(body):
             self.path = path
         self.namer.prefix = path
         self.run(body)
@@ -510,39 +508,31 @@ class Body(Steps):
         self.report(BadArithmetic(problem, "not a tensor"), node.name.span)
 
 
-def _single_step(body: tree.Body) -> bool:
-    """Whether a body is one call or name, and so one layer."""
+def _only_step(body: tree.Body) -> str:
+    """The name of what a body of a single call calls, or ""."""
     if len(body.statements) != 1 or not isinstance(body.statements[0], tree.Flow):
-        return False
-    value = body.statements[0].value
-    if isinstance(value, tree.Step):
-        value = value.value
-    return isinstance(value, tree.Call | tree.Name | tree.Brackets)
+        return ""
+    value: tree.Expr = body.statements[0].value
+    while not isinstance(value, tree.Name):
+        if isinstance(value, tree.Call):
+            value = value.function
+        elif isinstance(value, tree.Brackets):
+            value = value.base
+        elif isinstance(value, tree.Step):
+            value = value.value
+        else:
+            return ""
+    return value.id
 
 
-def _first_name(target: tree.Target) -> str:
+def _counter(target: tree.Target, items: Sequence[Value]) -> str:
+    """The variable that counts a loop's turns, if its name says something, or ""."""
+    firsts: Sequence[Value] = items
     while not isinstance(target.items, tree.Name):
         target = target.items[0]
-    return target.items.id
-
-
-def _first_callee(body: tree.Body) -> str:
-    """The first thing that a body calls, to name a loop after it."""
-    for statement in body.statements:
-        value = getattr(statement, "value", None)
-        while value is not None:
-            if isinstance(value, tree.Name):
-                return value.id
-            if isinstance(value, tree.Residual | tree.Repeat | tree.For | tree.If):
-                return _first_callee(value.body)
-            if isinstance(value, tree.Pipeline):
-                value = value.steps[0]
-                continue
-            inner = [
-                getattr(value, f, None) for f in ("function", "base", "value", "then")
-            ]
-            value = next((i for i in inner if i is not None), None)
-    return "loop"
+        firsts = [v[0] if isinstance(v, tuple) and v else None for v in firsts]
+    counts = all(type(v) is int and v == i for i, v in enumerate(firsts))
+    return target.items.id if counts and len(target.items.id) > 1 else ""
 
 
 _EXECUTE: dict[type, Callable[[Body, Any], None]] = {

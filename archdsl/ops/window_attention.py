@@ -246,7 +246,7 @@ def _crop(x: Tensor, cuts: tuple[_Cut, ...]) -> str:
     words = ["..."]
     for place, cut in enumerate(cuts, -1 - len(cuts)):
         if cut.size != x[cut.axis]:
-            words.append(f":{{x}}.shape[{place}]")
+            words.append(f": {{x}}.shape[{place}]")
         elif len(words) > 1:
             words.append(":")
     return f"[{', '.join(words)}, :]"

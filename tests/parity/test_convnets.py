@@ -139,7 +139,7 @@ def vgg_rules(*, norm):
     rules, place = [], 0
     for stage, depth in enumerate((2, 2, 3, 3, 3)):
         for layer in range(depth):
-            ours = f"width.{stage}.conv.{layer}."
+            ours = f"layers.{stage}.conv_relu.{layer}."
             rules.append(Rule(rf"features\.{place}\.(\w+)", ours + r"conv.\1"))
             if norm:
                 norm_rule = Rule(
