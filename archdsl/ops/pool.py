@@ -43,6 +43,7 @@ class _Pool(Op):
     """What the pools that slide a window share."""
 
     group = "convolution and pooling"
+    around: ClassVar[str]  # what is put around, in Python
 
     kernel: Each
     stride: Each | None = None
@@ -93,7 +94,7 @@ class _Pool(Op):
         kernel = _one([t.kernel for t in taps])
         padding = [t.padding for t in taps]
         pad: tuple[int, ...] = ()
-        if any(2 * t.padding > t.kernel for t in taps):  # more than PyTorch's pools do
+        if any(2 * t.padding > t.kernel for t in taps) or self.overlooked(taps):
             pad = tuple(p for p in reversed(padding) for _ in "lr")
             padding = [0]
         args = (
@@ -102,7 +103,11 @@ class _Pool(Op):
             Arg("padding", _one(padding), 0),
             Arg("dilation", _one([t.dilation for t in taps]), 1),
         )
-        return _emit(self, site, args, len(taps), pad)
+        return _emit(self, site, args, len(taps), pad, self.around)
+
+    def overlooked(self, taps: tuple[Taps, ...]) -> bool:
+        """Whether PyTorch forgets the padding when it checks the size."""
+        return False
 
     def label(self, ins: Inputs) -> str:
         stride = "" if self.stride is None else f" /{spelled(self.stride)}"
@@ -126,6 +131,7 @@ class MaxPool(_Pool):
     """
 
     name = "max_pool"
+    around = "-torch.inf"
     paper = "Riesenhuber & Poggio 1999, Hierarchical Models of Objects"
     examples = (
         Example("max_pool(2)", {"x": "[B, C = 3, H = 7, W = 6]"}),
@@ -167,18 +173,23 @@ class AvgPool(_Pool):
     """
 
     name = "avg_pool"
+    around = "0.0"
     paper = "LeCun et al. 1998, Gradient-Based Learning"
     examples = (
         Example("avg_pool(2)", {"x": "[B, C = 3, H = 8, W = 7]"}),
         Example("avg_pool(3, stride = 1)", {"x": "[B, T = 6, C = 2]"}),
         Example("avg_pool(4, 3, padding = 2)", {"x": "[B, C = 2, H = 7, W = 5]"}),
         Example("avg_pool(2, over = T)", {"x": "[B, C = 2, T = 6, H = 2, W = 3]"}),
+        Example("avg_pool(3, 1)", {"x": "[B, C = 2, D = 4, H = 2, W = 3]"}),
     )
 
     over: Axes = ()
 
     def taps(self, x: Tensor) -> dict[str, Taps]:
         return self.windows(x, self.over, 1)
+
+    def overlooked(self, taps: tuple[Taps, ...]) -> bool:
+        return len(taps) == 3 and any(0 <= t.size < t.kernel for t in taps)
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         window = product(t.kernel for t in self.taps(ins["x"]).values())
@@ -291,12 +302,18 @@ def _times(value: int | tuple[int, ...]) -> str:
 
 
 def _emit(
-    op: Op, site: Site, args: tuple[Arg, ...], count: int, pad: tuple[int, ...] = ()
+    op: Op,
+    site: Site,
+    args: tuple[Arg, ...],
+    count: int,
+    pad: tuple[int, ...] = (),
+    around: str = "",
 ) -> Emit:
     """The call of PyTorch's function, and the module that does the same.
 
     Their names are ours: ``F.max_pool2d`` and ``nn.MaxPool2d`` for `MaxPool`.
-    They take one or two axes before those that are pooled. `pad` is put around first.
+    They take one or two axes before those that are pooled. `pad` of `around`
+    is put around first.
     """
     layout = site.layouts["x"]
     ahead = len(layout) - count
@@ -304,7 +321,7 @@ def _emit(
     slots = "".join(
         f", {a.name}={{{a.name}}}" if a.keyword else f", {{{a.name}}}" for a in written
     )
-    x = "F.pad({x}, {pad}, value=-torch.inf)" if pad else "{x}"
+    x = f"F.pad({{x}}, {{pad}}, value={around})" if pad else "{x}"
     literals = tuple(positional(a.name, a.value) for a in written)
     module = Make(f"nn.{type(op).__name__}{count}d", args)
     return Emit(

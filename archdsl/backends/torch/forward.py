@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from archdsl.backends.torch.chains import Container, access
 from archdsl.backends.torch.classes import Class
 from archdsl.backends.torch.statements import Statement
-from archdsl.backends.torch.text import Names, is_atom
+from archdsl.backends.torch.text import Doc, Group, Names, is_atom, render
 from archdsl.ir.graph import Call, Enter, Node, Path, Ref
 from archdsl.ir.tensor import BATCH, Layout, Tensor
 from archdsl.ops.emit import Arg
 
+_INDENT = 8
 _LONGEST = 70  # columns of an expression, before a part of it gets a name
 _LOCALS = ("x", "y", "z")
 _TAKEN = ("self", "torch", "nn", "F", "Tensor", "OrderedDict", "dict", "tuple", "list",
@@ -116,11 +117,27 @@ class Forward:
             slots["weight"] = access(node.weights_from, self.root) + ".weight"
         refs = dict(node.inputs)
         many = {p: emit.forward.count(f"{{{p}}}") for p in refs}
+        long = self._is_long(emit.forward, node)
         for port, ref in refs.items():
-            self.left[ref] += many[port] - 1  # a use each time that it is written
-            if many[port] > 1:
+            if many[port] > 1 or long:
                 self._name(ref, node)
+            if many[port] > 1 or (long and len(refs) > 1):
+                self._permuted(ref, self.plan.needs[node.id, port])
+            self.left[ref] += many[port] - 1  # a use each time that it is written
         return self._fill(emit.forward, node, slots, refs)
+
+    def _is_long(self, template: str, node: Node) -> bool:
+        """Whether a formula would be too long for a line; calls break well."""
+        if template.startswith(("{self}(", "F.", "torch.")):
+            return False
+        length = len(template)
+        for port, ref in node.inputs:
+            length += len(self.texts.get(ref, "x"))
+            if self.plan.layouts[ref] != self.plan.needs[node.id, port]:
+                length += len(
+                    _permute("", self.plan.layouts[ref], self.plan.needs[node.id, port])
+                )
+        return length > _LONGEST
 
     def _number(self, node: Node, index: int, arg: Arg) -> str:
         """A number that the template uses; one that varies is kept by the module."""
@@ -161,22 +178,26 @@ class Forward:
         self.left[ref] -= 1
         if have == need:
             return self._value(ref, inside=inside)
-        key = (ref, need)
-        if key in self.permuted:
-            return self.permuted[key]
-        text = _permute(self._value(ref, inside=False), have, need)
         again = [
             u for u, p in self.graph.users(ref) if self.plan.needs[u.id, p] == need
         ]
         if len(again) > 1:
-            wanted = f"{self.variables.get(ref, 'x')}_{''.join(need).lower()}"
-            name = self.names.take(wanted)
-            self._state(
-                (name,), text, _shape([(self.graph.tensor(ref), need)], self.made)
-            )
-            self.permuted[key] = name
-            return name
-        return text
+            self._permuted(ref, need)
+        if (ref, need) in self.permuted:
+            return self.permuted[ref, need]
+        return _permute(self._value(ref, inside=False), have, need)
+
+    def _permuted(self, ref: Ref, need: Layout) -> None:
+        """Gives a value in another layout a name, once."""
+        have = self.plan.layouts[ref]
+        if have == need or (ref, need) in self.permuted:
+            return
+        text = _permute(self._value(ref, inside=False), have, need)
+        name = self.names.take(
+            f"{self.variables.get(ref, 'x')}_{''.join(need).lower()}"
+        )
+        self._state((name,), text, _shape([(self.graph.tensor(ref), need)], self.made))
+        self.permuted[ref, need] = name
 
     def _value(self, ref: Ref, *, inside: bool) -> str:
         if ref in self.texts:
@@ -243,13 +264,14 @@ class Forward:
         groups: dict[str, list[str]] = {}
         for name, value in zip(names, values, strict=True):
             groups.setdefault(name.partition(".")[0], []).append(value)
-        listed = {
-            key: f"[{', '.join(group)}]" if f"{key}.0" in names else group[0]
-            for key, group in groups.items()
-        }
-        if len(listed) == 1:
-            return next(iter(listed.values()))
-        return "{" + ", ".join(f'"{k}": {v}' for k, v in listed.items()) + "}"
+        alone = len(groups) == 1
+        docs: list[Doc] = []
+        for key, group in groups.items():
+            word = "" if alone else f'"{key}": '
+            several = Group(f"{word}[", tuple(group), "]")
+            docs.append(several if f"{key}.0" in names else word + group[0])
+        doc = docs[0] if alone else Group("{", tuple(docs), "}")
+        return render(doc, _INDENT, _INDENT + len("return "))
 
     def result_type(self) -> str:
         """The annotation of what is returned."""
