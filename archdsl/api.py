@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from archdsl.build import Program, build, read
 from archdsl.build import check as check_program
-from archdsl.build.files import shipped
+from archdsl.build.files import read_text, shipped
 from archdsl.diagnostics import Diagnostic
 from archdsl.ir.graph import Graph
 from archdsl.source import Source
@@ -52,15 +52,9 @@ def open_spec(spec: Spec) -> Opened:
         )
     resource = shipped() / f"{path}.arch"
     if path.isidentifier() and resource.is_file():
-        text = resource.read_text(encoding="utf-8")
-        return Opened(read(Source(f"{path}.arch", text)), model, f"{path}.arch")
+        source = Source(f"{path}.arch", read_text(resource))
+        return Opened(read(source), model, f"{path}.arch")
     raise FileNotFoundError(f"no spec {path}: neither a file nor a spec that ships")
-
-
-def read_text(path: Path) -> str:
-    """A file's text; bytes that are no text become marks that the parser places."""
-    with path.open("rb") as file:
-        return file.read(1 << 26).decode("utf-8", errors="replace")
 
 
 def _split(spec: str) -> tuple[str, str]:

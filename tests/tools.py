@@ -59,9 +59,7 @@ class Figures:
 
 def static(graph: Graph) -> Figures:
     """What a graph says, nothing being run."""
-    results = zip(
-        graph.result_names, graph.outputs, graph.result_orders, strict=True
-    )
+    results = zip(graph.result_names, graph.outputs, graph.result_orders, strict=True)
     learned, buffers = {}, {}
     for layer in layers(graph):
         for weight in layer.node.payload.weights(layer.graph.ins(layer.node)):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from archdsl.ir.dim import Size
+from archdsl.diagnostics import Diagnostic, Refused, SpecError
+from archdsl.ir.dim import Size, total
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path
-from archdsl.ir.operation import Cost, Weight
+from archdsl.ir.operation import Cost, Inputs, Operation, Outputs, Weight
+from archdsl.source import Span
 
-MOST_LAYERS = 200_000  # of a flat list
+MOST_LAYERS = 50_000  # of a flat list
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,23 @@ class Totals:
         return Cost(self.macs, self.elementwise).flops
 
     def __add__(self, other: Totals) -> Totals:
-        kinds = dict(self.elementwise)
-        for kind, count in other.elementwise.items():
-            kinds[kind] = kinds.get(kind, 0) + count
+        return Totals.sum((self, other))
+
+    @staticmethod
+    def sum(parts: Sequence[Totals]) -> Totals:
+        """All of several together."""
+        kinds: dict[str, list[Size]] = {}
+        for part in parts:
+            for kind, count in part.elementwise.items():
+                kinds.setdefault(kind, []).append(count)
         return Totals(
-            self.params + other.params,
-            self.buffers + other.buffers,
-            self.macs + other.macs,
-            kinds,
-            self.weight_bytes + other.weight_bytes,
-            self.buffer_bytes + other.buffer_bytes,
-            self.activation_bytes + other.activation_bytes,
+            total(p.params for p in parts),
+            total(p.buffers for p in parts),
+            total(p.macs for p in parts),
+            {kind: total(counts) for kind, counts in kinds.items()},
+            total(p.weight_bytes for p in parts),
+            total(p.buffer_bytes for p in parts),
+            total(p.activation_bytes for p in parts),
         )
 
     def without_weights(self) -> Totals:
@@ -76,10 +85,10 @@ class Costs:
     def total(self, graph: Graph) -> Totals:
         """What a graph costs, its calls included."""
         if id(graph) not in self._known:
-            total, seen = Totals(), set[Path]()
-            for node in graph:
-                total = total + self._once(graph, node, seen)
-            self._known[id(graph)] = total
+            seen = set[Path]()
+            parts = [self._once(graph, node, seen) for node in graph]
+            with blaming(graph.span):
+                self._known[id(graph)] = Totals.sum(parts)
         return self._known[id(graph)]
 
     def _once(self, graph: Graph, node: Node, seen: set[Path]) -> Totals:
@@ -95,23 +104,33 @@ class Costs:
             return Totals()
         if isinstance(node.payload, Call):
             return self.total(node.payload.graph)
-        ins = graph.ins(node)
-        cost = node.payload.cost(ins, node.outputs)
-        params, weight_bytes = _held(node.payload.weights(ins), learned=True)
-        buffers, buffer_bytes = _held(node.payload.weights(ins), learned=False)
-        written: Size = 0
-        if not node.payload.view:
-            for tensor in node.outputs:
-                written = written + tensor.nbytes
-        return Totals(
-            params,
-            buffers,
-            cost.macs,
-            cost.elementwise,
-            weight_bytes,
-            buffer_bytes,
-            written,
-        )
+        with blaming(node.span):
+            return _cost(node.payload, graph.ins(node), node.outputs)
+
+
+def _cost(op: Operation, ins: Inputs, outs: Outputs) -> Totals:
+    """What one op costs."""
+    cost = op.cost(ins, outs)
+    params, weight_bytes = _held(op.weights(ins), learned=True)
+    buffers, buffer_bytes = _held(op.weights(ins), learned=False)
+    return Totals(
+        params,
+        buffers,
+        cost.macs,
+        cost.elementwise,
+        weight_bytes,
+        buffer_bytes,
+        0 if op.view else total(t.nbytes for t in outs),
+    )
+
+
+@contextmanager
+def blaming(span: Span) -> Iterator[None]:
+    """A refusal inside, of a formula that grows too long, is an error at a place."""
+    try:
+        yield
+    except Refused as refused:
+        raise SpecError([Diagnostic(refused.fault, span)]) from None
 
 
 def _held(weights: tuple[Weight, ...], *, learned: bool) -> tuple[Size, Size]:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from archdsl.analysis.cost import MOST_LAYERS, Costs, count_layers, layers
+from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults import TooMuchWork
 from archdsl.ir.dim import Poly, Size
@@ -83,13 +83,18 @@ def report(graph: Graph) -> Report:
     """The report on a model's graph.
 
     Raises:
-        SpecError: The model has too many layers to list.
+        SpecError: The model has too many layers to list, or a formula is too long.
     """
     count = count_layers(graph)
     if count > MOST_LAYERS:
         what = f"model `{graph.name}` has {count:,} layers, too many to list"
         fault = TooMuchWork(what, f"{MOST_LAYERS:,} layers")
         raise SpecError([Diagnostic(fault, graph.span)])
+    with blaming(graph.span):
+        return _report(graph)
+
+
+def _report(graph: Graph) -> Report:
     costs = Costs()
     results = zip(graph.result_names, graph.outputs, graph.result_orders, strict=True)
     return Report(

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from archdsl.analysis.report import LayerReport, Number, Report, TensorReport
 
+_WIDEST, _LONG = 60, "…"  # columns of a formula in a row, and what replaces a longer
+
 
 def table(report: Report, shown: Sequence[str], depth: int) -> str:
     """The report as text.
@@ -16,6 +18,8 @@ def table(report: Report, shown: Sequence[str], depth: int) -> str:
         depth: How many names of a path make a row; 0 for every op.
     """
     parts = [_head(report), _rows(report, shown, depth), _totals(report, shown)]
+    if _LONG in parts[1]:
+        parts.append(f"{_LONG} is a formula; --json prints them all")
     if report.assumptions:
         parts.append("assuming " + "\n         ".join(report.assumptions))
     return "\n\n".join(parts)
@@ -71,7 +75,8 @@ def _sum(values: Iterable[Number]) -> Number:
     found = [v for v in values if v != 0]
     if all(isinstance(v, int) for v in found):
         return sum(v for v in found if isinstance(v, int))
-    return " + ".join(map(str, found))
+    text = str(found[0])
+    return text if len(found) == 1 and len(text) <= _WIDEST else _LONG
 
 
 def _aligned(rows: list[list[str]]) -> str:
@@ -106,7 +111,7 @@ def _totals(report: Report, shown: Sequence[str]) -> str:
         rows += [("weight bytes", t.weight_bytes, "the parameters, in float32")]
         rows += [("activation bytes", t.activation_bytes, "all tensors that ops write")]
     names = max(len(name) for name, _, _ in rows)
-    numbers = max(len(_exact(value)) for _, value, _ in rows)
+    numbers = max(len(_exact(v)) for _, v, _ in rows if len(_exact(v)) <= _WIDEST)
     lines = []
     for name, value, words in rows:
         figures = f"{_exact(value):>{numbers}}  {_unit(value):>7}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archdsl.build.bind import Blamed
 from archdsl.build.functions import FUNCTIONS, arithmetic, call, compare, is_number
 from archdsl.build.scope import Namer, Scope
-from archdsl.build.session import Session
+from archdsl.build.session import DEEPEST_CALL, Session
 from archdsl.build.values import (
     POISON,
     Definition,
@@ -31,6 +31,7 @@ from archdsl.diagnostics.faults import (
     BatchIsOpen,
     NoAttribute,
     NotATensor,
+    TooDeep,
     TooMuchWork,
     UnknownName,
     WrongCount,
@@ -63,7 +64,7 @@ class Expressions(ABC):
         self.scope = Scope()
         self.namer = Namer()
         self.flow: Value = None
-        self._open_variants: list[object] = []
+        self._open_variants: list[tree.Variant] = []
 
     @abstractmethod
     def apply(self, step: StepValue, flow: Value, label: str = "") -> Value:
@@ -167,15 +168,23 @@ class Expressions(ABC):
     def variant(self, name: str, span: Span) -> Value:
         """The model of a variant, with its hyperparameters bound."""
         item, module = self.module.variants[name]
-        if (item, module) in self._open_variants:
+        if any(item is other for other in self._open_variants):
             problem = f"model `{name}` is a variant of itself"
             return self.report(BadArithmetic(problem, "closes the circle"), item.span)
-        here = self.module, self.scope, self.flow
-        self.module, self.scope, self.flow = module, Scope(), None
-        self._open_variants.append((item, module))
+        if len(self._open_variants) >= DEEPEST_CALL:
+            return self.report(TooDeep("a variant", DEEPEST_CALL), item.span)
+        if id(item) not in self.session.variants:
+            here = self.module, self.scope, self.flow
+            self.module, self.scope, self.flow = module, Scope(), None
+            self._open_variants.append(item)
+            self.session.variants[id(item)] = self._variant(name, item)
+            self._open_variants.pop()
+            self.module, self.scope, self.flow = here
+        value = self.session.variants[id(item)]
+        return replace(value, span=span) if isinstance(value, StepValue) else value
+
+    def _variant(self, name: str, item: tree.Variant) -> Value:
         value = self.evaluate(item.value)
-        self._open_variants.pop()
-        self.module, self.scope, self.flow = here
         if poisoned(value):
             return POISON
         model = isinstance(value, StepValue) and isinstance(value.target, Definition)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import IO
 
 from archdsl.build.values import Definition
 from archdsl.diagnostics import Diagnostic, Fault
@@ -15,9 +16,15 @@ from archdsl.diagnostics.faults import (
     DefinedTwice,
     ImportMissesName,
     ImportNotFound,
+    TooDeep,
+    TooMuchWork,
 )
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
+
+DEEPEST_USE = 40
+MOST_TEXT = 1 << 20  # characters of all files that are used
+_MOST_BYTES = 1 << 26  # more than any file may have
 
 
 @dataclass(eq=False)
@@ -28,22 +35,35 @@ class Module:
     file: tree.File
     definitions: dict[str, Definition] = field(default_factory=dict)
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
-    own: list[str] = field(default_factory=list)
+    own: dict[str, None] = field(default_factory=dict)
 
     @property
     def models(self) -> list[str]:
         """The models and variants that this file itself defines, in order."""
-        return [
-            n
-            for n in self.own
-            if n in self.variants
-            or (n in self.definitions and self.definitions[n].is_model)
-        ]
+        return [name for name in self.own if self.has_model(name)]
+
+    def has_model(self, name: str) -> bool:
+        """Whether this file itself defines a model or variant of that name."""
+        if name not in self.own:
+            return False
+        definition = self.definitions.get(name)
+        return name in self.variants or (definition is not None and definition.is_model)
 
 
 def shipped() -> Traversable:
     """The folder of specs that come with archdsl."""
     return files("archdsl.specs")
+
+
+def read_text(place: Path | Traversable) -> str:
+    """A file's text; bytes that are no text become marks that the parser places."""
+    with place.open("rb") as file:
+        return decoded(file)
+
+
+def decoded(file: IO[bytes]) -> str:
+    """The text of an open file, or as much of it as shows that it is too large."""
+    return file.read(_MOST_BYTES).decode("utf-8-sig", errors="replace")
 
 
 class Loader:
@@ -53,6 +73,7 @@ class Loader:
         self.diagnostics: list[Diagnostic] = []
         self._modules: dict[str, Module] = {}
         self._open: list[str] = []
+        self._size = 0  # of all files used
 
     def load(self, source: Source, folder: Path | None) -> Module:
         """The module of a text; `folder` is where it looks for what it uses."""
@@ -83,7 +104,7 @@ class Loader:
         if name in module.own:
             self._report(DefinedTwice(name), item.name.span)
             return
-        module.own.append(name)
+        module.own[name] = None
         if isinstance(item, tree.Variant):
             module.variants[name] = (item, module)
             module.definitions.pop(name, None)
@@ -106,11 +127,34 @@ class Loader:
             words = " -> ".join(Path(k).name for k in cycle)
             self._report(CyclicUse(words), use.span)
             return
-        if key not in self._modules:
-            name = f"{use.path}.arch"
-            text = place.read_bytes().decode("utf-8", errors="replace")
-            self._load(Source(name, text), root, key)
+        if key not in self._modules and not self._load_used(use, place, root, key):
+            return
         self._take(module, use, self._modules[key])
+
+    def _load_used(
+        self,
+        use: tree.Use,
+        place: Path | Traversable,
+        root: Path | Traversable,
+        key: str,
+    ) -> bool:
+        """Reads a file that another uses; False, with a report, if it cannot be."""
+        if len(self._open) >= DEEPEST_USE:
+            self._report(TooDeep("this `use`", DEEPEST_USE), use.span)
+            return False
+        try:
+            text = read_text(place)
+        except OSError as error:
+            extra = f"; {use.path}.arch cannot be read: {error.strerror}"
+            self._report(ImportNotFound(use.path, extra), use.span)
+            return False
+        self._size += len(text)
+        if self._size > MOST_TEXT:
+            what = "the files that are used hold too much text"
+            self._report(TooMuchWork(what, f"{MOST_TEXT:,} characters"), use.span)
+            return False
+        self._load(Source(f"{use.path}.arch", text), root, key)
+        return True
 
     def _take(self, module: Module, use: tree.Use, other: Module) -> None:
         names: Iterable[tuple[str, Span]] = [(n.id, n.span) for n in use.names]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archdsl.build.bind import Blamed, bind_parameters, block_usage
-from archdsl.build.body import Body, elaborate
+from archdsl.build.body import Body
 from archdsl.build.files import Loader, Module
 from archdsl.build.session import Exhausted, Session
+from archdsl.build.specialise import elaborate
 from archdsl.build.values import Definition, Given, StepValue, Value, poisoned
 from archdsl.diagnostics import Diagnostic, Fault, SpecError
 from archdsl.diagnostics.faults import (
@@ -181,7 +182,7 @@ def _build(
 
 def _model(session: Session, module: Module, name: str) -> StepValue | None:
     """The model of that name, a variant's arguments bound; None after an error."""
-    if name not in module.models:
+    if not module.has_model(name):
         fault = UnknownModel(module.source.name, name, tuple(module.models))
         session.report(fault, _start(module))
         return None

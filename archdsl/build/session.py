@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from archdsl.build.functions import LONGEST_LIST
-from archdsl.build.values import Definition, TensorValue
-from archdsl.diagnostics import Diagnostic, Fault, Note
+from archdsl.build.values import Definition, TensorValue, Value
+from archdsl.diagnostics import Diagnostic, Fault, Note, Refused
 from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ir.tensor import Tensor
 from archdsl.source import Span
 
-MOST_NODES = 100_000
-MOST_WORK = 2_000_000
+MOST_NODES = 25_000
+MOST_WORK = 1_000_000
+MOST_ELEMENTS = 2**63 - 1  # of a tensor, as PyTorch counts them
+MOST_AXES = 32
 DEEPEST_CALL = 40
 MOST_ERRORS = 100
 DEEPEST_LIST = 32
 _ERRORS = f"{MOST_ERRORS} errors"
-_TERM = 40  # steps of evaluation that a term of a formula is worth
+_ERROR = 20  # steps of evaluation that an error is worth
+_FACTOR = 10  # steps of evaluation that a factor of a formula is worth
 _TEXT = 16  # characters of a text that are worth one
 
 
@@ -46,6 +50,7 @@ class Session:
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     memo: dict[object, Graph | None] = field(default_factory=dict)
+    variants: dict[int, Value] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
     work: int = 0
     nodes: int = 0
@@ -57,6 +62,7 @@ class Session:
         Raises:
             Exhausted: There are more than anyone reads.
         """
+        self.work += _ERROR
         if (fault.code, span) in self._seen:
             return
         self._seen.add((fault.code, span))
@@ -109,22 +115,36 @@ class Session:
         return count
 
     def new_node(self, node: Node) -> None:
-        """Counts one node of a graph; formulas cost more than numbers.
+        """Counts one node of a graph; formulas and many inputs are much work.
 
         Raises:
-            Exhausted: There were too many.
+            Exhausted: There were too many, or one is too large.
         """
         span = node.span
-        sizes = [size for tensor in node.outputs for _, size in tensor.axes]
-        terms = sum(len(size.terms) for size in sizes if isinstance(size, Poly))
-        self.tick(span, len(node.inputs) + _TERM * terms)
+        self.tick(span, len(node.inputs) ** 2 // 2)
+        for tensor in node.outputs:
+            self._check(tensor, span)
         self.nodes += 1
         if self.nodes > MOST_NODES:
             what = "this spec makes too many layers"
             mend = "put what repeats into a block: equal calls are elaborated once"
             self._give_up(TooMuchWork(what, f"{MOST_NODES:,} layers", mend), span)
 
-    def _give_up(self, fault: Fault, span: Span) -> None:
+    def _check(self, tensor: Tensor, span: Span) -> None:
+        if len(tensor.axes) > MOST_AXES:
+            what = f"this tensor has {len(tensor.axes)} axes"
+            self._give_up(TooMuchWork(what, f"{MOST_AXES} axes"), span)
+        try:
+            count = tensor.numel
+        except Refused as refused:
+            self._give_up(refused.fault, span)
+        if isinstance(count, Poly):
+            self.tick(span, _FACTOR * count.factors)
+        elif count > MOST_ELEMENTS:
+            limit = "2**63 elements, which is all that PyTorch can count"
+            self._give_up(TooMuchWork("this tensor is too large", limit), span)
+
+    def _give_up(self, fault: Fault, span: Span) -> NoReturn:
         self.report(fault, span)
         raise Exhausted
 

@@ -61,6 +61,8 @@ class Steps(Expressions):
             return self._apply(step, flow, label)
         except Blamed as blamed:
             return self.report(blamed.refused.fault, blamed.span or step.span)
+        except Refused as refused:
+            return self.report(refused.fault, step.span)
 
     def _apply(self, step: StepValue, flow: Value, label: str) -> Value:
         target = step.target
@@ -241,7 +243,7 @@ class Steps(Expressions):
     def _specialised(
         self, step: StepValue, definition: Definition, flow: Value
     ) -> tuple[Graph | None, Sources]:
-        from archdsl.build.body import call_words, specialise
+        from archdsl.build.specialise import call_words, specialise
 
         found, missing = bind_parameters(definition, step.given)
         if missing:

@@ -15,6 +15,7 @@ import click
 
 from archdsl.api import Opened, open_spec
 from archdsl.build import build, read
+from archdsl.build.files import decoded
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.ir.graph import Graph
 from archdsl.source import Source
@@ -69,10 +70,8 @@ def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
     """
     path, _, model = spec.partition(":")
     if path == "-":
-        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-        return Opened(
-            read(Source(stdin_filename, text), Path.cwd()), model, stdin_filename
-        )
+        source = Source(stdin_filename, decoded(sys.stdin.buffer))
+        return Opened(read(source, Path.cwd()), model, stdin_filename)
     try:
         return open_spec(spec)
     except OSError as error:

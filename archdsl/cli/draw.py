@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from archdsl.cli.common import graph_of, reporting, spec_options
+from archdsl.diagnostics import SpecError
 
 
 @click.command("draw")
@@ -30,9 +31,11 @@ def command(
 
     with reporting(color):
         graph, _ = graph_of(spec, settings, sizes, stdin_filename)
-    path = Path(output or f"{graph.name}.svg")
-    try:
-        draw(graph, path)
-    except (ValueError, OSError, DrawingError) as error:
-        raise click.UsageError(str(error)) from None
+        path = Path(output or f"{graph.name}.svg")
+        try:
+            draw(graph, path)
+        except SpecError:
+            raise
+        except (ValueError, OSError, DrawingError) as error:
+            raise click.UsageError(str(error)) from None
     click.echo(str(path))

@@ -12,6 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias, Union
 
+from archdsl.diagnostics import Refused
+
+MOST_FACTORS = 1_000  # of a formula
+_MOST_PAIRS = 20_000  # of terms that are multiplied
+_BITS = 1_024  # of a coefficient
+
 Size: TypeAlias = Union[int, "Poly"]
 Atom: TypeAlias = Union[str, "Floor"]
 Monomial: TypeAlias = tuple[tuple[Atom, int], ...]
@@ -43,12 +49,19 @@ class Poly:
 
     @staticmethod
     def of(terms: Mapping[Monomial, int]) -> Size:
-        """The size with these terms; an `int` when only a constant is left."""
+        """The size with these terms; an `int` when only a constant is left.
+
+        Raises:
+            Refused: The formula is longer than anyone reads.
+        """
         kept = {m: c for m, c in terms.items() if c}
         if not kept:
             return 0
         if len(kept) == 1 and () in kept:
             return kept[()]
+        most = max(c.bit_length() for c in kept.values())
+        if sum(map(_factors, kept)) > MOST_FACTORS or most > _BITS:
+            raise _too_long()
         return Poly(tuple(sorted(kept.items(), key=lambda t: _monomial_key(t[0]))))
 
     # -- asking ----------------------------------------------------------------------
@@ -57,6 +70,11 @@ class Poly:
     def is_symbol(self) -> bool:
         """Whether this is one bare symbol."""
         return self.terms[0][1] == 1 and str(self).isidentifier()
+
+    @cached_property
+    def factors(self) -> int:
+        """How long the formula is, floors opened."""
+        return sum(_factors(monomial) for monomial, _ in self.terms)
 
     @cached_property
     def degree(self) -> int:
@@ -109,8 +127,11 @@ class Poly:
         if not isinstance(other, int | Poly):
             return NotImplemented
         terms: dict[Monomial, int] = {}
+        others = _terms(other)
+        if len(self.terms) * len(others) > _MOST_PAIRS:
+            raise _too_long()
         for left, a in self.terms:
-            for right, b in _terms(other):
+            for right, b in others:
                 monomial = _times(left, right)
                 terms[monomial] = terms.get(monomial, 0) + a * b
         return Poly.of(terms)
@@ -158,6 +179,15 @@ class Poly:
 def symbol(name: str) -> Poly:
     """A size that is only known by name."""
     return Poly(((((name, 1),), 1),))
+
+
+def total(sizes: Iterable[Size]) -> Size:
+    """All sizes added, in one go: many formulas are added much faster so."""
+    terms: dict[Monomial, int] = {}
+    for size in sizes:
+        for monomial, coefficient in _terms(size):
+            terms[monomial] = terms.get(monomial, 0) + coefficient
+    return Poly.of(terms)
 
 
 def product(sizes: Iterable[Size]) -> Size:
@@ -214,6 +244,26 @@ def _terms(size: Size) -> tuple[tuple[Monomial, int], ...]:
     if isinstance(size, Poly):
         return size.terms
     return (((), size),) if size else ()
+
+
+def _factors(monomial: Monomial) -> int:
+    """How many names and numbers a term has, those in its floors too."""
+    count = 1
+    for atom, power in monomial:
+        if isinstance(atom, Floor):
+            below = atom.divisor.factors if isinstance(atom.divisor, Poly) else 1
+            count += power * (atom.numerator.factors + below)
+        else:
+            count += power
+    return count
+
+
+def _too_long() -> Refused:
+    from archdsl.diagnostics.faults import TooMuchWork
+
+    limit = f"{MOST_FACTORS:,} factors"
+    mend = "give an input axis a size"
+    return Refused(TooMuchWork("this formula grows too long", limit, mend))
 
 
 def _poly(size: Size) -> Poly:

@@ -51,6 +51,7 @@ _FOREIGN = {
     "”": ('strings stand between straight quotes: "…"', ""),
     "@": ("matrix products are ops, such as `linear` and `einsum`", ""),
     "`": ('strings stand between double quotes: "…"', ""),
+    "\ufffd": ("save the file as UTF-8 text", ""),
     "\\": ("lines are joined by ( ) or [ ], or by `->`", ""),
 }
 _PYTHON = {"True": "true", "False": "false", "None": "none"}

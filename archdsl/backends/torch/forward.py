@@ -33,6 +33,8 @@ class Forward:
         self.statements: list[Statement] = []
         self.names = Names(_TAKEN)
         self.texts: dict[Ref, str] = {}  # expressions that wait to be used
+        self.held: dict[Ref, list[str]] = {}  # names that these use for the last time
+        self.last: list[str] = []  # those of the expression that is being written
         self.variables: dict[Ref, str] = {}
         self.permuted: dict[tuple[Ref, Layout], str] = {}
         self.left = self._uses()
@@ -84,6 +86,7 @@ class Forward:
         ref = Ref(node.id)
         if len(node.outputs) == 1 and self._can_wait(node, text):
             self.texts[ref] = text
+            self.held[ref], self.last = self.last, []
             return
         self._assign(node, text, path)
 
@@ -93,6 +96,8 @@ class Forward:
         if self.left[ref] != 1 or len(users) != 1 or ref in self.graph.hints:
             return False
         user, port = users[0]
+        have, need = self.plan.layouts[ref], self.plan.needs[user.id, port]
+        text = text if have == need else _permute(text, have, need)
         if not self._same_line(node, user) or _length(text) > _LONGEST:
             return False
         if isinstance(user.payload, Call) or user.id not in self.plan.emits:
@@ -192,7 +197,10 @@ class Forward:
         have = self.plan.layouts[ref]
         if have == need or (ref, need) in self.permuted:
             return
+        outer, self.last = self.last, []
         text = _permute(self._value(ref, inside=False), have, need)
+        self._free()
+        self.last = outer
         name = self.names.take(
             f"{self.variables.get(ref, 'x')}_{''.join(need).lower()}"
         )
@@ -202,21 +210,30 @@ class Forward:
     def _value(self, ref: Ref, *, inside: bool) -> str:
         if ref in self.texts:
             text = self.texts.pop(ref)
+            self.last += self.held.pop(ref)
             return text if inside or is_atom(text) else f"({text})"
         name = self.variables[ref]
         if self.left[ref] == 0:
-            self.names.free(name)
+            self.last.append(name)
         return name
+
+    def _free(self) -> None:
+        """Gives back the names that the expression just written was the last to use."""
+        for name in self.last:
+            self.names.free(name)
+        self.last = []
 
     def _name(self, ref: Ref, user: Node) -> None:
         """Gives an expression that waits a name, because it is used twice."""
         if ref in self.texts:
-            node = self.graph[ref.node]
-            self._assign(node, self.texts.pop(ref), user.path)
+            outer, self.last = self.last, self.held.pop(ref)
+            self._assign(self.graph[ref.node], self.texts.pop(ref), user.path)
+            self.last = outer
 
     # -- statements ------------------------------------------------------------------
 
     def _assign(self, node: Node, text: str, path: Path) -> None:
+        self._free()
         refs = [Ref(node.id, i) for i in range(len(node.outputs))]
         targets = []
         for ref in refs:

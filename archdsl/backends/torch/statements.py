@@ -130,11 +130,18 @@ def _broken(head: str, text: str, indent: int) -> str:
             start = i + 1
         if depth == 0:
             break
-    end = "," if calls else ""
-    rows = [f"{pad}{item}{end}" for item in items if item]
+    end = "," if calls or len(items) > 1 else ""
+    rows = [_item(item, indent + 4, end) for item in items if item]
     return "\n".join(
         [head + text[: open_at + 1], *rows, f"{' ' * indent}){text[start:]}"]
     )
+
+
+def _item(text: str, indent: int, end: str) -> str:
+    """One argument on a line of its own, or on several."""
+    line = f"{' ' * indent}{text}{end}"
+    nested = len(line) > WIDTH and "(" in text and len(_terms(text)) == 1
+    return _broken(" " * indent, text, indent) + end if nested else line
 
 
 def _terms(text: str) -> list[str]:

@@ -1,0 +1,299 @@
+"""What flows: pipelines, claims, residuals, conditions and loops."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from archdsl.build.functions import LONGEST_LIST
+from archdsl.build.scope import Scope
+from archdsl.build.session import Session
+from archdsl.build.steps import Steps
+from archdsl.build.values import (
+    POISON,
+    Definition,
+    Given,
+    StepValue,
+    TensorValue,
+    Value,
+    kind,
+    listed,
+    poisoned,
+)
+from archdsl.diagnostics.faults import (
+    BadArithmetic,
+    ClaimWrong,
+    DefinedTwice,
+    ResidualChanges,
+    TooManyArguments,
+    WrongValue,
+)
+from archdsl.ir.dim import Poly, Size
+from archdsl.ir.graph import Graph, Path
+from archdsl.ir.tensor import Tensor
+from archdsl.ops.registry import ops
+from archdsl.source import Span
+from archdsl.syntax import tree
+
+
+class Flow(Steps):
+    """Lets values flow through the steps of a body."""
+
+    def __init__(self, session: Session, definition: Definition, graph: Graph) -> None:
+        super().__init__(session, definition, graph)
+        self.nested = 0  # depth in loops
+
+    @abstractmethod
+    def run(self, body: tree.Body) -> None:
+        """Executes the statements between braces."""
+
+    def define(self, name: tree.Name, value: Value) -> None:
+        """Gives a value a name in this scope."""
+        if name.id in self.scope.values:
+            self.report(DefinedTwice(name.id), name.span)
+        self.scope.values[name.id] = value
+        if isinstance(value, TensorValue):
+            self.graph.hints.setdefault(value.ref, name.id)
+
+    # -- claims ----------------------------------------------------------------------
+
+    def _check_claim(self, found: Tensor, claim: tree.Shape, span: Span) -> bool:
+        """Whether a tensor is as claimed; reports where it is not."""
+        sizes: dict[str, Size | None] = {}
+        for axis in claim.axes:
+            size = None if axis.size is None else self.number(axis.size)
+            if poisoned(size):
+                return True
+            sizes[axis.id] = size  # type: ignore[assignment]
+        same = set(sizes) == set(found.names)
+        if same and claim.dtype in ("", found.dtype):
+            wrong = [
+                a
+                for a, n in sizes.items()
+                if n is not None and not self._equal(found[a], n)
+            ]
+            if not wrong:
+                return True
+        self.report(ClaimWrong(claim.span.text.strip(), str(found)), span)
+        return False
+
+    def _equal(self, found: Size, claimed: Size) -> bool:
+        if found == claimed:
+            return True
+        if isinstance(found, Poly) or isinstance(claimed, Poly):
+            self.facts.assumed[f"{found} == {claimed}"] = None
+            return True
+        return False
+
+    # -- flow ------------------------------------------------------------------------
+
+    def flowing(self, expression: tree.Expr) -> Value:
+        """What comes out when what flows goes through an expression's steps."""
+        before = self.flow
+        steps = (
+            expression.steps if isinstance(expression, tree.Pipeline) else (expression,)
+        )
+        for index, step in enumerate(steps):
+            self.flow = self._step(step, first=index == 0)
+        value, self.flow = self.flow, before
+        return value
+
+    def _step(self, e: tree.Expr, *, first: bool, label: str = "") -> Value:
+        self.session.tick(e.span)
+        if isinstance(e, tree.Step):
+            return self._marked(e, first=first)
+        if isinstance(e, tree.Conditional):
+            truth = self.truth(e.condition)
+            chosen = e.then if truth else e.other
+            return (
+                POISON
+                if truth is None
+                else self._step(chosen, first=first, label=label)
+            )
+        if isinstance(e, tree.Pipeline):
+            return self.flowing(e)
+        braced = _BRACED.get(type(e))
+        if braced is not None:
+            return braced(self, e, label)
+        value = self.evaluate(e)
+        if isinstance(value, StepValue):
+            return self.apply(value, self.flow, label)
+        if first or poisoned(value):
+            return value
+        problem = f"an arrow leads to a step, and this is {kind(value)}"
+        mend = ""
+        if isinstance(value, TensorValue):
+            mend = f"`-> add({e.span.text})`, or begin a new line with it"
+        return self.report(BadArithmetic(problem, "not a step", mend), e.span)
+
+    def _marked(self, e: tree.Step, *, first: bool) -> Value:
+        """A step with a claim or a label after it."""
+        label = e.label.id if e.label else ""
+        value = self._step(e.value, first=first, label=label)
+        if e.claim is not None and isinstance(value, TensorValue):
+            fits = self._check_claim(value.type, e.claim, e.claim.span)
+            value = value if fits else POISON
+        if e.label is not None:
+            self.define(e.label, value)
+            self.scope.labels[label] = value
+        return value
+
+    def _residual(self, e: tree.Residual, label: str) -> Value:
+        given = self.arguments(e.arguments)
+        before = self.tensor(self.flow, "residual", e.span)
+        known = {None, "drop_path"}
+        bad = list(given[1:]) or [g for g in given if g.name not in known]
+        if bad:
+            fault = TooManyArguments(
+                "residual", "one argument", "residual(drop_path = 0.1) { … }"
+            )
+            self.report(fault, bad[0].span)
+        after = self._inner(e.body)
+        span = Span(e.span.source, e.span.start, e.span.start + len("residual"))
+        if before is None or poisoned(after) or not self._returns(before, after, span):
+            return POISON
+        if given:
+            after = self._drop_path(given[0], after)
+        value = Given(None, after, span)
+        return self.apply(StepValue(ops()["add"], (value,), span=span), before, label)
+
+    def _returns(self, before: TensorValue, after: Value, span: Span) -> bool:
+        """Whether the body of a residual keeps the sizes; reports where not."""
+        if not isinstance(after, TensorValue):
+            return True
+        left, right = before.type, after.type
+        for axis in left.names:
+            if axis in right and left[axis] != right[axis]:
+                origin = self.session.origin(self.graph, after, axis)
+                sizes = left[axis], right[axis], str(left), str(right)
+                self.report(ResidualChanges(axis, *sizes), span, (origin,))
+                return False
+        return True
+
+    def _drop_path(self, given: Given, after: Value) -> Value:
+        """Stochastic depth on a branch; a rate of 0 is no layer at all."""
+        if given.value == 0 and not isinstance(given.value, bool):
+            return after
+        named = Given(None, given.value, given.span)
+        return self.apply(
+            StepValue(ops()["drop_path"], (named,), span=given.span), after
+        )
+
+    def _inner(self, body: tree.Body) -> Value:
+        """The value of a braced body, in a scope of its own; what flows stays."""
+        before, outer = self.flow, self.scope
+        self.scope = Scope(outer)
+        self.run(body)
+        value, self.flow = self.flow, before
+        labels, self.scope = self.scope.labels, outer
+        for name, labelled in labels.items():
+            outer.values[name] = outer.labels[name] = labelled
+        return value
+
+    def _if(self, e: tree.If, _label: str) -> Value:
+        truth = self.truth(e.condition)
+        if truth is None:
+            return POISON
+        if truth:
+            return self._inner(e.body)
+        return self.flow if e.other is None else self._inner(e.other)
+
+    # -- loops -----------------------------------------------------------------------
+
+    def _repeat(self, e: tree.Repeat, label: str) -> Value:
+        given = self.arguments(e.arguments)
+        if poisoned(*(g.value for g in given)):
+            return POISON
+        count = self.sized(given[0].value, given[0].span) if len(given) == 1 else None
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            found = kind(count) if len(given) == 1 else f"{len(given)} arguments"
+            fault = WrongValue("repeat", "the count", "must be a whole number", found)
+            return self.report(fault, e.span if len(given) != 1 else given[0].span)
+        if not self.check_count(count, LONGEST_LIST, "this loop", given[0].span):
+            return POISON
+        return self._loop(e, label or _only_step(e.body), [None] * count, None)
+
+    def _for(self, e: tree.For, label: str) -> Value:
+        items = self.iterable(e.iterable)
+        if items is None:
+            return POISON
+        name = label or _only_step(e.body) or _counter(e.target, items)
+        return self._loop(e, name, list(items), e.target)
+
+    def _loop(
+        self,
+        e: tree.For | tree.Repeat,
+        name: str,
+        items: list[Value],
+        target: tree.Target | None,
+    ) -> Value:
+        """Runs a body once an item; each turn is a scope ``name.turn`` of layers."""
+        outer, before = self.scope, self.flow
+        prefix = self.namer.prefix
+        base = self.namer.fresh(name or "layers")
+        turns: list[dict[str, Value]] = []
+        self.nested += 1
+        for turn, item in enumerate(items):
+            self.session.tick(e.span)
+            self.scope = Scope(outer)
+            if target is not None and not self.bind(target, item):
+                self.flow = POISON
+                break
+            self._turn(e.body, (*base, str(turn)))
+            turns.append(self.scope.labels)
+        self.nested -= 1
+        value, self.flow = self.flow, before
+        self.scope, self.namer.prefix = outer, prefix
+        self._collect(turns, e.span)
+        return value
+
+    def _turn(self, body: tree.Body, path: Path) -> None:
+        """One turn; a body of a single step is the layer ``name.turn`` itself."""
+        if _only_step(body):
+            self.path = path
+        self.namer.prefix = path
+        self.run(body)
+        self.path = None
+
+    def _collect(self, turns: list[dict[str, Value]], span: Span) -> None:
+        """A label in a loop is a list, one value a turn."""
+        for name in dict.fromkeys(n for labels in turns for n in labels):
+            values = listed(labels[name] for labels in turns if name in labels)
+            self.session.weigh((values,), span)
+            self.scope.values[name] = self.scope.labels[name] = values
+
+
+def _only_step(body: tree.Body) -> str:
+    """The name of what a body of a single call calls, or ""."""
+    if len(body.statements) != 1 or not isinstance(body.statements[0], tree.Flow):
+        return ""
+    value: tree.Expr = body.statements[0].value
+    while not isinstance(value, tree.Name):
+        if isinstance(value, tree.Call):
+            value = value.function
+        elif isinstance(value, tree.Brackets):
+            value = value.base
+        elif isinstance(value, tree.Step):
+            value = value.value
+        else:
+            return ""
+    return value.id
+
+
+def _counter(target: tree.Target, items: Sequence[Value]) -> str:
+    """The variable that counts a loop's turns, if its name says something, or ""."""
+    firsts: Sequence[Value] = items
+    while not isinstance(target.items, tree.Name):
+        target = target.items[0]
+        firsts = [v[0] if isinstance(v, tuple) and v else None for v in firsts]
+    counts = all(type(v) is int and v == i for i, v in enumerate(firsts))
+    return target.items.id if counts and len(target.items.id) > 1 else ""
+
+
+_BRACED: dict[type, Callable[[Flow, Any, str], Value]] = {
+    tree.Residual: Flow._residual,
+    tree.Repeat: Flow._repeat,
+    tree.For: Flow._for,
+    tree.If: Flow._if,
+}

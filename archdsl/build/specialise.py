@@ -1,0 +1,152 @@
+"""Specialisation: one graph for a block, its hyperparameters and its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from archdsl.build.body import Body
+from archdsl.build.scope import Scope
+from archdsl.build.session import Frame, Session
+from archdsl.build.values import (
+    POISON,
+    Definition,
+    StepValue,
+    Value,
+    kind,
+    poisoned,
+)
+from archdsl.diagnostics.faults import (
+    DefinedTwice,
+    WrongValue,
+)
+from archdsl.ir.dim import Poly, Size
+from archdsl.ir.graph import Graph
+from archdsl.ir.tensor import Tensor
+from archdsl.ops.base import spelled
+from archdsl.source import Span
+from archdsl.syntax import tree
+
+_LONGEST_WORD = 60  # characters of an argument in a note
+_TYPES: dict[str, Callable[[Value], bool]] = {
+    "int": lambda v: isinstance(v, int | Poly) and not isinstance(v, bool),
+    "float": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
+    "bool": lambda v: isinstance(v, bool),
+    "str": lambda v: isinstance(v, str),
+    "list": lambda v: isinstance(v, tuple),
+    "block": lambda v: isinstance(v, StepValue),
+}
+
+
+def specialise(
+    session: Session,
+    frame: Frame,
+    given: Mapping[str, Value],
+    types: Mapping[str, Tensor],
+) -> Graph | None:
+    """The graph of a block for these hyperparameters and inputs, made once.
+
+    None after an error, which is reported with the call.
+    """
+    definition = frame.definition
+    hyper = tuple((k, _key(given[k])) for k in sorted(given))
+    key = (definition, hyper, tuple(types.items()))
+    if key not in session.memo:
+        if not session.enter(frame):
+            return None
+        session.memo[key] = elaborate(session, definition, given, types)
+        session.frames.pop()
+    return session.memo[key]
+
+
+def _key(value: Value) -> object:
+    """What tells values apart: 1, 1.0 and true are equal to Python, not to a spec."""
+    if isinstance(value, tuple):
+        return tuple(map(_key, value))
+    if isinstance(value, StepValue):
+        given = tuple((g.name, _key(g.value)) for g in value.given)
+        return value.target, given, value.tensors, value.transposed
+    return type(value).__name__, value
+
+
+def call_words(name: str, given: Mapping[str, Value]) -> str:
+    """A call as it is named in notes."""
+    inside = ", ".join(f"{k} = {_word(v)}" for k, v in given.items())
+    return f"{name}({inside})" if inside else name
+
+
+def _word(value: Value) -> str:
+    text = value.name if isinstance(value, StepValue) else spelled(value)
+    return text if len(text) <= _LONGEST_WORD else text[: _LONGEST_WORD - 1] + "…"
+
+
+def elaborate(
+    session: Session,
+    definition: Definition,
+    given: Mapping[str, Value],
+    types: Mapping[str, Tensor] | None,
+    sizes: Mapping[str, Size] | None = None,
+    unused: set[str] | None = None,
+) -> Graph | None:
+    """The graph of a body; None after an error."""
+    node = definition.node
+    graph = Graph(node.name.id, node.name.span, definition.is_model, definition.doc)
+    body = Body(session, definition, graph, types, sizes)
+    graph.hyper = _hyperparameters(body, definition, given)
+    if isinstance(node, tree.Block):
+        _enter_tensors(body, definition, types or {})
+    body.run(node.body)
+    if unused is not None:
+        unused |= body.unused_sizes
+    return graph if body.finish() else None
+
+
+def _enter_tensors(
+    body: Body, definition: Definition, types: Mapping[str, Tensor]
+) -> None:
+    for index, name in enumerate(definition.tensor_names()):
+        span = definition.node.name.span
+        value = body.enter(name, types[name], Span(span.source, span.start, span.start))
+        body.scope.values[name] = value
+        if index == 0:
+            body.flow = value
+    body.scope = Scope(body.scope)
+
+
+def _hyperparameters(
+    body: Body, definition: Definition, given: Mapping[str, Value]
+) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for parameter in definition.node.parameters:
+        name = parameter.name.id
+        if name in found:
+            body.report(DefinedTwice(name), parameter.name.span)
+        if name in given:
+            found[name] = given[name]
+        else:
+            assert parameter.default is not None
+            found[name] = body.evaluate(parameter.default)
+        body.scope.values[name] = found[name]
+        if not _has_type(body, definition, parameter, found[name]):
+            body.scope.values[name] = found[name] = POISON
+    body.scope = Scope(body.scope)
+    return found
+
+
+def _has_type(
+    body: Body, definition: Definition, parameter: tree.Parameter, value: Value
+) -> bool:
+    """Whether a hyperparameter is of the type that its block says; reports if not."""
+    if not parameter.type or poisoned(value):
+        return True
+    name, what = parameter.name.id, f"`{definition.name}`"
+    check = _TYPES.get(parameter.type)
+    if check is None:
+        mend = "the types are " + ", ".join(_TYPES)
+        fault = WrongValue(what, name, "has an unknown type", parameter.type, mend)
+        body.report(fault, parameter.span)
+        return True
+    if not check(value):
+        problem = f"must be of type {parameter.type}"
+        body.report(WrongValue(what, name, problem, kind(value)), parameter.span)
+        return False
+    return True
