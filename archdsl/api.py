@@ -44,12 +44,23 @@ def open_spec(spec: Spec) -> Opened:
     """
     if isinstance(spec, str) and "\n" in spec:
         return Opened(read(Source("<text>", spec)), "", "<text>")
-    path, model = _split(os.fspath(spec))
+    return open_path(os.fspath(spec))
+
+
+def open_path(spec: str) -> Opened:
+    """Reads a spec: a path, ``path:model``, or the name of a shipped spec.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        OSError: It cannot be read.
+    """
+    path, model = _split(spec)
     place = Path(path)
-    if place.is_file():
-        return Opened(
-            read(Source(path, read_text(place)), place.parent), model, place.name
-        )
+    if place.is_dir() and path:
+        raise IsADirectoryError(f"{path} is a folder, not a spec")
+    if place.exists() and path:
+        source = Source(path, read_text(place))
+        return Opened(read(source, place.parent), model, place.name)
     resource = shipped() / f"{path}.arch"
     if path.isidentifier() and resource.is_file():
         source = Source(f"{path}.arch", read_text(resource))
@@ -76,7 +87,10 @@ def parse(
         SpecError: The spec is not right; every error is in its `diagnostics`.
         FileNotFoundError: There is no such spec.
     """
-    opened = open_spec(spec)
+    return _graph(open_spec(spec), settings, sizes)
+
+
+def _graph(opened: Opened, settings: Settings | None, sizes: Sizes | None) -> Graph:
     words = {
         k: v if isinstance(v, str) else _spelled(v) for k, v in (settings or {}).items()
     }
@@ -117,7 +131,8 @@ def compile(
     """The model as PyTorch source that stands alone. Arguments as for `parse`."""
     from archdsl.backends.torch.module import write
 
-    return write(parse(spec, settings=settings, sizes=sizes), open_spec(spec).name)
+    opened = open_spec(spec)
+    return write(_graph(opened, settings, sizes), opened.name)
 
 
 def load(
@@ -129,7 +144,8 @@ def load(
     """
     from archdsl.backends.torch.load import load as load_graph
 
-    return load_graph(parse(spec, settings=settings, sizes=sizes), open_spec(spec).name)
+    opened = open_spec(spec)
+    return load_graph(_graph(opened, settings, sizes), opened.name)
 
 
 def draw(

@@ -91,7 +91,7 @@ def check(program: Program) -> tuple[Diagnostic, ...]:
     if program.diagnostics:
         return program.diagnostics
     session = Session()
-    with _limits(session, program.module):
+    with _limits(session, program.module), _kept(session):
         if not program.models:
             _default_model(session, program.module)
         for name in program.models:
@@ -120,6 +120,15 @@ def _limits(session: Session, module: Module) -> Iterator[None]:
         session.report(TooDeep("this spec", 200), _start(module))
     finally:
         sys.setrecursionlimit(before)
+
+
+@contextmanager
+def _kept(session: Session) -> Iterator[None]:
+    """An error of what is installed is one of a spec's."""
+    try:
+        yield
+    except SpecError as error:
+        session.diagnostics += error.diagnostics
 
 
 def _start(module: Module) -> Span:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from archdsl.cli.common import graph_of, reporting, spec_options
+from archdsl.cli.common import SpecCommand, graph_of, reporting, spec_options
 
 
-@click.command("analyze")
+@click.command("analyze", cls=SpecCommand)
 @spec_options
 @click.option("--params", is_flag=True, help="Show parameters and buffers.")
 @click.option("--flops", is_flag=True, help="Show MACs and FLOPs, itemised by kind.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from archdsl.build import check
-from archdsl.cli.common import color_option, opened, show, stdin_option
+from archdsl.cli.common import SpecCommand, color_option, opened, show, stdin_option
 
 
-@click.command("check")
+@click.command("check", cls=SpecCommand)
 @click.argument("specs", nargs=-1, required=True, metavar="FILE…")
 @stdin_option
 @color_option

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import click
 
-from archdsl.api import Opened, open_spec
+from archdsl.api import Opened, open_path
 from archdsl.build import build, read
 from archdsl.build.files import decoded
 from archdsl.diagnostics import Diagnostic, SpecError
@@ -21,7 +21,17 @@ from archdsl.ir.graph import Graph
 from archdsl.source import Source
 
 F = TypeVar("F", bound=Callable[..., None])
+STDIN = "<stdin>"
 _USAGE = {"E502", "E503", "E508"}  # what is wrong is the command, not the spec
+
+
+class SpecCommand(click.Command):
+    """A command to which ``-`` and ``-:model`` are standard input, and no options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts another name for ``-`` where it is a spec."""
+        words = [STDIN + a[1:] if a.startswith("-:") else a for a in args]
+        return super().parse_args(ctx, words)
 
 
 def spec_options(function: F) -> F:
@@ -69,11 +79,11 @@ def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
         UsageError: There is no such file.
     """
     path, _, model = spec.partition(":")
-    if path == "-":
+    if path in ("-", STDIN):
         source = Source(stdin_filename, decoded(sys.stdin.buffer))
         return Opened(read(source, Path.cwd()), model, stdin_filename)
     try:
-        return open_spec(spec)
+        return open_path(spec)
     except OSError as error:
         reason = error.strerror or str(error)
         raise click.UsageError(

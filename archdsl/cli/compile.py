@@ -6,12 +6,18 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.common import graph_of, reporting, spec_options, write_whole
+from archdsl.cli.common import (
+    SpecCommand,
+    graph_of,
+    reporting,
+    spec_options,
+    write_whole,
+)
 
 _MARK = "compiled by archdsl"
 
 
-@click.command("compile")
+@click.command("compile", cls=SpecCommand)
 @spec_options
 @click.option(
     "-o",
@@ -44,18 +50,22 @@ def command(
         click.echo(text, nl=False)
         return
     path = Path(output or f"{graph.name}.py")
-    if path.is_dir():
-        raise click.UsageError(
-            f"{path} is a folder; name a file, such as {path / graph.name}.py"
-        )
-    if path.exists() and not force and _MARK not in _start(path):
-        raise click.UsageError(
-            f"{path} exists and is not archdsl's; --force replaces it"
-        )
+    try:
+        _refuse(path, f"{graph.name}.py", force=force)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
     write_whole(path, text)
     click.echo(f"{path}: {class_name(graph)}, {len(text.splitlines())} lines")
 
 
-def _start(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(400).decode("utf-8", errors="replace")
+def _refuse(path: Path, name: str, *, force: bool) -> None:
+    """Says no to a folder, and to a file that archdsl did not write."""
+    if path.is_dir():
+        what = f"{path} is a folder; name a file, such as {path / name}"
+        raise click.UsageError(what)
+    if path.exists() and not force:
+        with path.open("rb") as file:
+            start = file.read(400).decode("utf-8", errors="replace")
+        if _MARK not in start:
+            what = f"{path} exists and is not archdsl's; --force replaces it"
+            raise click.UsageError(what)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.common import graph_of, reporting, spec_options
+from archdsl.cli.common import SpecCommand, graph_of, reporting, spec_options
 from archdsl.diagnostics import SpecError
 
 
-@click.command("draw")
+@click.command("draw", cls=SpecCommand)
 @spec_options
 @click.option(
     "-o",
@@ -36,6 +36,9 @@ def command(
             draw(graph, path)
         except SpecError:
             raise
-        except (ValueError, OSError, DrawingError) as error:
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise click.UsageError(f"cannot write {path}: {reason}") from None
+        except (ValueError, DrawingError) as error:
             raise click.UsageError(str(error)) from None
     click.echo(str(path))

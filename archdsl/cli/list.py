@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
+from archdsl.cli.common import color_option, reporting
+
 
 @click.command("list")
 @click.option("--ops", "which", flag_value="ops", help="The ops of the language.")
-def command(which: str | None) -> None:
+@color_option
+def command(which: str | None, color: str) -> None:
     """List the specs that ship with archdsl, with the models in each."""
-    rows = _ops() if which == "ops" else _specs()
+    with reporting(color):
+        rows = _ops() if which == "ops" else _specs()
     width = max(len(name) for name, _ in rows)
     for name, words in rows:
         click.echo(f"{name:{width}}  {words}".rstrip())

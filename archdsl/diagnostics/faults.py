@@ -102,6 +102,18 @@ class OpClash(Fault):
     second: str
 
 
+class BrokenPlugin(Fault):
+    """An installed package whose ops cannot be imported."""
+
+    code = "E208"
+    title = "the ops of {package} cannot be imported: {problem}"
+    label = "this entry point"
+    help = "update that package, or uninstall it"
+
+    package: str
+    problem: str
+
+
 # --- E3xx: shapes and sizes ---------------------------------------------------------
 
 

@@ -6,11 +6,13 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 import archdsl.ops
-from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import OpClash
+from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics.faults import BrokenPlugin, OpClash
 from archdsl.ops.base import Op
+from archdsl.source import Source, Span
 
 GROUP = "archdsl.ops"
 _NOT_OPS = {"base", "emit", "registry", "spread"}
@@ -24,35 +26,42 @@ def _of_module(name: str) -> Iterable[type[Op]]:
             yield value
 
 
-def _plugins() -> Iterable[type[Op]]:
-    from importlib.metadata import entry_points
-
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
-        loaded = entry.load()
-        if isinstance(loaded, type) and issubclass(loaded, Op):
-            yield loaded
-        else:
-            yield from _of_module(entry.value.partition(":")[0])
-
-
 @cache
 def ops() -> dict[str, type[Op]]:
     """Every op by the name that specs use, sorted.
 
     Raises:
-        Refused: Two packages bring an op of one name.
+        SpecError: A plugin cannot be imported, or brings an op whose name is taken.
     """
     names = [m.name for m in pkgutil.iter_modules(archdsl.ops.__path__)]
     found: dict[str, type[Op]] = {}
     for name in sorted(set(names) - _NOT_OPS):
-        for op in _of_module(f"archdsl.ops.{name}"):
-            _add(found, op)
-    for op in _plugins():
-        _add(found, op)
+        found |= {op.name: op for op in _of_module(f"archdsl.ops.{name}")}
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
+        for op in _plugin(entry):
+            other = found.setdefault(op.name, op)
+            if other is not op:
+                fault = OpClash(op.name, other.__module__, op.__module__)
+                raise SpecError([Diagnostic(fault, _place(entry))])
     return dict(sorted(found.items()))
 
 
-def _add(found: dict[str, type[Op]], op: type[Op]) -> None:
-    other = found.setdefault(op.name, op)
-    if other is not op:
-        raise Refused(OpClash(op.name, other.__module__, op.__module__))
+def _plugin(entry: EntryPoint) -> list[type[Op]]:
+    """The ops of an entry point: a class, or a module with some."""
+    try:
+        loaded = entry.load()
+        one = isinstance(loaded, type) and issubclass(loaded, Op)
+        return [loaded] if one else list(_of_module(entry.module))
+    except Exception as error:  # the package's own, of whatever kind
+        fault = BrokenPlugin(_package(entry), f"{type(error).__name__}: {error}")
+        raise SpecError([Diagnostic(fault, _place(entry))]) from error
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package"
+
+
+def _place(entry: EntryPoint) -> Span:
+    """The entry point, as it stands among what is installed."""
+    source = Source(f"{_package(entry)}, entry points", f"{entry.name} = {entry.value}")
+    return Span(source, 0, len(source.text))

@@ -20,7 +20,10 @@ from archdsl.ops.emit import Arg, Literal
 Slot: TypeAlias = tuple[int, str, int]  # node, "make" | "use" | "call", position
 Row: TypeAlias = tuple[Literal, ...]
 
-_TAKEN = ("torch", "nn", "F", "Tensor", "OrderedDict", "self")
+_TAKEN = (
+    "torch", "nn", "F", "Tensor", "OrderedDict", "self", "super", "__class__", "range",
+    "i",
+)  # fmt: skip
 
 
 @dataclass(eq=False)

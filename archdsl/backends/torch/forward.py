@@ -102,7 +102,9 @@ class Forward:
             return False
         if isinstance(user.payload, Call) or user.id not in self.plan.emits:
             return True
-        return self.plan.emits[user.id].forward.count(f"{{{port}}}") == 1
+        template = self.plan.emits[user.id].forward
+        methods = re.findall(rf"\{{{port}\}}((?:\.\w+\([^()]*\))*)", template)
+        return len(methods) == 1 and _length(text + methods[0]) <= _LONGEST
 
     def _same_line(self, node: Node, user: Node) -> bool:
         a, b = node.span, user.span

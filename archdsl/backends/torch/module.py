@@ -83,7 +83,7 @@ def _plans(plan: Plan) -> Iterator[Plan]:
 
 def _head(graph: Graph, origin: str, body: str) -> str:
     about = graph.doc.strip().splitlines()
-    title = f"`{graph.name}`" + (f" of {origin}" if origin else "")
+    title = f"`{graph.name}`" + (f" of {_quoted(origin)}" if origin else "")
     rows = [f'"""{title}, compiled by archdsl.', ""]
     rows += [_quoted(line).rstrip() for line in about]
     rows += ['"""'] if about else []
