@@ -263,10 +263,20 @@ class Expressions(ABC):
             else arithmetic("-", 0, value)
         )
 
+    def made(self, value: Value) -> Value:
+        """A step without inputs, such as ``parameter(C = 4)``, as what it makes."""
+        if isinstance(value, tuple):
+            return listed(map(self.made, value))
+        target = value.target if isinstance(value, StepValue) else None
+        if isinstance(target, type) and not target.ports:
+            assert isinstance(value, StepValue)
+            return self.apply(value, None)
+        return value
+
     def _binary(self, e: tree.Binary) -> Value:
         if e.operator in ("and", "or"):
             return self._logic(e)
-        left, right = self.number(e.left), self.number(e.right)
+        left, right = self.made(self.number(e.left)), self.made(self.number(e.right))
         if poisoned(left, right):
             return POISON
         if isinstance(left, TensorValue) or isinstance(right, TensorValue):
@@ -368,7 +378,8 @@ class Expressions(ABC):
         if isinstance(base, tuple):
             return self._index(base, given, e)
         if isinstance(base, StepValue) and isinstance(base.target, Definition):
-            return replace(base, tensors=given)
+            made = tuple(replace(g, value=self.made(g.value)) for g in given)
+            return replace(base, tensors=made)
         if isinstance(base, StepValue):
             fault = WrongTensors(
                 f"`{base.name}`", "its tensors in parentheses", "brackets",

@@ -21,7 +21,6 @@ from archdsl.build.values import (
     TensorValue,
     Value,
     kind,
-    listed,
     poisoned,
 )
 from archdsl.diagnostics import Note, Refused
@@ -80,7 +79,7 @@ class Steps(Expressions):
     ) -> Value:
         path, before = self.path, len(self.graph)
         self.path = None
-        given = [replace(g, value=self._made(g.value)) for g in step.given]
+        given = [replace(g, value=self.made(g.value)) for g in step.given]
         path = self._unless_inside(path, before)
         if poisoned(*(g.value for g in given)):
             return POISON
@@ -103,16 +102,6 @@ class Steps(Expressions):
         """The path of a turn's only layer, unless others now lie in it."""
         inside = path == self.namer.prefix and len(self.graph) > before
         return None if inside else path
-
-    def _made(self, value: Value) -> Value:
-        """A step without inputs, such as ``parameter(C = 4)``, as what it makes."""
-        if isinstance(value, tuple):
-            return listed(map(self._made, value))
-        target = value.target if isinstance(value, StepValue) else None
-        if isinstance(target, type) and not target.ports:
-            assert isinstance(value, StepValue)
-            return self.apply(value, None)
-        return value
 
     def _add_op(
         self,
