@@ -35,7 +35,7 @@ def _head(report: Report) -> str:
 
 def _shape(tensor: TensorReport) -> str:
     inside = ", ".join(
-        n if n == "B" and s == 1 else f"{n} = {s}" for n, s in tensor.axes
+        n if (n == "B" and s == 1) or n == s else f"{n} = {s}" for n, s in tensor.axes
     )
     return f"{'' if tensor.dtype == 'float' else tensor.dtype}[{inside}]"
 

@@ -17,6 +17,7 @@ from archdsl.build.values import (
 )
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import (
+    FlowsIn,
     GivenTwice,
     MissingArgument,
     NotATensor,
@@ -41,8 +42,10 @@ class Blamed(Exception):
 
 def usage(op: type[Op]) -> str:
     """How a call of an op is written."""
-    words = [f.name for f in op.ports[1:] if not f.optional]
+    words = [p.name for p in op.ports[1:] if not p.optional or p.name == "other"]
     for field, info in op.model_fields.items():
+        if field == "number":  # takes the place of `other`
+            continue
         if field == op.rest:
             words.append("H, W")
         elif field == op.axis_keywords:
@@ -87,12 +90,10 @@ class _Binding:
     def _positional(self, given: Given) -> None:
         op = self.op
         if _tensors(given.value):
-            free = [p for p in self.ports if p not in self.tensors]
-            many = op.ports and op.ports[0].many
-            free = free if many else [p for p in free if p != op.ports[0].name]
-            if free:
-                self._port(free[0], given)
-                return
+            self._port(self._free_port(given), given)
+            return
+        if isinstance(given.value, StepValue) and not self._optional_ports():
+            self._blame(FlowsIn(op.name, given.span.text), given.span)
         if op.axis_keywords and isinstance(given.value, AxisName) and self._bare_axis():
             self.axes.append((str(given.value), None))
             self.spans.setdefault(op.axis_keywords, given.span)
@@ -101,6 +102,26 @@ class _Binding:
             self.spans.setdefault(op.rest, given.span)
         else:
             self._next_field(given)
+
+    def _optional_ports(self) -> list[str]:
+        """The ports that a positional tensor may go to: all but what flows."""
+        names = [p.name for p in self.op.ports]
+        first = self.op.ports and self.op.ports[0].many
+        return [p for p in (names if first else names[1:]) if p not in self.tensors]
+
+    def _free_port(self, given: Given) -> str:
+        op = self.op
+        if op.ports and op.ports[0].many and self.tensors:
+            takes = "one list of tensors"
+            fault = TooManyArguments(op.name, takes, f"{op.name}([a, b])")
+            self._blame(fault, given.span)
+        free = self._optional_ports()
+        if not free and len(op.ports) > 1:
+            takes = "one other tensor" if len(op.ports) == 2 else "no more tensors"
+            self._blame(TooManyArguments(op.name, takes, usage(op)), given.span)
+        elif not free:
+            self._blame(FlowsIn(op.name, given.span.text), given.span)
+        return free[0]
 
     def _bare_axis(self) -> bool:
         """Whether a bare axis is one of the sizes: all fields before them are set."""
@@ -185,6 +206,8 @@ class _Binding:
                 Refused(MissingArgument(self.op.name, name, usage(self.op))), None
             )
         problem = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "literal_error":
+            problem = "must be " + str(first["ctx"]["expected"]).replace("'", '"')
         problem = problem[:1].lower() + problem[1:]
         found = kind(self.fields.get(name))
         return Blamed(
@@ -267,8 +290,10 @@ def _no_tensors(definition: Definition, name: str, argument: Given) -> None:
             mend,
         )
         raise Blamed(Refused(fault), argument.span)
-    step = argument.value
-    if isinstance(step, StepValue) and isinstance(step.target, LayerValue):
+    step = _bound_outside(argument.value)
+    if step is None:
+        return
+    if isinstance(step.target, LayerValue):
         fault = WrongValue(
             f"`{definition.name}`",
             name,
@@ -276,7 +301,27 @@ def _no_tensors(definition: Definition, name: str, argument: Given) -> None:
             f"the layer `{step.name}`",
             "give it the op or block instead, and declare the layer inside",
         )
-        raise Blamed(Refused(fault), argument.span)
+    else:
+        fault = WrongValue(
+            f"`{definition.name}`",
+            name,
+            "cannot be a step with a tensor from outside the block",
+            f"`{step.name}` with a tensor",
+            f"tensors go in brackets: {definition.name}[…](…)",
+        )
+    raise Blamed(Refused(fault), argument.span)
+
+
+def _bound_outside(value: Value) -> StepValue | None:
+    """A step in a value that holds on to what only the body it stands in has."""
+    if isinstance(value, tuple):
+        return next(filter(None, map(_bound_outside, value)), None)
+    if not isinstance(value, StepValue):
+        return None
+    given = [g.value for g in (*value.given, *(value.tensors or ()))]
+    if isinstance(value.target, LayerValue) or any(map(_tensors, given)):
+        return value
+    return next(filter(None, map(_bound_outside, given)), None)
 
 
 def block_usage(definition: Definition) -> str:

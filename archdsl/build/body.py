@@ -152,8 +152,10 @@ class Body(Flow):
                 fault = ClaimWrong(s.shape.span.text.strip(), str(given))
                 self.report(fault, s.shape.span)
             declared = given
-        self.flow = self.enter(s.name.id, declared, s.span)
-        self.define(s.name, self.flow)
+        value = self.enter(s.name.id, declared, s.span)
+        self.define(s.name, value)
+        # Which of several inputs flows is for the spec to say.
+        self.flow = value if len(self.graph.entries) == 1 else None
 
     def enter(self, name: str, tensor: Tensor, span: Span) -> Value:
         """Makes a node for an input."""
@@ -202,18 +204,35 @@ class Body(Flow):
             return "float"
         return shape.dtype or "float"
 
+    def _put_out(self, s: tree.Output) -> Value:
+        """The value after ``=``; else the one of that name; else what flows."""
+        if s.value is not None:
+            value = self.flowing(s.value)
+        else:
+            named = self.scope.find(s.name.id)
+            value = named[0] if named else self.flow
+        if value is None or isinstance(value, TensorValue) or poisoned(value):
+            return value
+        if isinstance(value, tuple) and value:
+            return value
+        problem = f"output `{s.name.id}` must be a tensor, and this is {kind(value)}"
+        span = s.name.span if s.value is None else s.value.span
+        return self.report(BadArithmetic(problem, "not a tensor"), span)
+
     def _output(self, s: tree.Output) -> None:
         if not self.definition.is_model or self.nested:
             where = "in a loop" if self.nested else "in a block"
             mend = "a block gives its last value, or what it says by `return`"
             self._misplaced("output", where, mend, s.span)
             return
-        value = self.flow if s.value is None else self.flowing(s.value)
+        value = self._put_out(s)
         if value is None:
             self.report(OutputWithoutValue(s.name.id), s.name.span)
             value = POISON
         if s.name.id in self.outputs:
             self.report(DefinedTwice(s.name.id), s.name.span)
+        if isinstance(value, TensorValue):
+            self.graph.hints.setdefault(value.ref, s.name.id)
         order: Layout | None = None
         if s.claim is not None and isinstance(value, TensorValue):
             if self._check_claim(value.type, s.claim, s.claim.span):

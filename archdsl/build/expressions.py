@@ -36,6 +36,7 @@ from archdsl.diagnostics.faults import (
     UnknownName,
     WrongCount,
     WrongTensors,
+    elsewhere,
 )
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import AxisName
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 _MAKES_LISTS = (
     tree.ListOf, tree.TupleOf, tree.Comprehension, tree.Binary, tree.Call
 )  # fmt: skip
+_FLAT = "write what it sets as one variant"
 _TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
@@ -172,7 +174,7 @@ class Expressions(ABC):
             problem = f"model `{name}` is a variant of itself"
             return self.report(BadArithmetic(problem, "closes the circle"), item.span)
         if len(self._open_variants) >= DEEPEST_CALL:
-            return self.report(TooDeep("a variant", DEEPEST_CALL), item.span)
+            return self.report(TooDeep("a variant", DEEPEST_CALL, _FLAT), item.span)
         if id(item) not in self.session.variants:
             here = self.module, self.scope, self.flow
             self.module, self.scope, self.flow = module, Scope(), None
@@ -348,7 +350,9 @@ class Expressions(ABC):
             return self._function(function.name, given, e.span)
         if not isinstance(function, StepValue):
             problem = f"{kind(function)} cannot be called"
-            return self.report(BadArithmetic(problem, "not a step"), e.function.span)
+            mend = elsewhere(function) if isinstance(function, AxisName) else ""
+            fault = BadArithmetic(problem, "not a step", mend)
+            return self.report(fault, e.function.span)
         return function.bound(given, e.function.span)
 
     def _function(self, name: str, given: tuple[Given, ...], span: Span) -> Value:

@@ -140,7 +140,8 @@ class Loader:
     ) -> bool:
         """Reads a file that another uses; False, with a report, if it cannot be."""
         if len(self._open) >= DEEPEST_USE:
-            self._report(TooDeep("this `use`", DEEPEST_USE), use.span)
+            mend = "gather what they define in fewer files"
+            self._report(TooDeep("this `use`", DEEPEST_USE, mend), use.span)
             return False
         try:
             text = read_text(place)
@@ -185,8 +186,11 @@ def _find(
         place = root
         for part in parts:
             place = place / part
-        if place.is_file() and _inside(place, root):
-            return place, root
+        try:
+            if place.is_file() and _inside(place, root):
+                return place, root
+        except OSError:  # a name that is too long
+            continue
     return None
 
 

@@ -25,6 +25,7 @@ from archdsl.diagnostics.faults import (
     BadArithmetic,
     ClaimWrong,
     DefinedTwice,
+    Dropped,
     ResidualChanges,
     TooManyArguments,
     WrongValue,
@@ -95,9 +96,22 @@ class Flow(Steps):
             expression.steps if isinstance(expression, tree.Pipeline) else (expression,)
         )
         for index, step in enumerate(steps):
+            came = self.flow
             self.flow = self._step(step, first=index == 0)
+            if index and isinstance(came, TensorValue):
+                self._taken(came, step)
         value, self.flow = self.flow, before
         return value
+
+    def _taken(self, came: TensorValue, step: tree.Expr) -> None:
+        """Reports an arrow into a step that does not take what flows."""
+        if poisoned(self.flow) or self.flow == came or self.graph.users(came.ref):
+            return
+        span = step.span
+        mend = "begin a new line with it"
+        if step.span.text.startswith("concat"):
+            mend = "name it by `as name`, and put it into the list"
+        self.report(Dropped(f"`{span.text}`", mend), span)
 
     def _step(self, e: tree.Expr, *, first: bool, label: str = "") -> Value:
         self.session.tick(e.span)
@@ -206,9 +220,12 @@ class Flow(Steps):
         if poisoned(*(g.value for g in given)):
             return POISON
         count = self.sized(given[0].value, given[0].span) if len(given) == 1 else None
+        if isinstance(count, float) and count.is_integer():
+            count = int(count)
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             found = kind(count) if len(given) == 1 else f"{len(given)} arguments"
-            fault = WrongValue("repeat", "the count", "must be a whole number", found)
+            problem = "must be a whole number, 0 or more"
+            fault = WrongValue("repeat", "the count", problem, found)
             return self.report(fault, e.span if len(given) != 1 else given[0].span)
         if not self.check_count(count, LONGEST_LIST, "this loop", given[0].span):
             return POISON

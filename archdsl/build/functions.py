@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from archdsl.build.values import Value, kind
+from archdsl.build.values import TensorValue, Value, kind
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import BadArithmetic, TooMuchWork
 from archdsl.ir.dim import Poly
@@ -127,6 +127,8 @@ def compare(sign: str, left: Value, right: Value) -> bool:
     Raises:
         Refused: The values have no order, or it depends on an open size.
     """
+    if isinstance(left, TensorValue) or isinstance(right, TensorValue):
+        raise _refuse("a condition cannot look into tensors", "a tensor here")
     if sign in ("==", "!="):
         if (isinstance(left, Poly) or isinstance(right, Poly)) and left != right:
             return _undecided(sign, left, right)

@@ -13,7 +13,7 @@ from archdsl.build.body import Body
 from archdsl.build.files import Loader, Module
 from archdsl.build.session import Exhausted, Session
 from archdsl.build.specialise import elaborate
-from archdsl.build.values import Definition, Given, StepValue, Value, poisoned
+from archdsl.build.values import Definition, Given, StepValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, SpecError
 from archdsl.diagnostics.faults import (
     BadSetting,
@@ -92,7 +92,7 @@ def check(program: Program) -> tuple[Diagnostic, ...]:
         return program.diagnostics
     session = Session()
     with _limits(session, program.module), _kept(session):
-        if not program.models:
+        if not program.module.own:
             _default_model(session, program.module)
         for name in program.models:
             if not _is_open(program.module, name):
@@ -245,16 +245,22 @@ def _setting(
         problem = f"model `{definition.name}` has no such hyperparameter"
         session.report(BadSetting("--set", name, problem, tuple(known)), where)
         return None
-    file, problems = parse(Source("--set", f"model m = m({name} = {text}\n)"))
+    source = Source("--set", f"model m = m({name} = {text}\n)")
+    file, problems = parse(source)
     item = file.items[0] if len(file.items) == 1 and not problems else None
     call = item.value if isinstance(item, tree.Variant) else None
     if not isinstance(call, tree.Call) or len(call.arguments) != 1:
         problem = f"{text!r} is not a value, such as 4, [2, 2, 6, 2] or true"
         session.report(BadSetting("--set", name, problem), where)
         return None
-    body = Body(session, definition, Graph("", where), None)
+    scratch = Session()
+    body = Body(scratch, definition, Graph("", where), None)
     value = body.number(call.arguments[0].value)
-    return None if poisoned(value) else Given(name, value, where)
+    if scratch.diagnostics:
+        problem = scratch.diagnostics[0].fault.message()
+        session.report(BadSetting("--set", name, problem), where)
+        return None
+    return Given(name, value, where)
 
 
 def _typed(option: str, text: str) -> Span:

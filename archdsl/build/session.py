@@ -110,7 +110,7 @@ class Session:
                 fault = TooMuchWork("this list holds too many items", limit)
                 self._give_up(fault, span)
             if depth > DEEPEST_LIST:
-                self._give_up(TooDeep("this list", DEEPEST_LIST), span)
+                self._give_up(TooDeep("this list", DEEPEST_LIST, "make it flat"), span)
             open_lists += [(i, depth + 1) for i in items if isinstance(i, tuple)]
         return count
 
@@ -157,7 +157,8 @@ class Session:
             self.report(RecursiveBlock(" -> ".join(circle)), frame.span)
             return False
         if len(self.frames) >= DEEPEST_CALL:
-            self.report(TooDeep("a call", DEEPEST_CALL), frame.span)
+            mend = "call several blocks in a row, not each inside the next"
+            self.report(TooDeep("a call", DEEPEST_CALL, mend), frame.span)
             return False
         self.frames.append(frame)
         return True

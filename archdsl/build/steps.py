@@ -33,10 +33,10 @@ from archdsl.diagnostics.faults import (
     WrongDtype,
     WrongTensors,
 )
-from archdsl.ir.graph import Call, Graph, Node, Path, Payload, Ref
+from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Payload, Ref
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Facts, Op, Port
-from archdsl.ops.emit import Site
+from archdsl.ops.emit import Emit, Site
 from archdsl.ops.linear import Transposed
 from archdsl.source import Span
 from archdsl.syntax import tree
@@ -339,22 +339,12 @@ class Steps(Expressions):
             layer.first = node
             return value
         assert isinstance(layer.first, Node)
-        if self._signature(layer.first) == self._signature(node):
+        if alike(self.graph, layer.first, self.graph, node):
             return value
         here, there = (
             ", ".join(map(str, self.graph.ins(n).values())) for n in (node, layer.first)
         )
         return self.report(SharedDiffers(layer.name, here, there), span)
-
-    def _signature(self, node: Node) -> object:
-        """What must agree between two uses of one layer: what it is made with."""
-        if isinstance(node.payload, Call):
-            return id(node.payload.graph)
-        assert isinstance(node.payload, Op)
-        ins = self.graph.ins(node)
-        layouts = node.payload.arrange(ins, {p: t.names for p, t in ins.items()})
-        make = node.payload.emit(Site(ins, node.outputs, layouts)).make
-        return node.payload.weights(ins), make
 
     def _transposed(self, step: StepValue, layer: LayerValue, flow: Value) -> Value:
         first = layer.first
@@ -384,3 +374,30 @@ def _port(op: Op, name: str) -> Port:
         if port.name == name or (port.many and name.startswith(port.name)):
             return port
     raise KeyError(name)
+
+
+def alike(left: Graph, a: Node, right: Graph, b: Node) -> bool:
+    """Whether two nodes could be one layer: the same module, written the same way."""
+    if isinstance(a.payload, Call) and isinstance(b.payload, Call):
+        return _alike(a.payload.graph, b.payload.graph)
+    if not isinstance(a.payload, Op) or not isinstance(b.payload, Op):
+        return isinstance(a.payload, Enter) and isinstance(b.payload, Enter)
+    weights = a.payload.weights(left.ins(a)) == b.payload.weights(right.ins(b))
+    return weights and _written(left, a, a.payload) == _written(right, b, b.payload)
+
+
+def _alike(left: Graph, right: Graph) -> bool:
+    if left is right:
+        return True
+    if len(left) != len(right) or left.results != right.results:
+        return False
+    return all(
+        a.path == b.path and a.inputs == b.inputs and alike(left, a, right, b)
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def _written(graph: Graph, node: Node, op: Op) -> Emit:
+    ins = graph.ins(node)
+    layouts = op.arrange(ins, {port: t.names for port, t in ins.items()})
+    return op.emit(Site(ins, node.outputs, layouts))

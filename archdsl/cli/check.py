@@ -26,6 +26,6 @@ def command(specs: tuple[str, ...], stdin_filename: str, color: str) -> None:
             show(diagnostics, color)
         else:
             models = ", ".join(found.program.models)
-            click.echo(f"{spec}: fine ({models})")
+            click.echo(f"{spec}: fine ({models or 'blocks only'})")
     if wrong:
         raise click.exceptions.Exit(1)

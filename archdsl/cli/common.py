@@ -163,6 +163,12 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         UsageError: The folder does not exist, or cannot be written to.
     """
+    if (
+        path.exists() and not path.is_file()
+    ):  # a pipe or a device takes the text as it is
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve() if path.is_symlink() else path
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

@@ -63,7 +63,7 @@ def _refuse(path: Path, name: str, *, force: bool) -> None:
     if path.is_dir():
         what = f"{path} is a folder; name a file, such as {path / name}"
         raise click.UsageError(what)
-    if path.exists() and not force:
+    if path.is_file() and not force:
         with path.open("rb") as file:
             start = file.read(400).decode("utf-8", errors="replace")
         if _MARK not in start:

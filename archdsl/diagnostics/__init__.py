@@ -128,7 +128,7 @@ def near(name: str, known: Iterable[str]) -> str:
         return ""
     if len(names) > _MOST_NAMES:
         names = [n for n in names if n[:1] == name[:1]][:_MOST_NAMES]
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.7)
     if not close:
         close = [k for k in names if len(name) > 2 and (name in k or k in name)][:3]
     if not close:

@@ -7,6 +7,33 @@ from __future__ import annotations
 
 from archdsl.diagnostics import Fault, near
 
+# What layers are called in PyTorch and elsewhere, in lowercase without underscores.
+_ELSEWHERE = {
+    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "convolution": "conv",
+    "dense": "linear", "fc": "linear", "fullyconnected": "linear", "linear": "linear",
+    "relu": "relu", "gelu": "gelu", "silu": "silu", "swish": "silu", "tanh": "tanh",
+    "sigmoid": "sigmoid", "softmax": "softmax", "dropout": "dropout",
+    "droppath": "drop_path", "stochasticdepth": "drop_path", "cat": "concat",
+    "concatenate": "concat", "batchnorm": "batch_norm", "batchnorm1d": "batch_norm",
+    "batchnorm2d": "batch_norm", "bn": "batch_norm", "layernorm": "layer_norm",
+    "maxpool": "max_pool", "maxpool2d": "max_pool", "avgpool": "avg_pool",
+    "avgpool2d": "avg_pool", "adaptiveavgpool2d": "adaptive_avg_pool",
+    "globalaveragepooling2d": "mean(H, W)", "flatten": "merge(C, H, W, into = C)",
+    "multiheadattention": "attention", "mha": "attention", "embed": "embedding",
+    "reshape": "merge or split", "view": "merge or split", "mul": "multiply",
+    "sequential": "repeat", "modulelist": "repeat",
+}  # fmt: skip
+
+
+def elsewhere(name: str) -> str:
+    """A help for a name that other libraries use, or ""."""
+    plain = name.replace("_", "").lower()
+    if plain in ("permute", "transpose", "rearrange"):
+        return "axes have names here: no step needs their order"
+    found = _ELSEWHERE.get(plain, "")
+    return f"here it is `{found}`" if found and found != name else ""
+
+
 # --- E2xx: names --------------------------------------------------------------------
 
 
@@ -22,8 +49,8 @@ class UnknownName(Fault):
     known: tuple[str, ...] = ()
 
     def helps(self) -> tuple[str, ...]:
-        """The nearest names."""
-        found = near(self.name, self.known)
+        """What it is called here, or the nearest names."""
+        found = elsewhere(self.name) or near(self.name, self.known)
         return (found,) if found else ("`archdsl list --ops` prints the ops",)
 
 
@@ -251,7 +278,7 @@ class OpenSize(Fault):
     code = "E310"
     title = "{what} needs a number for {axis}, which is open"
     label = "{axis} = {size} here"
-    help = "give the input axis a size, or run with --size {axis}=…"
+    help = "give {axis} a size in the spec, or with --size {axis}=…"
 
     what: str
     axis: str
@@ -471,6 +498,30 @@ class BatchIsOpen(Fault):
     help = "a compiled module takes any batch: write what holds for one sample"
 
 
+class FlowsIn(Fault):
+    """What should flow into an op, among its arguments."""
+
+    code = "E414"
+    title = "{what} works on what flows into it, and this is among its arguments"
+    label = "goes before the arrow"
+    help = "write `{text} -> {what}`, with the other arguments after it"
+
+    what: str
+    text: str
+
+
+class Dropped(Fault):
+    """What flows into a step that does not take it."""
+
+    code = "E415"
+    title = "{what} does not use what flows into it"
+    label = "what came before the arrow is lost here"
+    help = "{mend}"
+
+    what: str
+    mend: str = ""
+
+
 # --- E5xx: models and files ---------------------------------------------------------
 
 
@@ -587,7 +638,7 @@ class BadSetting(Fault):
         """What could be set."""
         found = near(self.name, self.known)
         there = ", ".join(self.known)
-        return (found or (f"there are {there}" if there else "there are none"),)
+        return (found or f"there are {there}",) if there else ()
 
 
 class RequirementFailed(Fault):
@@ -633,7 +684,8 @@ class TooDeep(Fault):
     code = "E602"
     title = "{what} is nested too deeply"
     label = "more than {limit} levels"
-    help = "give parts of it a name with `let`, or use a loop"
+    help = "{mend}"
 
     what: str
     limit: int
+    mend: str = "give parts of it a name with `let`, or use a loop"

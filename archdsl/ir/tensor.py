@@ -78,6 +78,7 @@ class Tensor:
 
     def __str__(self) -> str:
         inside = ", ".join(
-            n if n == BATCH and size == 1 else f"{n} = {size}" for n, size in self.axes
+            n if (n == BATCH and size == 1) or n == str(size) else f"{n} = {size}"
+            for n, size in self.axes
         )
         return f"{'' if self.dtype == 'float' else self.dtype}[{inside}]"

@@ -107,6 +107,8 @@ def _projection(x: Tensor, other: Tensor) -> str:
     """What brings a skip to the features, and by its stride the positions, of x."""
     if FEATURES not in x or FEATURES not in other:
         return ""
+    if 1 in (x[FEATURES], other[FEATURES]):
+        return "a size of 1 does not broadcast; drop the axis: `-> select(C, 0)`"
     if not x.positions:
         return f"project the other side first: `-> linear({x[FEATURES]})`"
     pairs = [(x[a], other[a]) for a in x.positions if a in other]

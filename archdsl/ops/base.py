@@ -291,6 +291,11 @@ def spelled(value: object) -> str:
 # --- what rules share ---------------------------------------------------------------
 
 
+def _term(size: Size) -> str:
+    text = str(size)
+    return f"({text})" if " " in text else text
+
+
 class Facts:
     """Conditions on open sizes that a graph takes for granted."""
 
@@ -303,7 +308,7 @@ class Facts:
 
         answer = divides(by, size)
         if answer is None:
-            self.assumed[f"{size} % {by} == 0"] = None
+            self.assumed[f"{_term(size)} % {_term(by)} == 0"] = None
         return answer is not False
 
     def at_least(self, size: Size, bound: Size) -> bool:

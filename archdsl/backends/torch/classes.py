@@ -14,6 +14,9 @@ from typing import TypeAlias
 
 from archdsl.backends.torch.layout import Plan
 from archdsl.backends.torch.text import Names, camel, literal
+from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics.faults import OpenSize
+from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Call, Enter, Graph, Node
 from archdsl.ops.emit import Arg, Literal
 
@@ -141,11 +144,27 @@ class Classes:
         known = _hyperparameters(made)
         for slot, arg in rows[0].items():
             values = tuple(row[slot].value for row in rows)
+            _need_numbers(made, slot, values)
             made.values[slot] = values
             if all(_same(v, values[0]) for v in values):
-                made.texts[slot] = literal(values[0], arg.name)
+                made.texts[slot] = literal(values[0])
             else:
                 made.texts[slot] = _varying(made, names, known, arg.name, values)
+
+
+def _need_numbers(made: Class, slot: Slot, values: Row) -> None:
+    """Refuses an open size where the module needs a number, at the op in the spec.
+
+    Raises:
+        SpecError: There is one.
+    """
+    for value, plan in zip(values, made.plans, strict=True):
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Poly):
+                node = plan.graph[slot[0]]
+                axis = ", ".join(sorted(item.symbols))
+                what = f"`{node.path[-1]}`, compiled,"
+                raise SpecError([Diagnostic(OpenSize(what, axis, item), node.span)])
 
 
 def _same(left: Literal, right: Literal) -> bool:

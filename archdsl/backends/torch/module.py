@@ -13,7 +13,6 @@ from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.lift import lifted
 from archdsl.backends.torch.statements import lines
 from archdsl.backends.torch.text import WIDTH, Group, annotation, camel, render
-from archdsl.diagnostics import Diagnostic, Refused, SpecError
 from archdsl.ir.graph import Graph, Ref
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.ops.base import Op
@@ -34,13 +33,6 @@ def write(graph: Graph, origin: str = "") -> str:
     Raises:
         SpecError: An open size would have to be a number.
     """
-    try:
-        return _write(graph, origin)
-    except Refused as refused:
-        raise SpecError([Diagnostic(refused.fault, graph.span)]) from None
-
-
-def _write(graph: Graph, origin: str) -> str:
     plan = Planner().plan(graph)
     runtime = _runtime(plan)
     model = class_name(graph)

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
-from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import OpenSize
 from archdsl.ir.dim import Poly
 from archdsl.ops.emit import Literal
 
@@ -61,17 +59,11 @@ def assign(target: str, doc: Doc, indent: int) -> str:
     return head + render(doc, indent, len(head))
 
 
-def literal(value: Literal, what: str = "the compiled module") -> str:
-    """A number, text or tuple as Python writes it.
-
-    Raises:
-        Refused: It holds an open size.
-    """
-    if isinstance(value, Poly):
-        axis = ", ".join(sorted(value.symbols))
-        raise Refused(OpenSize(what, axis, value))
+def literal(value: Literal) -> str:
+    """A number, text or tuple as Python writes it."""
+    assert not isinstance(value, Poly), "the caller refuses open sizes"
     if isinstance(value, tuple):
-        inside = ", ".join(literal(v, what) for v in value)
+        inside = ", ".join(literal(v) for v in value)
         return f"({inside},)" if len(value) == 1 else f"({inside})"
     if isinstance(value, str):
         escaped = value.encode("unicode_escape").decode("ascii").replace('"', '\\"')
