@@ -136,6 +136,10 @@ class Graph:
         """The types that go into a node, by port."""
         return {port: self.tensor(ref) for port, ref in node.inputs}
 
+    def is_used(self, ref: Ref) -> bool:
+        """Whether a node takes a value."""
+        return ref in self._users
+
     def users(self, ref: Ref) -> list[tuple[Node, str]]:
         """The nodes and ports that take a value."""
         return [(self.nodes[i], port) for i, port in self._users.get(ref, ())]

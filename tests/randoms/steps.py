@@ -147,14 +147,24 @@ class Nested:
 def tensor(scope: Scope, name: str | Nested) -> Tensor:
     """The tensor of a name, of an item of a list, ``stages[1]``, or of a pipeline."""
     if isinstance(name, Nested):
-        x = tensor(scope, name.start)
-        for step in name.steps:
-            x = step.run(scope, x)
-        return x
+        return through(name.steps, scope, tensor(scope, name.start))
     head, _, index = name.partition("[")
     if index:
         return scope.lists[head][int(index[:-1])]
     return scope.tensors[name]
+
+
+# What takes nothing of what flows.
+DROPS = ("concat(", "parameter(", "zeros(", "ones(")
+
+
+def through(steps: Sequence[Use], scope: Scope, x: Tensor) -> Tensor:
+    """What comes out of a pipeline that stands in an argument."""
+    for step in steps:
+        if step.text().startswith(DROPS):
+            raise Invalid
+        x = step.run(scope, x)
+    return x
 
 
 def fits(y: Tensor) -> Tensor:
@@ -270,9 +280,7 @@ class Branches:
         for i, item in enumerate(self.items):
             inner = scope.inner(**{self.variable: item})
             y = tensor(scope, self.start)
-            for step in self.steps:
-                y = step.run(inner, y)
-            ins[f"xs{i}"] = y
+            ins[f"xs{i}"] = through(self.steps, inner, y)
         try:
             return fits(
                 ops()["concat"](over=AxisName(self.over)).outputs(ins, Facts())[0]
@@ -357,11 +365,18 @@ class Line:
         label = f" as {self.label}" if self.label else ""
         if len(self.steps) == 1 and isinstance(self.steps[0], Braces):
             return braced(self.steps[0], pad, label)
-        words = " -> ".join(
-            [*filter(None, [self.start]), *(s.text() for s in self.steps)]
-        )
+        rows: list[list[str]] = [[self.start] if self.start else []]
+        for step in self.steps:
+            words = step.text()
+            if rows[-1] and words.startswith(DROPS):
+                rows.append([])  # an arrow into it would lose what flows
+            rows[-1].append(words)
+        if self.lets:
+            rows = rows[-1:]  # the others would go on with the line's own flow
         let = f"let {', '.join(self.lets)} = " if self.lets else ""
-        return [f"{pad}{let}{words}{label}"]
+        lines = [f"{pad}{' -> '.join(row)}" for row in rows]
+        lines[-1] = f"{pad}{let}{lines[-1].strip()}{label}"
+        return lines
 
 
 def braced(step: Braces, pad: str, label: str) -> list[str]:

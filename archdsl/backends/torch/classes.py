@@ -24,8 +24,7 @@ Slot: TypeAlias = tuple[int, str, int]  # node, "make" | "use" | "call", positio
 Row: TypeAlias = tuple[Literal, ...]
 
 _TAKEN = (
-    "torch", "nn", "F", "Tensor", "OrderedDict", "self", "super", "__class__", "range",
-    "i",
+    "torch", "nn", "F", "Tensor", "OrderedDict", "self", "super", "range", "i", "_"
 )  # fmt: skip
 
 
@@ -200,9 +199,11 @@ def _varying(
         for name, row in [*made.parameters.items(), *known.items()]:
             ratio = _ratio(row, values)
             if ratio:
-                if name not in made.parameters:
-                    made.parameters[names.take(name)] = row
-                return ratio.format(name)
+                if name in made.parameters:
+                    return ratio.format(name)
+                taken = names.take(name)
+                made.parameters[taken] = row
+                return ratio.format(taken)
     name = names.take(*wanted[:1], hint)
     made.parameters[name] = values
     return name

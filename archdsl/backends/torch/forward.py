@@ -185,11 +185,12 @@ class Forward:
         self.left[ref] -= 1
         if have == need:
             return self._value(ref, inside=inside)
-        again = [
-            u for u, p in self.graph.users(ref) if self.plan.needs[u.id, p] == need
-        ]
-        if len(again) > 1:
-            self._permuted(ref, need)
+        if (ref, need) not in self.permuted:
+            again = [
+                u for u, p in self.graph.users(ref) if self.plan.needs[u.id, p] == need
+            ]
+            if len(again) > 1:
+                self._permuted(ref, need)
         if (ref, need) in self.permuted:
             return self.permuted[ref, need]
         return _permute(self._value(ref, inside=False), have, need)

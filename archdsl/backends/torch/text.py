@@ -108,15 +108,21 @@ class Names:
 
     def take(self, *wanted: str) -> str:
         """The first free name of `wanted`, or the last with a number."""
-        for name in wanted:
+        names = [_unmangled(name) for name in wanted]
+        for name in names:
             if name not in self._taken:
                 self._taken.add(name)
                 return name
         count = 2
-        while f"{wanted[-1]}_{count}" in self._taken:
+        while f"{names[-1]}_{count}" in self._taken:
             count += 1
-        return self.take(f"{wanted[-1]}_{count}")
+        return self.take(f"{names[-1]}_{count}")
 
     def free(self, name: str) -> None:
         """Gives a name back."""
         self._taken.discard(name)
+
+
+def _unmangled(name: str) -> str:
+    """A name that is one in every class: Python renames what begins with ``__``."""
+    return "_" + name.lstrip("_") if name.startswith("__") else name
