@@ -270,6 +270,14 @@ def test_the_largest_model_stays_in_bounds(tmp_path):
     assert set(survive(path, ("check",)).values()) == {1}
 
 
+@pytest.mark.parametrize("name", ["calls_squared", "loops_in_calls", "concat"])
+def test_what_is_large_is_drawn_in_bounds(tmp_path, name):
+    path = tmp_path / "m.arch"
+    path.write_text(FINE[name])
+    draw = f"draw -o {tmp_path / 'm.svg'}"
+    assert survive(path, (draw,)) == {draw: 0}
+
+
 def test_a_model_with_more_layers_than_can_be_listed_says_so(tmp_path):
     path = tmp_path / "m.arch"
     path.write_text(FINE["calls_squared"])

@@ -212,11 +212,11 @@ def is_wire(graph: Graph) -> bool:
 
 def stack(graph: Graph) -> list[tuple[Graph, Node]]:
     """The layers of a short chain, with the graphs they stand in; else none."""
-    layers = _chain(graph, TALLEST_STACK)
-    return layers if layers is not None and len(layers) <= TALLEST_STACK else []
+    return _chain(graph, TALLEST_STACK) or []
 
 
 def _chain(graph: Graph, most: int) -> list[tuple[Graph, Node]] | None:
+    """The same, or None; stops as soon as there are more than `most`."""
     entry, *body = graph
     short = 0 < len(body) <= most and len(graph.results) == 1
     if not short or not isinstance(entry.payload, Enter):
@@ -233,5 +233,7 @@ def _chain(graph: Graph, most: int) -> list[tuple[Graph, Node]] | None:
             layers += inner
         else:
             layers.append((graph, node))
+        if len(layers) > most:
+            return None
         before = node
     return layers if graph.results[0].node == before.id else None
