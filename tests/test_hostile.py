@@ -293,6 +293,15 @@ def test_formulas_that_grow_in_the_costs_alone_are_refused_there(tmp_path):
     assert survive(path, ("check", "analyze")) == {"check": 0, "analyze": 1}
 
 
+@pytest.mark.parametrize("limit", ["SECONDS", "KILOBYTES"])
+def test_what_goes_out_of_bounds_would_be_noticed(tmp_path, monkeypatch, limit):
+    path = tmp_path / "m.arch"
+    path.write_text(model("relu"))
+    monkeypatch.setitem(globals(), limit, 0)
+    with pytest.raises(AssertionError):
+        survive(path, ("check",))
+
+
 # --- use ----------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ SPEC = """block pair[x](width) {
 model tiny(width = 4) {
   input task: int[B]
   input image: [B, C = 3, H = 8, W = 6]
-  pair(width) -> mean(H, W) as pooled
+  image -> pair(width) -> mean(H, W) as pooled
   linear(5)
   output logits
   output features: [B, C] = pooled
@@ -94,7 +94,7 @@ def test_json_lists_every_layer_with_its_place(spec):
         ("linear", "linear", "tiny"),
     ]
     assert [(n["line"], n["column"]) for n in layers] == [
-        (2, 3), (2, 21), (8, 18), (9, 3),
+        (2, 3), (2, 21), (8, 27), (9, 3),
     ]  # fmt: skip
     first = layers[0]
     assert first["output"]["dtype"] == "float"
