@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -85,18 +85,18 @@ class Costs:
     def total(self, graph: Graph) -> Totals:
         """What a graph costs, its calls included."""
         if id(graph) not in self._known:
-            seen = set[Path]()
-            parts = [self._once(graph, node, seen) for node in graph]
-            with blaming(graph.span):
-                self._known[id(graph)] = Totals.sum(parts)
+            self._known[id(graph)] = self.together(graph, graph)
         return self._known[id(graph)]
 
-    def _once(self, graph: Graph, node: Node, seen: set[Path]) -> Totals:
-        """A node's cost, its weights only where its path is new."""
-        again = node.path in seen
-        seen.add(node.path)
-        cost = self.node(graph, node)
-        return cost.without_weights() if again else cost
+    def together(self, graph: Graph, nodes: Iterable[Node]) -> Totals:
+        """What some nodes of a graph cost, weights that they share once."""
+        parts, seen = [], set[Path]()
+        for node in nodes:
+            cost = self.node(graph, node)
+            parts.append(cost.without_weights() if node.path in seen else cost)
+            seen.add(node.path)
+        with blaming(graph.span):
+            return Totals.sum(parts)
 
     def node(self, graph: Graph, node: Node) -> Totals:
         """What a node costs by itself, as if it shared nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 
-from archdsl.ops.base import Op, spelled
+from archdsl.ops.base import Op, spelled, usage
 from archdsl.ops.registry import ops
 
 _HEAD = """\
@@ -32,7 +32,7 @@ def manual() -> str:
 
 def _op(op: type[Op]) -> str:
     text, _, _ = (inspect.getdoc(op) or "").partition("\nArgs:")
-    lines = [f"### `{signature(op)}`\n", text.strip().replace("``", "`"), ""]
+    lines = [f"### `{usage(op)}`\n", text.strip().replace("``", "`"), ""]
     arguments = descriptions(op)
     if arguments:
         lines += ["| argument | default | meaning |", "|---|---|---|"]
@@ -46,24 +46,6 @@ def _op(op: type[Op]) -> str:
         lines += ["```", *(_example(code, dict(ins)) for code, ins in op.examples)]
         lines += ["```", ""]
     return "\n".join(lines)
-
-
-def signature(op: type[Op]) -> str:
-    """How a call of an op is written, with its defaults."""
-    words = ["[a, b, …]"] if op.ports and op.ports[0].many else []
-    words += [p.name for p in op.ports[1:] if p.name == "other" or not p.optional]
-    for field, info in op.model_fields.items():
-        if field == op.rest:
-            words.append("H, W, …")
-        elif field == op.axis_keywords:
-            words.append("H = 14, W = 14, …")
-        elif info.is_required():
-            words.append(field)
-        elif field != "number":
-            words.append(f"{field} = {spelled(info.default)}")
-    later = [p.name for p in op.ports[1:] if p.optional and p.name not in words]
-    words += [f"{name} = tensor" for name in later]
-    return f"{op.name}({', '.join(words)})" if words else op.name
 
 
 def descriptions(op: type[Op]) -> list[tuple[str, str, str]]:

@@ -25,7 +25,7 @@ from archdsl.diagnostics.faults import (
     UnknownArgument,
     WrongValue,
 )
-from archdsl.ops.base import AxisName, Op, spelled
+from archdsl.ops.base import AxisName, Op, usage
 from archdsl.source import Span
 
 Tensors = dict[str, TensorValue]
@@ -38,25 +38,6 @@ class Blamed(Exception):
         super().__init__(str(refused))
         self.refused = refused
         self.span = span
-
-
-def usage(op: type[Op]) -> str:
-    """How a call of an op is written."""
-    words = [p.name for p in op.ports[1:] if not p.optional or p.name == "other"]
-    for field, info in op.model_fields.items():
-        if field == "number":  # takes the place of `other`
-            continue
-        if field == op.rest:
-            words.append("H, W")
-        elif field == op.axis_keywords:
-            words.append("H = 14, W = 14")
-        elif info.is_required():
-            words.append(field)
-        else:
-            words.append(f"{field} = {spelled(info.default)}")
-    if op.ports and op.ports[0].many:
-        words = ["[a, b]", *words]
-    return f"{op.name}({', '.join(words)})" if words else op.name
 
 
 class _Binding:

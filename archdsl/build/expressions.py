@@ -257,13 +257,7 @@ class Expressions(ABC):
             return self._tensor_arithmetic("*", value, -1, e.span)
         if poisoned(value):
             return POISON
-        if e.operator == "+":
-            return arithmetic("+", 0, value)
-        return (
-            arithmetic("*", -1, value)
-            if is_number(value)
-            else arithmetic("-", 0, value)
-        )
+        return arithmetic(e.operator, 0, value)
 
     def made(self, value: Value) -> Value:
         """A step without inputs, such as ``parameter(C = 4)``, as what it makes."""

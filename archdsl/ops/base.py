@@ -288,6 +288,24 @@ def spelled(value: object) -> str:
     return str(value)
 
 
+def usage(op: type[Op]) -> str:
+    """How a call of an op is written, with its defaults."""
+    words = ["[a, b, …]"] if op.ports and op.ports[0].many else []
+    words += [p.name for p in op.ports[1:] if p.name == "other" or not p.optional]
+    for field, info in op.model_fields.items():
+        if field == op.rest:
+            words.append("H, W, …")
+        elif field == op.axis_keywords:
+            words.append("H = 14, W = 14, …")
+        elif info.is_required():
+            words.append(field)
+        elif field != "number":
+            words.append(f"{field} = {spelled(info.default)}")
+    later = [p.name for p in op.ports[1:] if p.optional and p.name not in words]
+    words += [f"{name} = tensor" for name in later]
+    return f"{op.name}({', '.join(words)})" if words else op.name
+
+
 # --- what rules share ---------------------------------------------------------------
 
 

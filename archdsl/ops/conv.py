@@ -46,6 +46,25 @@ def default_padding(kernel: int, stride: int, dilation: int = 1) -> int:
     return dilation * (kernel - 1) // 2 if stride < kernel else 0
 
 
+def windows(
+    op: Op,
+    x: Tensor,
+    axes: tuple[str, ...],
+    sizes: tuple[Each, Each, Each],
+    padding: NonNegativeEach | None,
+) -> dict[str, Taps]:
+    """The window along each axis, from kernel, stride and dilation, and padding."""
+    kernel, stride, dilation = (
+        each(op, value, axes, name)
+        for value, name in zip(sizes, ("kernel", "stride", "dilation"), strict=True)
+    )
+    around = tuple(map(default_padding, kernel, stride, dilation))
+    if padding is not None:
+        around = each(op, padding, axes, "padding")
+    rows = zip(axes, kernel, stride, dilation, around, strict=True)
+    return {a: Taps(a, _known(x[a]), k, s, d, p) for a, k, s, d, p in rows}
+
+
 def slid(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Tensor:
     """The tensor after a window has slid over some of its axes.
 
@@ -120,16 +139,9 @@ class Conv(Op):
         if len(axes) > 3:
             needs = "slides over at most 3 axes"
             raise Refused(WrongAxes("conv", needs, str(x), "name them: over = [H, W]"))
-        kernel = each(self, self.kernel, axes, "kernel")
-        stride = each(self, self.stride, axes, "stride")
-        dilation = each(self, self.dilation, axes, "dilation")
-        padding = (
-            tuple(map(default_padding, kernel, stride, dilation))
-            if self.padding is None
-            else each(self, self.padding, axes, "padding")
+        return windows(
+            self, x, axes, (self.kernel, self.stride, self.dilation), self.padding
         )
-        rows = zip(axes, kernel, stride, dilation, padding, strict=True)
-        return {a: Taps(a, _known(x[a]), k, s, d, p) for a, k, s, d, p in rows}
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
@@ -168,10 +180,10 @@ class Conv(Op):
             (
                 positional("in_channels", x["C"]),
                 positional("out_channels", self.features),
-                Arg("kernel_size", _one(t.kernel for t in taps)),
-                Arg("stride", _one(t.stride for t in taps), 1),
-                Arg("padding", _one(t.padding for t in taps), 0),
-                Arg("dilation", _one(t.dilation for t in taps), 1),
+                Arg("kernel_size", one(t.kernel for t in taps)),
+                Arg("stride", one(t.stride for t in taps), 1),
+                Arg("padding", one(t.padding for t in taps), 0),
+                Arg("dilation", one(t.dilation for t in taps), 1),
                 Arg("groups", self.groups, 1),
                 Arg("bias", self.bias, True),
             ),
@@ -189,7 +201,7 @@ def _known(size: Size) -> int:
     return size if isinstance(size, int) else -1
 
 
-def _one(values: Iterable[int]) -> int | tuple[int, ...]:
+def one(values: Iterable[int]) -> int | tuple[int, ...]:
     """One number where all are equal, as people write it."""
     numbers = tuple(values)
     return numbers[0] if len(set(numbers)) == 1 else numbers

@@ -28,7 +28,7 @@ from archdsl.ops.base import (
     same_positions,
     spelled,
 )
-from archdsl.ops.conv import default_padding, slid
+from archdsl.ops.conv import one, slid, windows
 from archdsl.ops.emit import (
     Arg,
     Emit,
@@ -59,17 +59,8 @@ class _Pool(Op):
     ) -> dict[str, Taps]:
         """The windows over the chosen axes."""
         axes = _axes(self, x, over)
-        kernel = each(self, self.kernel, axes, "kernel")
-        stride = kernel
-        if self.stride is not None:
-            stride = each(self, self.stride, axes, "stride")
-        dilation = each(self, dilations, axes, "dilation")
-        padding = tuple(map(default_padding, kernel, stride, dilation))
-        if self.padding is not None:
-            padding = each(self, self.padding, axes, "padding")
-        sizes = (size if isinstance(size := x[a], int) else -1 for a in axes)
-        rows = zip(axes, sizes, kernel, stride, dilation, padding, strict=True)
-        return {row[0]: Taps(*row) for row in rows}
+        stride = self.kernel if self.stride is None else self.stride
+        return windows(self, x, axes, (self.kernel, stride, dilations), self.padding)
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
@@ -92,7 +83,7 @@ class _Pool(Op):
 
     def emit(self, site: Site) -> Emit:
         taps = tuple(self.taps(site.ins["x"]).values())
-        kernel = _one([t.kernel for t in taps])
+        kernel = one([t.kernel for t in taps])
         padding = [t.padding for t in taps]
         pad: tuple[int, ...] = ()
         if any(2 * t.padding > t.kernel for t in taps) or self.overlooked(taps):
@@ -100,9 +91,9 @@ class _Pool(Op):
             padding = [0]
         args = (
             positional("kernel_size", kernel),
-            Arg("stride", _one([t.stride for t in taps]), kernel),
-            Arg("padding", _one(padding), 0),
-            Arg("dilation", _one([t.dilation for t in taps]), 1),
+            Arg("stride", one([t.stride for t in taps]), kernel),
+            Arg("padding", one(padding), 0),
+            Arg("dilation", one([t.dilation for t in taps]), 1),
         )
         return _emit(self, site, args, len(taps), pad, self.around)
 
@@ -271,7 +262,7 @@ class AdaptiveAvgPool(Op):
 
     def emit(self, site: Site) -> Emit:
         parts = tuple(self.parts(site.ins["x"]).values())
-        args = (positional("output_size", _one(parts)),)
+        args = (positional("output_size", one(parts)),)
         return _emit(self, site, args, len(parts))
 
     def label(self, ins: Inputs) -> str:
@@ -291,11 +282,6 @@ def _axes(op: Op, x: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
         needs = "works on at most 3 axes"
         raise Refused(WrongAxes(op.name, needs, str(x), "name them: over = [H, W]"))
     return axes
-
-
-def _one(values: Sequence[int]) -> int | tuple[int, ...]:
-    """One number where all are equal, as people write it."""
-    return values[0] if len(set(values)) == 1 else tuple(values)
 
 
 def _times(value: int | tuple[int, ...]) -> str:

@@ -106,13 +106,7 @@ class Boxes:
 
     def total(self, graph: Graph, inside: Iterable[int]) -> Totals:
         """What some nodes cost, shared weights once."""
-        total, seen = Totals(), set[Path]()
-        for n in inside:
-            cost = self.costs.node(graph, graph[n])
-            again = graph[n].path in seen
-            seen.add(graph[n].path)
-            total = total + (cost.without_weights() if again else cost)
-        return total
+        return self.costs.together(graph, (graph[n] for n in inside))
 
     def _words(self, graph: Graph, node: Node) -> str:
         if is_regularisation(node.payload) and id(graph) in self.plan.varying:

@@ -145,7 +145,7 @@ class Classes:
             values = tuple(row[slot].value for row in rows)
             _need_numbers(made, slot, values)
             made.values[slot] = values
-            if all(_same(v, values[0]) for v in values):
+            if is_constant(values):
                 made.texts[slot] = literal(values[0])
             else:
                 made.texts[slot] = _varying(made, names, known, arg.name, values)
@@ -164,6 +164,11 @@ def _need_numbers(made: Class, slot: Slot, values: Row) -> None:
                 axis = ", ".join(sorted(item.symbols))
                 what = f"`{node.path[-1]}`, compiled,"
                 raise SpecError([Diagnostic(OpenSize(what, axis, item), node.span)])
+
+
+def is_constant(values: Row) -> bool:
+    """Whether a number is the same in all specialisations."""
+    return all(_same(v, values[0]) for v in values)
 
 
 def _same(left: Literal, right: Literal) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from archdsl.backends.torch.chains import Container, access
-from archdsl.backends.torch.classes import Class
+from archdsl.backends.torch.classes import Class, is_constant
 from archdsl.backends.torch.statements import Statement
 from archdsl.backends.torch.text import Doc, Group, Names, is_atom, render
 from archdsl.ir.graph import Call, Enter, Node, Path, Ref
@@ -150,16 +150,12 @@ class Forward:
         """A number that the template uses; one that varies is kept by the module."""
         slot = (node.id, "use", index)
         text = self.made.texts[slot]
-        if text in self.made.parameters:
-            if text not in self.stored:
-                self.stored.append(text)
-            return f"self.{text}"
-        if not all(v == self.made.values[slot][0] for v in self.made.values[slot]):
-            for name in self.made.parameters:
-                if re.search(rf"\b{name}\b", text):
-                    if name not in self.stored:
-                        self.stored.append(name)
-                    text = re.sub(rf"\b{name}\b", f"self.{name}", text)
+        if is_constant(self.made.values[slot]):
+            return text
+        for name in self.made.parameters:
+            text, found = re.subn(rf"\b{name}\b", f"self.{name}", text)
+            if found and name not in self.stored:
+                self.stored.append(name)
         return text
 
     def _fill(
