@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from archdsl.build import Program, build, read
-from archdsl.build import check as check_program
 from archdsl.build.files import read_text, shipped
 from archdsl.diagnostics import Diagnostic
 from archdsl.ir.graph import Graph
@@ -104,11 +103,13 @@ def _spelled(value: object) -> str:
 
 
 def check(spec: Spec) -> tuple[Diagnostic, ...]:
-    """Every error of a spec's file, of all its models; empty if there is none.
+    """Every error and warning of a spec's file, of all its models.
 
     Raises:
         FileNotFoundError: There is no such spec.
     """
+    from archdsl.analysis.lint import check as check_program
+
     return check_program(open_spec(spec).program)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from archdsl.build import check, read
+from archdsl.analysis.lint import check
+from archdsl.build import read
 from archdsl.diagnostics import Diagnostic, Fault, faults
 from archdsl.diagnostics.render import render
 from archdsl.source import Source

@@ -86,18 +86,27 @@ def build(
     return graph
 
 
-def check(program: Program) -> tuple[Diagnostic, ...]:
+@dataclass(frozen=True)
+class Checked:
+    """What a file says: its errors and warnings, and the models that stand."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    graphs: tuple[Graph, ...] = ()
+
+
+def check(program: Program) -> Checked:
     """Every error of a file: of its text, and of each of its models."""
     if program.diagnostics:
-        return program.diagnostics
-    session = Session()
+        return Checked(program.diagnostics)
+    session, graphs = Session(), []
     with _limits(session, program.module), _kept(session):
         if not program.module.own:
             _default_model(session, program.module)
         for name in program.models:
             if not _is_open(program.module, name):
-                _build(session, program.module, name, {}, {})
-    return tuple(session.diagnostics)
+                graphs.append(_build(session, program.module, name, {}, {}))
+    found = (*session.diagnostics, *session.warnings)
+    return Checked(found, tuple(g for g in graphs if g is not None))
 
 
 def _is_open(module: Module, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from archdsl.build.functions import LONGEST_LIST
 from archdsl.build.values import Definition, TensorValue, Value
-from archdsl.diagnostics import Diagnostic, Fault, Note, Refused
+from archdsl.diagnostics import Diagnostic, Fault, Lint, Note, Refused
 from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
@@ -49,6 +49,7 @@ class Session:
     """What all bodies of a run share."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
     memo: dict[object, Graph | None] = field(default_factory=dict)
     variants: dict[int, Value] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
@@ -76,6 +77,12 @@ class Session:
             for frame in reversed(self.frames[-3:])
         ]
         self.diagnostics.append(Diagnostic(fault, span, (*notes, *calls)))
+
+    def warn(self, lint: Lint, span: Span, notes: Iterable[Note] = ()) -> None:
+        """Keeps a warning; the first of one code at one place only."""
+        if (lint.code, span) not in self._seen and len(self.warnings) < MOST_ERRORS:
+            self._seen.add((lint.code, span))
+            self.warnings.append(Diagnostic(lint, span, tuple(notes)))
 
     def tick(self, span: Span, work: int = 1) -> None:
         """Counts one evaluation, or as much work as some.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from archdsl.build import check
+from archdsl.analysis.lint import check
 from archdsl.cli.common import SpecCommand, color_option, opened, show, stdin_option
 
 
@@ -13,17 +13,18 @@ from archdsl.cli.common import SpecCommand, color_option, opened, show, stdin_op
 @stdin_option
 @color_option
 def command(specs: tuple[str, ...], stdin_filename: str, color: str) -> None:
-    """Report every error of each spec, in all of its models.
+    """Report every error and warning of each spec, in all of its models.
 
-    Exits with 1 if there is any.
+    Exits with 1 if there is an error.
     """
     wrong = False
     for spec in specs:
         found = opened(spec, stdin_filename)
         diagnostics = check(found.program)
         if diagnostics:
-            wrong = True
             show(diagnostics, color)
+        if any(d.severity == "error" for d in diagnostics):
+            wrong = True
         else:
             models = ", ".join(found.program.models)
             click.echo(f"{spec}: fine ({models or 'blocks only'})")

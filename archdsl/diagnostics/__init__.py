@@ -10,10 +10,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, dataclass_transform
+from typing import ClassVar, Literal, TypeAlias, dataclass_transform
 
 from archdsl.source import Span
 
+Severity: TypeAlias = Literal["error", "warning"]
 _MOST_NAMES, _LONGEST_NAME = 500, 60  # that are compared for a suggestion
 
 
@@ -27,6 +28,7 @@ class Fault:
     dataclasses would take a good part of a short command's time.
     """
 
+    severity: ClassVar[Severity] = "error"
     code: ClassVar[str] = "E000"
     title: ClassVar[str] = ""
     label: ClassVar[str] = ""
@@ -72,6 +74,12 @@ class Fault:
         return (text,) if text else ()
 
 
+class Lint(Fault):
+    """What is legal and probably not meant: a warning, with a code ``W…``."""
+
+    severity = "warning"
+
+
 @dataclass(frozen=True)
 class Note:
     """A further fact, with a second place where there is one."""
@@ -92,6 +100,11 @@ class Diagnostic:
     def code(self) -> str:
         """The stable code, such as ``E301``."""
         return self.fault.code
+
+    @property
+    def severity(self) -> Severity:
+        """Whether the spec is wrong, or only odd."""
+        return self.fault.severity
 
 
 class Refused(Exception):

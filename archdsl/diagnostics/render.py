@@ -18,7 +18,13 @@ def _plain(text: str, _style: str) -> str:
 
 
 def _ansi(text: str, style: str) -> str:
-    codes = {"error": "1;31", "bold": "1", "edge": "1;34", "note": "1;36"}
+    codes = {
+        "error": "1;31",
+        "warning": "1;33",
+        "bold": "1",
+        "edge": "1;34",
+        "note": "1;36",
+    }
     return f"\x1b[{codes[style]}m{text}\x1b[0m"
 
 
@@ -47,7 +53,7 @@ def _window(text: str, start: int) -> tuple[str, int]:
     return _printable(text[cut : cut + _WIDTH]), start - cut
 
 
-def _excerpt(span: Span, label: str, paint: Paint) -> list[str]:
+def _excerpt(span: Span, label: str, style: str, paint: Paint) -> list[str]:
     line, column = span.source.position(span.start)
     text, start = _window(span.source.line(line), column - 1)
     length = max(1, min(span.end - span.start, len(text) - start))
@@ -55,7 +61,7 @@ def _excerpt(span: Span, label: str, paint: Paint) -> list[str]:
     pad = " " * len(number)
     before = " " * _columns(text[:start])
     carets = "^" * max(1, _columns(text[start : start + length]))
-    under = f"{before}{paint(carets, 'error')}"
+    under = f"{before}{paint(carets, style)}"
     bar = paint("|", "edge")
     rows = [
         f"{pad} {bar}",
@@ -63,20 +69,21 @@ def _excerpt(span: Span, label: str, paint: Paint) -> list[str]:
         f"{pad} {bar} {under}",
     ]
     if label and start + length + len(label) > _WIDTH:
-        rows.append(f"{pad} {bar} {paint(label, 'error')}")
+        rows.append(f"{pad} {bar} {paint(label, style)}")
     elif label:
-        rows[-1] += " " + paint(label, "error")
+        rows[-1] += " " + paint(label, style)
     return [row.rstrip() for row in rows]
 
 
 def _one(diagnostic: Diagnostic, paint: Paint) -> str:
     fault, span = diagnostic.fault, diagnostic.span
-    head = paint(f"error[{fault.code}]", "error")
+    style = fault.severity
+    head = paint(f"{style}[{fault.code}]", style)
     pad = " " * len(str(span.line))
     rows = [
         f"{head}{paint(': ' + _printable(fault.message()), 'bold')}",
         f"{pad}{paint('-->', 'edge')} {_printable(str(span))}",
-        *_excerpt(span, _printable(fault.beside()), paint),
+        *_excerpt(span, _printable(fault.beside()), style, paint),
     ]
     tail = []
     for note in diagnostic.notes:

@@ -1,0 +1,17 @@
+"""The catalogue of what is legal and probably not meant: W1xx names, W2xx layers."""
+
+from __future__ import annotations
+
+from archdsl.diagnostics import Lint
+
+
+class UnusedName(Lint):
+    """A name that is defined and never read."""
+
+    code = "W101"
+    title = "{what} `{name}` is never used"
+    label = "defined here"
+    help = "remove it, or begin its name with `_`"
+
+    what: str
+    name: str
