@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archdsl.build.bind import Blamed
+from archdsl.build.files import EVERYTHING
 from archdsl.build.functions import FUNCTIONS, arithmetic, call, compare, is_number
 from archdsl.build.scope import Namer, Scope
 from archdsl.build.session import DEEPEST_CALL, Session
@@ -24,7 +25,8 @@ from archdsl.build.values import (
     listed,
     poisoned,
 )
-from archdsl.diagnostics import Fault, Note, Refused
+from archdsl.build.whereabouts import whereabouts
+from archdsl.diagnostics import Fault, Note, Refused, habits, near
 from archdsl.diagnostics.faults import (
     BadArithmetic,
     BadIndex,
@@ -36,7 +38,6 @@ from archdsl.diagnostics.faults import (
     UnknownName,
     WrongCount,
     WrongTensors,
-    elsewhere,
 )
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import AxisName
@@ -51,6 +52,7 @@ _MAKES_LISTS = (
     tree.ListOf, tree.TupleOf, tree.Comprehension, tree.Binary, tree.Call
 )  # fmt: skip
 _FLAT = "write what it sets as one variant"
+_PAIRS = "`enumerate(list)` counts along, `zip(list, other)` pairs two lists"
 _TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
@@ -71,6 +73,10 @@ class Expressions(ABC):
     @abstractmethod
     def apply(self, step: StepValue, flow: Value, label: str = "") -> Value:
         """Lets a value flow through a step."""
+
+    @abstractmethod
+    def lost(self, value: TensorValue, axis: str) -> tuple[Note, ...]:
+        """Where a tensor lost an axis, if it ever had it."""
 
     @abstractmethod
     def flowing(self, expression: tree.Expr) -> Value:
@@ -116,7 +122,9 @@ class Expressions(ABC):
             return self.report(BatchIsOpen(), span)
         if axis not in value.type:
             there = ", ".join(value.type.names)
-            return self.report(NoAttribute(what, axis, f"its axes are {there}"), span)
+            notes = self.lost(value, axis)
+            mend = f"its axes are {there}"
+            return self.report(NoAttribute(what, axis, mend), span, notes)
         return value.type[axis]
 
     def truth(self, expression: tree.Expr) -> bool | None:
@@ -157,9 +165,23 @@ class Expressions(ABC):
             return StepValue(op, span=span)
         if name in FUNCTIONS:
             return Function(name)
+        if {name, EVERYTHING} & self.module.failed:
+            return POISON
+        return self._unknown(name, span)
+
+    def _unknown(self, name: str, span: Span) -> Value:
+        """Reports a name that nothing in reach defines."""
         known = tuple(self._known())
         self.session.tick(span, len(known))
-        return self.report(UnknownName(name, known=known), span)
+        mend, notes = whereabouts(name, span, self.module)
+        axes = self.flow.type.names if isinstance(self.flow, TensorValue) else ()
+        if not notes:
+            mend = mend or habits.layer(name, axes)
+        if not notes and name.upper() in axes:
+            mend = f"an axis begins with an uppercase letter: `{name.upper()}`"
+        values = tuple(dict.fromkeys(self.scope.names()))
+        fault = UnknownName(name, known=known, mend=mend, values=values)
+        return self.report(fault, span, notes)
 
     def _known(self) -> list[str]:
         module = self.module
@@ -212,9 +234,11 @@ class Expressions(ABC):
             self.scope = Scope(outer)
             self.namer.open_turn(turn, lists)
             ok = self.bind(e.target, item)
+            self.session.open_turn(turn, e.span, self.scope.values)
             if ok and (e.condition is None or self.truth(e.condition)):
                 values.append(self.evaluate(e.item))
             self.namer.close_turn()
+            self.session.turns.pop()
             self.scope = outer
             if not ok:
                 return POISON
@@ -241,7 +265,8 @@ class Expressions(ABC):
             return True
         count = len(value) if isinstance(value, tuple) else 1
         if not isinstance(value, tuple) or count != len(target.items):
-            self.report(WrongCount(len(target.items), count), target.span)
+            mend = "" if isinstance(value, tuple) else _PAIRS
+            self.report(WrongCount(len(target.items), count, mend), target.span)
             return False
         pairs = zip(target.items, value, strict=True)
         return all(self.bind(inner, item) for inner, item in pairs)
@@ -296,7 +321,10 @@ class Expressions(ABC):
             return self.report(BadArithmetic(problem, "tensors here", mend), span)
         for value in (left, right):
             if not isinstance(value, TensorValue) and not is_number(value):
-                return self.report(NotATensor(f"`{sign}`", kind(value)), span)
+                mend = ""
+                if isinstance(value, StepValue):
+                    mend = f"let something flow into it: `(x -> {value.name})`"
+                return self.report(NotATensor(f"`{sign}`", kind(value), mend), span)
         if not isinstance(left, TensorValue):
             return self._number_first(sign, left, right, span)
         return self._op(name, left, right, span)
@@ -307,8 +335,9 @@ class Expressions(ABC):
             return self._op(_TENSOR_OPS[sign], right, left, span)
         if sign == "-":
             return self._op("add", self._op("multiply", right, -1, span), left, span)
-        problem = "a number divided by a tensor"
-        return self.report(BadArithmetic(problem, "not available"), span)
+        problem = "a number cannot be divided by a tensor"
+        mend = "a tensor by a number can: `x / 2`; so can two tensors"
+        return self.report(BadArithmetic(problem, "not available", mend), span)
 
     def _op(self, name: str, left: Value, right: Value, span: Span) -> Value:
         step = StepValue(ops()[name], (Given(None, right, span),), span=span)
@@ -344,7 +373,7 @@ class Expressions(ABC):
             return self._function(function.name, given, e.span)
         if not isinstance(function, StepValue):
             problem = f"{kind(function)} cannot be called"
-            mend = elsewhere(function) if isinstance(function, AxisName) else ""
+            mend = habits.layer(function) if isinstance(function, AxisName) else ""
             fault = BadArithmetic(problem, "not a step", mend)
             return self.report(fault, e.function.span)
         return function.bound(given, e.function.span)
@@ -364,7 +393,7 @@ class Expressions(ABC):
         """Whether ``max(…)`` is of numbers; of axes, it is the op."""
         if not isinstance(step, StepValue) or step.name not in FUNCTIONS or not given:
             return False
-        if not isinstance(step.target, type):
+        if not isinstance(step.target, type) or any(g.name for g in given):
             return False
         return all(is_number(g.value) or isinstance(g.value, tuple) for g in given)
 
@@ -387,7 +416,8 @@ class Expressions(ABC):
         problem = f"{kind(base)} has no items"
         mend = ""
         if isinstance(base, TensorValue):
-            mend = "`select(T, 0)` takes one position, `slice(T, 0, 4)` several"
+            axis = next(iter(base.type.positions), "C")
+            mend = f"`select({axis}, 0)` takes one place, `slice({axis}, 0, 4)` several"
         return self.report(
             BadArithmetic(problem, "not a list or a block", mend), e.span
         )
@@ -405,6 +435,14 @@ class Expressions(ABC):
         return base[index]
 
     def _attribute(self, e: tree.Attribute) -> Value:
+        library = self._library(e)
+        if library:
+            plain = f"here it is `{e.name}`" if e.name in ops() else ""
+            mend = plain or habits.layer(e.name) or near(e.name.lower(), ops())
+            mend = mend or "`archdsl list --ops` prints the ops"
+            if library == "self":
+                mend = f"`layer {e.name} = …` declares weights, then it is `{e.name}`"
+            return self.report(UnknownName(e.span.text, mend=mend), e.span)
         base = self.evaluate(e.base)
         if poisoned(base):
             return POISON
@@ -416,8 +454,20 @@ class Expressions(ABC):
                 return replace(base, transposed=True, span=e.span)
             mend = f"declare it once: `layer name = {base.name}(…)`"
             return self.report(NoAttribute(what, e.name, mend), e.span)
-        mend = "a tensor's sizes are its attributes, such as `x.C`"
+        mend = "only tensors have attributes: their sizes, such as `x.C`"
+        if isinstance(base, TensorValue):
+            axes = base.type.names
+            mend = habits.attribute(e.base.span.text, e.name, axes, ops())
         return self.report(NoAttribute(what, e.name, mend), e.span)
+
+    def _library(self, e: tree.Attribute) -> str:
+        """The library that a dotted name begins with, ``self`` too, or ""."""
+        root = e.base
+        while isinstance(root, tree.Attribute):
+            root = root.base
+        name = root.id if isinstance(root, tree.Name | tree.Axis) else ""
+        known = not habits.is_library(name) or self.scope.find(name) is not None
+        return "" if known else name
 
     def check_count(self, count: int, limit: int, what: str, span: Span) -> bool:
         """Whether a loop is short enough; False after an error."""

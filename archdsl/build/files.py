@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from archdsl.build.values import Definition
-from archdsl.diagnostics import Diagnostic, Fault
+from archdsl.diagnostics import Diagnostic, Fault, Note
 from archdsl.diagnostics.faults import (
     CyclicUse,
     DefinedTwice,
@@ -23,6 +23,7 @@ from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 
 DEEPEST_USE = 40
+EVERYTHING = "*"  # in `Module.failed`: whatever a file that is not there defines
 MOST_TEXT = 1 << 20  # characters of all files that are used
 _MOST_BYTES = 1 << 26  # more than any file may have
 
@@ -36,6 +37,7 @@ class Module:
     definitions: dict[str, Definition] = field(default_factory=dict)
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)  # what was to be imported
 
     @property
     def models(self) -> list[str]:
@@ -74,9 +76,12 @@ class Loader:
         self._modules: dict[str, Module] = {}
         self._open: list[str] = []
         self._size = 0  # of all files used
+        self._folder: Path | None = None  # of the first file
+        self._beside = PurePath()  # the same, as messages name it
 
     def load(self, source: Source, folder: Path | None) -> Module:
         """The module of a text; `folder` is where it looks for what it uses."""
+        self._folder, self._beside = folder, PurePath(source.name).parent
         return self._load(source, folder, f"{source.name}")
 
     def _load(
@@ -88,7 +93,8 @@ class Loader:
         self._open.append(key)
         for item in file.items:
             if isinstance(item, tree.Use):
-                self._use(module, item, folder)
+                if not self._use(module, item, folder):
+                    module.failed |= {n.id for n in item.names} or {EVERYTHING}
             else:
                 self._define(module, item)
         self._open.pop()
@@ -97,12 +103,20 @@ class Loader:
     def _report(self, fault: Fault, span: Span) -> None:
         self.diagnostics.append(Diagnostic(fault, span))
 
+    def _twice(self, module: Module, name: str, span: Span) -> None:
+        """Reports a second definition, with the first one's place."""
+        items = [i for i in module.file.items if not isinstance(i, tree.Use)]
+        first = next(i.name.span for i in items if i.name.id == name)
+        note = Note(f"`{name}` is first defined here", first)
+        self.diagnostics.append(Diagnostic(DefinedTwice(name), span, (note,)))
+
     def _define(
         self, module: Module, item: tree.Block | tree.Model | tree.Variant
     ) -> None:
         name = item.name.id
+        self._check_head(item)
         if name in module.own:
-            self._report(DefinedTwice(name), item.name.span)
+            self._twice(module, name, item.name.span)
             return
         module.own[name] = None
         if isinstance(item, tree.Variant):
@@ -112,24 +126,38 @@ class Loader:
             module.definitions[name] = Definition(item, module)
             module.variants.pop(name, None)
 
+    def _check_head(self, item: tree.Block | tree.Model | tree.Variant) -> None:
+        """Reports what the head of a block or model names twice."""
+        names = [] if isinstance(item, tree.Variant) else [*item.parameters]
+        heads = [*(getattr(item, "tensors", None) or ()), *(p.name for p in names)]
+        first: dict[str, Span] = {}
+        for head in heads:
+            if head.id in first:
+                note = Note(f"`{head.id}` is first defined here", first[head.id])
+                fault = DefinedTwice(head.id)
+                self.diagnostics.append(Diagnostic(fault, head.span, (note,)))
+            first.setdefault(head.id, head.span)
+
     def _use(
         self, module: Module, use: tree.Use, folder: Path | Traversable | None
-    ) -> None:
+    ) -> bool:
+        """Brings what a `use` names; False, with a report, if there is no file."""
         found = _find(use.path, folder)
         if found is None:
             beside = f" ({folder})" if isinstance(folder, Path) else ""
             self._report(ImportNotFound(use.path, beside and ""), use.span)
-            return
+            return False
         place, root = found
         key = str(place)
         if key in self._open:
             cycle = [*self._open[self._open.index(key) :], key]
             words = " -> ".join(Path(k).name for k in cycle)
             self._report(CyclicUse(words), use.span)
-            return
+            return False
         if key not in self._modules and not self._load_used(use, place, root, key):
-            return
+            return False
         self._take(module, use, self._modules[key])
+        return True
 
     def _load_used(
         self,
@@ -154,20 +182,24 @@ class Loader:
             what = "the files that are used hold too much text"
             self._report(TooMuchWork(what, f"{MOST_TEXT:,} characters"), use.span)
             return False
-        self._load(Source(f"{use.path}.arch", text), root, key)
+        name = f"{use.path}.arch"
+        if isinstance(root, Path) and root == self._folder:
+            name = (self._beside / name).as_posix()  # as the user would open it
+        self._load(Source(name, text), root, key)
         return True
 
     def _take(self, module: Module, use: tree.Use, other: Module) -> None:
         names: Iterable[tuple[str, Span]] = [(n.id, n.span) for n in use.names]
         for name, span in names or [(n, use.span) for n in other.own]:
             if name in module.own:
-                self._report(DefinedTwice(name), span)
+                self._twice(module, name, span)
             elif name in other.own and name in other.definitions:
                 module.definitions[name] = other.definitions[name]
             elif name in other.own and name in other.variants:
                 module.variants[name] = other.variants[name]
             else:
                 known = tuple(other.own)
+                module.failed.add(name)
                 self._report(ImportMissesName(use.path, name, known), span)
 
 

@@ -16,6 +16,8 @@ from archdsl.source import Span
 
 Severity: TypeAlias = Literal["error", "warning"]
 _MOST_NAMES, _LONGEST_NAME = 500, 60  # that are compared for a suggestion
+_NEXT_BEST = 0.1  # how much less alike than the best another suggestion may be
+_SHORTEST_PART = 4  # letters of a name inside another that say something
 
 
 @dataclass_transform(frozen_default=True)
@@ -142,8 +144,12 @@ def near(name: str, known: Iterable[str]) -> str:
     if len(names) > _MOST_NAMES:
         names = [n for n in names if n[:1] == name[:1]][:_MOST_NAMES]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.7)
-    if not close:
-        close = [k for k in names if len(name) > 2 and (name in k or k in name)][:3]
+    if close:  # near each other, too: `linaer` means `linear`, not `linspace`
+        least = difflib.SequenceMatcher(None, close[0], name).ratio() - _NEXT_BEST
+        close = difflib.get_close_matches(name, close, n=3, cutoff=least)
+    else:
+        part = [k for k in names if name in k or k in name]
+        close = [k for k in part if min(len(name), len(k)) >= _SHORTEST_PART][:3]
     if not close:
         return ""
     return "did you mean " + " or ".join(f"`{c}`" for c in close) + "?"
