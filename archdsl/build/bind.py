@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
@@ -72,6 +73,8 @@ class _Binding:
         else:
             known = (*self.op.model_fields, *list(self.ports)[1:])
             mend = unknown_keyword(self.op, given, known, self.flowing)
+            if self.op.axis_keywords and len(given.name) == 1:
+                mend = f"axes are written in uppercase: `{given.name.upper()} = …`"
             fault = UnknownArgument(self.op.name, given.name, known, mend)
             self._blame(fault, given.span)
 
@@ -157,6 +160,9 @@ class _Binding:
                 self.tensors[f"{name}{i}"] = self._tensor(item, given.span)
             return
         if isinstance(value, int | float) and "number" in self.op.model_fields:
+            if "number" in self.fields:
+                fault = TooManyArguments(self.op.name, "one other", usage(self.op))
+                self._blame(fault, given.span)
             self.fields["number"] = value
             self.spans["number"] = given.span
             return
@@ -203,6 +209,9 @@ class _Binding:
             )
         problem = str(error["msg"]).removeprefix("Value error, ")
         problem = problem[:1].lower() + problem[1:]
+        if error["type"] == "literal_error":
+            expected = re.findall(r"'([^']*)'", problem)
+            problem = "must be " + " or ".join(f'"{word}"' for word in expected)
         span = self.spans.get(name)
         blamed = next((g for g in self.given if g.span == span), None)
         mend = wrong_value(op, name, self.given, blamed, self.flowing)

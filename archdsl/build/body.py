@@ -222,11 +222,17 @@ class Body(Flow):
             value = named[0] if named else self.flow
         if value is None or isinstance(value, TensorValue) or poisoned(value):
             return value
-        if isinstance(value, tuple) and value:
+        items = value if isinstance(value, tuple) and value else (value,)
+        wrong = [v for v in items if not isinstance(v, TensorValue)]
+        if not wrong:
             return value
-        problem = f"output `{s.name.id}` must be a tensor, and this is {kind(value)}"
+        found = ("a list with " if isinstance(value, tuple) else "") + kind(wrong[0])
+        problem = f"output `{s.name.id}` must be a tensor, and this is {found}"
+        mend = ""
+        if isinstance(wrong[0], StepValue):
+            mend = f"let something flow into it: `x -> {wrong[0].name}`"
         span = s.name.span if s.value is None else s.value.span
-        return self.report(BadArithmetic(problem, "not a tensor"), span)
+        return self.report(BadArithmetic(problem, "not a tensor", mend), span)
 
     def _output(self, s: tree.Output) -> None:
         if not self.definition.is_model or self.nested:

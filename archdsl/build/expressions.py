@@ -177,7 +177,9 @@ class Expressions(ABC):
         axes = self.flow.type.names if isinstance(self.flow, TensorValue) else ()
         if not notes:
             mend = mend or habits.layer(name, axes)
-        if not notes and name.upper() in axes:
+        if not notes and name == "x":
+            mend = mend or "what flows has no name until `as x` gives it one"
+        elif not notes and name.upper() in axes:
             mend = f"an axis begins with an uppercase letter: `{name.upper()}`"
         values = tuple(dict.fromkeys(self.scope.names()))
         fault = UnknownName(name, known=known, mend=mend, values=values)
@@ -374,6 +376,8 @@ class Expressions(ABC):
         if not isinstance(function, StepValue):
             problem = f"{kind(function)} cannot be called"
             mend = habits.layer(function) if isinstance(function, AxisName) else ""
+            if isinstance(e.function, tree.Name) and e.function.id in ops():
+                mend = f"this `{e.function.id}` hides the op: rename the value"
             fault = BadArithmetic(problem, "not a step", mend)
             return self.report(fault, e.function.span)
         return function.bound(given, e.function.span)

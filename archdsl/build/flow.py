@@ -24,13 +24,14 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.build.whereabouts import labels
-from archdsl.diagnostics import habits
+from archdsl.diagnostics import Fault, habits
 from archdsl.diagnostics.faults import (
     BadArithmetic,
     DefinedTwice,
     Dropped,
     ResidualChanges,
     TooManyArguments,
+    UnknownArgument,
     WrongValue,
 )
 from archdsl.ir.dim import Poly, Size
@@ -173,12 +174,15 @@ class Flow(Steps):
         given = self.arguments(e.arguments)
         before = self.tensor(self.flow, "residual", e.span)
         known = {None, "drop_path"}
-        bad = list(given[1:]) or [g for g in given if g.name not in known]
-        if bad:
-            fault = TooManyArguments(
-                "residual", "one argument", "residual(drop_path = 0.1) { … }"
-            )
-            self.report(fault, bad[0].span)
+        unknown = [g for g in given if g.name not in known]
+        usage = "residual(drop_path = 0.1) { … }"
+        if unknown:
+            name = unknown[0].name or ""
+            fault: Fault = UnknownArgument("residual", name, ("drop_path",))
+            self.report(fault, unknown[0].span)
+        elif len(given) > 1:
+            fault = TooManyArguments("residual", "one argument", usage)
+            self.report(fault, given[1].span)
         after = self._inner(e.body)
         span = Span(e.span.source, e.span.start, e.span.start + len("residual"))
         if before is None or poisoned(after) or not self._returns(before, after, span):

@@ -60,8 +60,10 @@ def wrong_value(
         others = [g for g in given if g is not given[0]]
         return f"the size that flows in is known: `{call_text(op, others)}`"
     if isinstance(value, AxisName):
-        has = "over" in op.model_fields
-        return f"write `over = {value}`" if has else f"{op.name} takes no axes"
+        if "over" in op.model_fields:
+            return f"write `over = {value}`"
+        named = op.rest or op.axis_keywords or "axis" in op.model_fields
+        return "" if named else f"{op.name} takes no axes"
     if isinstance(op.model_fields[field].default, bool):
         return _flag(field, value)
     if isinstance(value, str):
@@ -91,7 +93,7 @@ def _as_axes(value: Value, axes: Sequence[str]) -> list[str]:
             named.append(str(number))
         elif isinstance(number, str) and number.upper() in axes:
             named.append(number.upper())
-        elif type(number) is int and -len(axes) <= number < len(axes):
+        elif type(number) is int and -len(axes) < number < len(axes) and number:
             named.append(axes[number])
         else:
             return []
@@ -100,16 +102,12 @@ def _as_axes(value: Value, axes: Sequence[str]) -> list[str]:
 
 def _axis(op: type[Op], field: str, given: Sequence[Given], axes: Sequence[str]) -> str:
     """The axes that are meant, as they are written."""
-    flat: list[Value] = []
-    for one in given:
-        if one.name == field or (field == op.rest and one.name is None):
-            flat += one.value if isinstance(one.value, tuple) else [one.value]
-    at = given[0].value if given and given[0].name is None else None
-    if not flat and field != op.rest:
-        flat = [at]
-    named = _as_axes(tuple(flat), axes)
+    flat = _flat(op, field, given)
+    named = _as_axes(flat, axes)
     if len(set(named)) < len(named):
         return ""
+    if len(flat) > 1 and all(isinstance(v, AxisName) for v in flat):
+        return f"one axis only: `{field} = {named[0]}`"
     if not named and all(isinstance(v, str) for v in flat):
         named = [str(v)[:1].upper() + str(v)[1:] for v in flat]
     if not named:
@@ -118,13 +116,23 @@ def _axis(op: type[Op], field: str, given: Sequence[Given], axes: Sequence[str])
     if field == op.rest:
         text = ", ".join([text, *(g.span.text for g in given if g.name)])
         return f"axes go by name: `{op.name}({text})`"
-    many = len(named) > 1
-    return f"axes go by name: `{field} = {f'[{text}]' if many else text}`"
+    return f"axes go by name: `{field} = {f'[{text}]' if len(named) > 1 else text}`"
+
+
+def _flat(op: type[Op], field: str, given: Sequence[Given]) -> tuple[Value, ...]:
+    """The values for a field of axes, lists made flat."""
+    flat: list[Value] = []
+    for one in given:
+        if one.name == field or (field == op.rest and one.name is None):
+            flat += one.value if isinstance(one.value, tuple) else [one.value]
+    if not flat and field != op.rest and given and given[0].name is None:
+        flat = [given[0].value]
+    return tuple(flat)
 
 
 def _number(field: str, value: Value) -> str:
     rate = field in ("rate", "dropout")
-    if rate and isinstance(value, int | float) and 1 <= value < 100:
+    if rate and isinstance(value, int | float) and 1 < value < 100:
         return f"a rate is a share of 1: {value / 100:g} for {value:g} %"
     if isinstance(value, float) and not rate and field not in ("eps", "momentum"):
         return "`//` divides to whole numbers, and `int` and `round` make them"

@@ -67,7 +67,7 @@ _KEYWORDS = {
     "numheads": ("heads",), "nheads": ("heads",), "nhead": ("heads",),
     "head": ("heads",), "numlayers": ("layers",), "nlayers": ("layers",),
     "p": ("rate", "dropout", "drop_path"), "prob": ("rate", "drop_path"),
-    "droprate": ("rate", "dropout", "drop_path"),
+    "rate": ("drop_path",), "droprate": ("rate", "dropout", "drop_path"),
     "dropoutrate": ("rate", "dropout"), "dropprob": ("rate", "drop_path"),
     "numembeddings": ("vocab",), "vocabsize": ("vocab",), "inputdim": ("vocab",),
     "embeddingdim": ("dim",), "embeddim": ("dim",), "dmodel": ("dim",),
