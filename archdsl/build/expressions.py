@@ -302,9 +302,27 @@ class Expressions(ABC):
         left, right = self.made(self.number(e.left)), self.made(self.number(e.right))
         if poisoned(left, right):
             return POISON
+        if isinstance(left, StepValue) or isinstance(right, StepValue):
+            return self._step_operand(e, left, right)
         if isinstance(left, TensorValue) or isinstance(right, TensorValue):
             return self._tensor_arithmetic(e.operator, left, right, e.span)
         return arithmetic(e.operator, left, right)
+
+    def _step_operand(self, e: tree.Binary, left: Value, right: Value) -> Value:
+        """Reports a step where a tensor or number has to stand."""
+        first = isinstance(left, StepValue)
+        step, other = (e.left, e.right) if first else (e.right, e.left)
+        mend = f"let something flow into it: `(x -> {step.span.text})`"
+        name = _TENSOR_OPS.get(e.operator)
+        value = left if first else right
+        assert isinstance(value, StepValue)
+        inside = [g for g in value.given if isinstance(g.value, TensorValue)]
+        if inside:
+            mend = f"write `({inside[0].span.text} -> {value.name})`"
+        elif name and (first or e.operator in "+*"):
+            mend = f"write `{step.span.text} -> {name}({other.span.text})`"
+        fault = NotATensor(f"`{e.operator}`", kind(value), mend)
+        return self.report(fault, step.span)
 
     def _logic(self, e: tree.Binary) -> Value:
         """``and``, ``or``: the right side is not looked at where the left decides."""
@@ -323,10 +341,7 @@ class Expressions(ABC):
             return self.report(BadArithmetic(problem, "tensors here", mend), span)
         for value in (left, right):
             if not isinstance(value, TensorValue) and not is_number(value):
-                mend = ""
-                if isinstance(value, StepValue):
-                    mend = f"let something flow into it: `(x -> {value.name})`"
-                return self.report(NotATensor(f"`{sign}`", kind(value), mend), span)
+                return self.report(NotATensor(f"`{sign}`", kind(value)), span)
         if not isinstance(left, TensorValue):
             return self._number_first(sign, left, right, span)
         return self._op(name, left, right, span)

@@ -27,12 +27,14 @@ from archdsl.build.values import (
 from archdsl.diagnostics import Note, Refused
 from archdsl.diagnostics.faults import (
     AxisMissing,
+    FlowsIn,
     MissingArgument,
     NoAttribute,
     NoFlow,
     NotATensor,
     NotDivisible,
     SharedDiffers,
+    TooManyArguments,
     TooSmall,
     UnknownArgument,
     WindowDoesNotDivide,
@@ -341,6 +343,8 @@ class Steps(Expressions):
                 "a layer is used in the body that declares it",
             )  # fmt: skip
             return self.report(fault, step.span)
+        if step.given:
+            return self._layer_called(step.given[0], layer)
         if step.transposed:
             return self._transposed(step, layer, flow)
         self.path = layer.path
@@ -359,6 +363,15 @@ class Steps(Expressions):
         return self._same_weights(
             layer, self.graph[len(self.graph) - 1], value, step.span
         )
+
+    def _layer_called(self, given: Given, layer: LayerValue) -> Value:
+        """Reports arguments of a layer, which has had its own."""
+        what = f"`{layer.name}`"
+        if isinstance(given.value, TensorValue):
+            return self.report(FlowsIn(what, given.span.text, layer.name), given.span)
+        usage = f"`{layer.name}`, its arguments being those of `layer {layer.name}`"
+        fault = TooManyArguments(what, "no arguments", usage)
+        return self.report(fault, given.span)
 
     def _as_first(self, layer: LayerValue, flow: Value) -> Value:
         """What flows, its axes displayed in the order of the layer's first use."""

@@ -303,8 +303,8 @@ class ResidualChanges(Fault):
     title = "the body of this residual changes {axis} from {before} to {after}"
     label = "{shape_before} goes in, {shape_after} comes out"
     help = (
-        "bring {axis} back to {before} at the end of the body, or project the skip: "
-        "`let skip = x -> conv(…)`, the branch, then `add(skip)`"
+        "end the body with {axis} = {before}, or project the skip: "
+        "`let skip = x -> conv(…)`, then `add(skip)`"
     )
 
     axis: str
