@@ -215,7 +215,10 @@ class _Binding:
         span = self.spans.get(name)
         blamed = next((g for g in self.given if g.span == span), None)
         mend = wrong_value(op, name, self.given, blamed, self.flowing)
-        found = kind(self.fields.get(name))
+        value = self.fields.get(name)
+        if name == op.rest and isinstance(value, tuple) and len(value) == 1:
+            value = value[0]
+        found = kind(value)
         return Blamed(Refused(WrongValue(op.name, name, problem, found, mend)), span)
 
 

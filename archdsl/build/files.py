@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from archdsl.build.values import Definition
+from archdsl.build.whereabouts import Binding
 from archdsl.diagnostics import Diagnostic, Fault, Note
 from archdsl.diagnostics.faults import (
     CyclicUse,
@@ -38,6 +39,7 @@ class Module:
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)  # what was to be imported
+    bindings: dict[str, list[Binding]] | None = field(default=None, repr=False)
 
     @property
     def models(self) -> list[str]:

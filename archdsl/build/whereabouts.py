@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING
 
 from archdsl.diagnostics import Note
@@ -18,9 +20,10 @@ _LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
-class _Binding:
+class Binding:
     """A place that gives a name its meaning, and what reaches it."""
 
+    item: tree.Block | tree.Model
     span: Span
     what: str  # tensor, value, number, hyperparameter
     reach: Span
@@ -36,23 +39,33 @@ def whereabouts(name: str, use: Span, module: Module) -> tuple[str, tuple[Note, 
     """A help and notes for a name that nothing in reach defines, or "" and none."""
     if len(name) > _LONGEST_NAME:
         return "", ()
-    items = [i for i in module.file.items if isinstance(i, tree.Block | tree.Model)]
-    here = next((i for i in items if _holds(i.span, use)), None)
-    if here is not None:
-        for binding in _bindings(here, name):
+    found = _index(module).get(name, [])
+    for binding in found:
+        if _holds(binding.item.span, use):
             return _nearby(name, use, binding)
-    for item in items:
-        for binding in _bindings(item, name):
-            if item is not here:
-                return _elsewhere(name, binding, item, here)
+    if found:
+        items = [i for i in module.file.items if isinstance(i, tree.Block)]
+        here = next((i for i in items if _holds(i.span, use)), None)
+        return _elsewhere(name, found[0], here)
     return _in_files(name, module), ()
+
+
+def _index(module: Module) -> dict[str, list[Binding]]:
+    """The places of a file that define names, by name; made at its first error."""
+    if module.bindings is None:
+        module.bindings = {}
+        for item in module.file.items:
+            if isinstance(item, tree.Block | tree.Model):
+                for name, binding in _bindings(item):
+                    module.bindings.setdefault(name, []).append(binding)
+    return module.bindings
 
 
 def _holds(outer: Span, inner: Span) -> bool:
     return outer.source is inner.source and outer.start <= inner.start < outer.end
 
 
-def _nearby(name: str, use: Span, binding: _Binding) -> tuple[str, tuple[Note, ...]]:
+def _nearby(name: str, use: Span, binding: Binding) -> tuple[str, tuple[Note, ...]]:
     """The name is defined in the same body, but does not reach the use."""
     if binding.span.start > use.start:
         notes = (Note(f"`{name}` is defined only here", binding.span),)
@@ -67,16 +80,14 @@ def _nearby(name: str, use: Span, binding: _Binding) -> tuple[str, tuple[Note, .
 
 
 def _elsewhere(
-    name: str,
-    binding: _Binding,
-    item: tree.Block | tree.Model,
-    here: tree.Block | tree.Model | None,
+    name: str, binding: Binding, here: tree.Block | None
 ) -> tuple[str, tuple[Note, ...]]:
     """The name belongs to another block or model."""
+    item = binding.item
     kind = "model" if isinstance(item, tree.Model) else "block"
     words = f"`{name}` is defined here, in {kind} {item.name.id}"
     notes = (Note(words, binding.span),)
-    if not isinstance(here, tree.Block):
+    if here is None:
         help_ = f"a block gives what it ends with, or says by `return {name}`"
         return (help_ if kind == "block" else "", notes)
     block = here.name.id
@@ -100,20 +111,21 @@ def _in_files(name: str, module: Module) -> str:
 
 
 def _in_shipped(name: str) -> str:
+    path = _shipped_blocks().get(name, "")
+    return f"`use {path} ({name})` brings it" if path else ""
+
+
+@cache
+def _shipped_blocks() -> dict[str, str]:
+    """The blocks that ship, with what to `use` for each."""
     from archdsl.build.files import read_text, shipped
 
+    found: dict[str, str] = {}
     for place in sorted((shipped() / "lib").iterdir(), key=lambda p: p.name):
+        names = re.findall(r"^block (\w+)", read_text(place), re.MULTILINE)
         path = f"lib/{place.name.removesuffix('.arch')}"
-        lines = read_text(place).splitlines()
-        if any(" ".join(_head(line)) == f"block {name}" for line in lines):
-            return f"`use {path} ({name})` brings it"
-    return ""
-
-
-def _head(line: str) -> list[str]:
-    """The first two words of a line."""
-    plain = "".join(c if c.isalnum() or c == "_" else " " for c in line)
-    return plain.split()[:2] if line[:1].strip() else []
+        found |= {name: path for name in names if name not in found}
+    return found
 
 
 # --- the tree -----------------------------------------------------------------------
@@ -134,15 +146,13 @@ def _walk(node: tree.Node, reach: Span) -> Iterator[tuple[tree.Node, Span]]:
             waiting += [(getattr(found, n), inner) for n in reversed(names)]
 
 
-def _bindings(item: tree.Block | tree.Model, name: str) -> Iterator[_Binding]:
-    """The places in a block or model that define a name."""
+def _bindings(item: tree.Block | tree.Model) -> Iterator[tuple[str, Binding]]:
+    """The places in a block or model that define names."""
     for tensor in getattr(item, "tensors", None) or ():
-        if tensor.id == name:
-            yield _Binding(tensor.span, "tensor", item.span)
+        yield tensor.id, Binding(item, tensor.span, "tensor", item.span)
     for node, reach in _walk(item, item.span):
         for found, what in _named(node):
-            if found.id == name:
-                yield _Binding(found.span, what, reach)
+            yield found.id, Binding(item, found.span, what, reach)
 
 
 def _named(node: tree.Node) -> Iterator[tuple[tree.Name, str]]:

@@ -347,7 +347,7 @@ class UnknownArgument(Fault):
         here = habits.keyword(self.name, self.known)
         found = self.mend or (f"here it is `{here}`" if here else "")
         found = found or near(self.name, self.known) or habits.unneeded(self.name)
-        return (found or "it takes " + (", ".join(self.known) or "none"),)
+        return (found or "it takes " + (", ".join(self.known) or "no arguments"),)
 
 
 class MissingArgument(Fault):

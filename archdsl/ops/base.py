@@ -428,7 +428,8 @@ def chosen(op: Op, tensor: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
         return over
     if not tensor.positions:
         needs = "needs at least one position axis"
-        raise Refused(WrongAxes(op.name, needs, str(tensor)))
+        mend = "`linear` mixes the features where no position is left"
+        raise Refused(WrongAxes(op.name, needs, str(tensor), mend))
     return tensor.positions
 
 
