@@ -15,6 +15,7 @@ from archdsl.build.values import (
     LayerValue,
     StepValue,
     TensorValue,
+    Types,
     Value,
     kind,
     poisoned,
@@ -48,7 +49,7 @@ class Body(Flow):
         session: Session,
         definition: Definition,
         graph: Graph,
-        types: Mapping[str, Tensor] | None,
+        types: Types | None,
         sizes: Mapping[str, Size] | None = None,
     ) -> None:
         super().__init__(session, definition, graph)
@@ -153,7 +154,7 @@ class Body(Flow):
             self.flow = POISON
             return
         given = (self.types or {}).get(s.name.id)
-        if given is not None:
+        if isinstance(given, Tensor):
             if set(given.names) != set(declared.names) or given.dtype != declared.dtype:
                 names = tuple(declared.names)
                 fault = wrong_claim(given, declared.dtype, names, ())

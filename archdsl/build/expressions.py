@@ -152,19 +152,9 @@ class Expressions(ABC):
 
     def lookup(self, name: str, span: Span) -> Value:
         """What a name means here: a value, a block, an op, a function."""
-        found = self.scope.find(name)
+        found = self.scope.find(name) or self._defined(name, span)
         if found is not None:
             return found[0]
-        definition = self.module.definitions.get(name)
-        if definition is not None:
-            return StepValue(definition, span=span)
-        if name in self.module.variants:
-            return self.variant(name, span)
-        op = ops().get(name)
-        if op is not None and op.public:
-            return StepValue(op, span=span)
-        if name in FUNCTIONS:
-            return Function(name)
         if {name, EVERYTHING} & self.module.failed:
             return POISON
         return self._unknown(name, span)
@@ -184,6 +174,33 @@ class Expressions(ABC):
         values = tuple(dict.fromkeys(self.scope.names()))
         fault = UnknownName(name, known=known, mend=mend, values=values)
         return self.report(fault, span, notes)
+
+    def _defined(self, name: str, span: Span) -> tuple[Value] | None:
+        """The block, model, op or function of a name in a 1-tuple, or None."""
+        definition = self.module.definitions.get(name)
+        if definition is not None:
+            return (StepValue(definition, span=span),)
+        if name in self.module.variants:
+            return (self.variant(name, span),)
+        op = ops().get(name)
+        if op is not None and op.public:
+            return (StepValue(op, span=span),)
+        return (Function(name),) if name in FUNCTIONS else None
+
+    def as_step(
+        self, e: tree.Expr, value: Value, named: tuple[type, ...] = ()
+    ) -> Value:
+        """What a name means where a step is needed, and its value can be none.
+
+        So a rate may be called as the op that takes it: ``dropout(dropout)``. What is
+        of the types `named` stays what it is.
+        """
+        if not isinstance(e, tree.Name) or poisoned(value):
+            return value
+        if isinstance(value, (StepValue, Function, *named)):
+            return value
+        found = self._defined(e.id, e.span)
+        return value if found is None else found[0]
 
     def _known(self) -> list[str]:
         module = self.module
@@ -268,6 +285,11 @@ class Expressions(ABC):
         count = len(value) if isinstance(value, tuple) else 1
         if not isinstance(value, tuple) or count != len(target.items):
             mend = "" if isinstance(value, tuple) else _PAIRS
+            inner = value[-1] if isinstance(value, tuple) and value else None
+            if isinstance(inner, tuple) and count - 1 + len(inner) == len(target.items):
+                names = [t.span.text for t in target.items]
+                nested = ", ".join(names[count - 1 :])
+                mend = f"write `{', '.join([*names[: count - 1], f'({nested})'])}`"
             self.report(WrongCount(len(target.items), count, mend), target.span)
             return False
         pairs = zip(target.items, value, strict=True)
@@ -381,7 +403,7 @@ class Expressions(ABC):
         return tuple(Given(a.name, self.evaluate(a.value), a.span) for a in arguments)
 
     def _call(self, e: tree.Call) -> Value:
-        function = self.evaluate(e.function)
+        function = self.as_step(e.function, self.evaluate(e.function))
         given = self.arguments(e.arguments)
         if poisoned(function, *(g.value for g in given)):
             return POISON
@@ -391,8 +413,6 @@ class Expressions(ABC):
         if not isinstance(function, StepValue):
             problem = f"{kind(function)} cannot be called"
             mend = habits.layer(function) if isinstance(function, AxisName) else ""
-            if isinstance(e.function, tree.Name) and e.function.id in ops():
-                mend = f"this `{e.function.id}` hides the op: rename the value"
             fault = BadArithmetic(problem, "not a step", mend)
             return self.report(fault, e.function.span)
         return function.bound(given, e.function.span)
@@ -474,6 +494,8 @@ class Expressions(ABC):
             mend = f"declare it once: `layer name = {base.name}(…)`"
             return self.report(NoAttribute(what, e.name, mend), e.span)
         mend = "only tensors have attributes: their sizes, such as `x.C`"
+        if isinstance(base, tuple) and e.name in ("length", "size", "shape", "len"):
+            mend = f"write `len({e.base.span.text})`"
         if isinstance(base, TensorValue):
             axes = base.type.names
             mend = habits.attribute(e.base.span.text, e.name, axes, ops())

@@ -138,25 +138,24 @@ class Flow(Steps):
         braced = _BRACED.get(type(e))
         if braced is not None:
             return braced(self, e, label)
-        value = self.evaluate(e)
+        value = self.as_step(e, self.evaluate(e), named=(TensorValue, tuple))
         if isinstance(value, StepValue):
             return self.apply(value, self.flow, label)
-        if first or poisoned(value):
-            return value
-        return self._no_step(value, e.span)
+        return value if first or poisoned(value) else self._no_step(e, value)
 
-    def _no_step(self, value: Value, span: Span) -> Value:
+    def _no_step(self, e: tree.Expr, value: Value) -> Value:
+        """Reports an arrow that leads to a value."""
         problem = f"an arrow leads to a step, and this is {kind(value)}"
         mend = ""
         if isinstance(value, TensorValue):
-            mend = f"`-> add({span.text})`, or begin a new line with it"
+            mend = f"`-> add({e.span.text})`, or begin a new line with it"
             if not isinstance(self.graph[value.ref.node].payload, Enter):
-                mend += f"; `layer {span.text} = …` can be used again"
+                mend += f"; `layer {e.span.text} = …` can be used again"
         elif isinstance(value, AxisName):
             mend = habits.layer(value)
         elif isinstance(value, tuple):
             mend = "steps in a row are joined by arrows: `-> a -> b`"
-        return self.report(BadArithmetic(problem, "not a step", mend), span)
+        return self.report(BadArithmetic(problem, "not a step", mend), e.span)
 
     def _marked(self, e: tree.Step, *, first: bool) -> Value:
         """A step with a claim or a label after it."""
@@ -332,7 +331,7 @@ class Flow(Steps):
 
 
 def _only_step(body: tree.Body) -> str:
-    """The name of what a body of a single call calls, or ""."""
+    """The label of the only step of a body, or the name of what it calls, or ""."""
     if len(body.statements) != 1 or not isinstance(body.statements[0], tree.Flow):
         return ""
     value: tree.Expr = body.statements[0].value
@@ -342,6 +341,8 @@ def _only_step(body: tree.Body) -> str:
         elif isinstance(value, tree.Brackets):
             value = value.base
         elif isinstance(value, tree.Step):
+            if value.label is not None:
+                return value.label.id
             value = value.value
         else:
             return ""
