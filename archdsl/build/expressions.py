@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from archdsl.build import mends
 from archdsl.build.bind import Blamed
 from archdsl.build.files import EVERYTHING
 from archdsl.build.functions import FUNCTIONS, arithmetic, call, compare, is_number
@@ -26,7 +27,7 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.build.whereabouts import whereabouts
-from archdsl.diagnostics import Fault, Note, Refused, habits, near
+from archdsl.diagnostics import Fault, Note, Refused, habits
 from archdsl.diagnostics.faults import (
     BadArithmetic,
     BadIndex,
@@ -52,7 +53,6 @@ _MAKES_LISTS = (
     tree.ListOf, tree.TupleOf, tree.Comprehension, tree.Binary, tree.Call
 )  # fmt: skip
 _FLAT = "write what it sets as one variant"
-_PAIRS = "`enumerate(list)` counts along, `zip(list, other)` pairs two lists"
 _TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
@@ -284,12 +284,7 @@ class Expressions(ABC):
             return True
         count = len(value) if isinstance(value, tuple) else 1
         if not isinstance(value, tuple) or count != len(target.items):
-            mend = "" if isinstance(value, tuple) else _PAIRS
-            inner = value[-1] if isinstance(value, tuple) and value else None
-            if isinstance(inner, tuple) and count - 1 + len(inner) == len(target.items):
-                names = [t.span.text for t in target.items]
-                nested = ", ".join(names[count - 1 :])
-                mend = f"write `{', '.join([*names[: count - 1], f'({nested})'])}`"
+            mend = mends.unpacking([t.span.text for t in target.items], value)
             self.report(WrongCount(len(target.items), count, mend), target.span)
             return False
         pairs = zip(target.items, value, strict=True)
@@ -476,11 +471,7 @@ class Expressions(ABC):
     def _attribute(self, e: tree.Attribute) -> Value:
         library = self._library(e)
         if library:
-            plain = f"here it is `{e.name}`" if e.name in ops() else ""
-            mend = plain or habits.layer(e.name) or near(e.name.lower(), ops())
-            mend = mend or "`archdsl list --ops` prints the ops"
-            if library == "self":
-                mend = f"`layer {e.name} = …` declares weights, then it is `{e.name}`"
+            mend = mends.of_library(library, e.name)
             return self.report(UnknownName(e.span.text, mend=mend), e.span)
         base = self.evaluate(e.base)
         if poisoned(base):
@@ -493,12 +484,7 @@ class Expressions(ABC):
                 return replace(base, transposed=True, span=e.span)
             mend = f"declare it once: `layer name = {base.name}(…)`"
             return self.report(NoAttribute(what, e.name, mend), e.span)
-        mend = "only tensors have attributes: their sizes, such as `x.C`"
-        if isinstance(base, tuple) and e.name in ("length", "size", "shape", "len"):
-            mend = f"write `len({e.base.span.text})`"
-        if isinstance(base, TensorValue):
-            axes = base.type.names
-            mend = habits.attribute(e.base.span.text, e.name, axes, ops())
+        mend = mends.attribute(e.base.span.text, e.name, base)
         return self.report(NoAttribute(what, e.name, mend), e.span)
 
     def _library(self, e: tree.Attribute) -> str:

@@ -1,12 +1,13 @@
-"""What would mend an argument of an op: rules that hold for every op."""
+"""What would mend an argument or an expression: rules that hold for every op."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archdsl.build.values import Given, Value
-from archdsl.diagnostics import habits
+from archdsl.build.values import Given, TensorValue, Value
+from archdsl.diagnostics import habits, near
 from archdsl.ops.base import AxisName, Op, spelled
+from archdsl.ops.registry import ops
 
 _NUMBER_OF_AXES = ("dim", "dims", "axis", "axes")
 
@@ -153,3 +154,36 @@ def _text(field: str, value: str) -> str:
     if field == "padding" and value == "valid":
         return "write `padding = 0`"
     return f"without quotes: `{field} = {value}`" if value.isdecimal() else ""
+
+
+# --- expressions --------------------------------------------------------------------
+
+
+def unpacking(names: Sequence[str], value: Value) -> str:
+    """How names are paired with values of which there are not as many."""
+    if not isinstance(value, tuple):
+        return "`enumerate(list)` counts along, `zip(list, other)` pairs two lists"
+    inner = value[-1] if value else None
+    if isinstance(inner, tuple) and len(value) - 1 + len(inner) == len(names):
+        outside, inside = names[: len(value) - 1], names[len(value) - 1 :]
+        return f"write `{', '.join([*outside, '(' + ', '.join(inside) + ')'])}`"
+    return ""
+
+
+def attribute(text: str, name: str, base: Value) -> str:
+    """What stands for an attribute that a value does not have."""
+    if isinstance(base, TensorValue):
+        return habits.attribute(text, name, base.type.names, ops())
+    if isinstance(base, tuple) and name in ("length", "size", "shape", "len"):
+        return f"write `len({text})`"
+    return "only tensors have attributes: their sizes, such as `x.C`"
+
+
+def of_library(library: str, name: str) -> str:
+    """What a layer of another library, or of ``self``, is here."""
+    if library == "self":
+        return f"`layer {name} = …` declares weights, then it is `{name}`"
+    if name in ops():
+        return f"here it is `{name}`"
+    found = habits.layer(name) or near(name.lower(), ops())
+    return found or "`archdsl list --ops` prints the ops"
