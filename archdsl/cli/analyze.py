@@ -22,6 +22,7 @@ def command(
     sizes: tuple[str, ...],
     stdin_filename: str,
     color: str,
+    form: str,
     params: bool,
     flops: bool,
     memory: bool,
@@ -34,7 +35,7 @@ def command(
     Costs are for a batch of one; --size B=8 makes it eight. One MAC is one multiply and
     one add; FLOPs are two a MAC and all other arithmetic.
     """
-    with reporting(color):
+    with reporting(color, form):
         graph, _ = graph_of(spec, settings, sizes, stdin_filename)
         if ir:
             from archdsl.ir.text import text

@@ -34,6 +34,7 @@ def command(
     sizes: tuple[str, ...],
     stdin_filename: str,
     color: str,
+    form: str,
     output: str | None,
     force: bool,
 ) -> None:
@@ -43,7 +44,7 @@ def command(
     """
     from archdsl.backends.torch.module import class_name, write
 
-    with reporting(color):
+    with reporting(color, form):
         graph, found = graph_of(spec, settings, sizes, stdin_filename)
         text = write(graph, found.name)
     if output == "-":

@@ -24,12 +24,13 @@ def command(
     sizes: tuple[str, ...],
     stdin_filename: str,
     color: str,
+    form: str,
     output: str | None,
 ) -> None:
     """Draw a model: blocks as clusters, repeats folded, shapes on the edges."""
     from archdsl.backends.graphviz import DrawingError, draw
 
-    with reporting(color):
+    with reporting(color, form):
         graph, _ = graph_of(spec, settings, sizes, stdin_filename)
         path = Path(output or f"{graph.name}.svg")
         try:

@@ -82,10 +82,18 @@ class Lint(Fault):
 
 @dataclass(frozen=True)
 class Note:
-    """A further fact, with a second place where there is one."""
+    """A further fact, with a second place where there is one.
+
+    Attributes:
+        message: The fact.
+        span: The place.
+        shown: Whether the line of that place is worth printing with the error's own,
+            where both are in one file.
+    """
 
     message: str
     span: Span | None = None
+    shown: bool = True
 
 
 @dataclass(frozen=True)
