@@ -10,7 +10,7 @@ from archdsl.diagnostics import near
 from archdsl.diagnostics.catalogue import Page, classes, page, title
 
 _WIDTH = 80
-_WORDS = {"wrong": "Wrong:", "right": "Right:", "": "With:"}
+_WORDS = {"wrong": "Wrong:", "right": "Right:", "": "With net.arch:"}
 
 
 @click.command("explain")
@@ -23,9 +23,17 @@ def command(code: str | None) -> None:
         return
     name = code.upper()
     if name not in classes():
-        hint = near(name, classes()) or "`archdsl explain` lists them"
-        raise click.UsageError(f"no error or warning has the code {code!r}; {hint}")
+        problem = f"no error or warning has the code {code!r}; {_hint(name)}"
+        raise click.UsageError(problem)
     click.echo(f"{name}: {title(name)}\n\n{_shown(page(name))}")
+
+
+def _hint(name: str) -> str:
+    """The codes that are near to one that is none."""
+    begin = [known for known in classes() if known.startswith(name)]
+    if begin:
+        return f"these begin so: {', '.join(begin)}"
+    return near(name, classes()) or "`archdsl explain` lists them"
 
 
 def _shown(found: Page) -> str:

@@ -57,7 +57,10 @@ def _markdown(code: str) -> str:
     parts = [explained.prose]
     for example in explained.examples:
         language, _, verdict = example.kind.partition(" ")
-        parts += [words.get(verdict, "With:"), f"```{language}\n{example.text}```"]
+        parts += [
+            words.get(verdict, "With net.arch:"),
+            f"```{language}\n{example.text}```",
+        ]
     return "\n\n".join(parts)
 
 
@@ -100,10 +103,7 @@ def _uri(name: str) -> str:
     """A path as a reference that is relative where the path is."""
     path = PurePath(name)
     text = quote(path.as_posix().encode("utf-8", "surrogateescape"))
-    if path.is_absolute():
-        return f"file://{text}"
-    head = text.partition("/")[0]
-    return f"./{text}" if ":" in head else text
+    return f"file://{text}" if path.is_absolute() else text
 
 
 def _braces(text: str) -> str:

@@ -129,8 +129,8 @@ def _line(
             if not first <= piece.start <= past:
                 left.append(piece)
                 continue
-            before = lead + columns(printable(text[first : piece.start]))
-            size = columns(printable(text[piece.start : min(piece.end, past)]))
+            before = lead + _width(text, first, piece.start)
+            size = _width(text, piece.start, min(piece.end, past))
             for row in _under(piece, before, max(1, size), paint, room):
                 yield False, row
         pieces = left
@@ -140,16 +140,30 @@ def _cut(text: str, at: int, room: int) -> tuple[str, int, int]:
     """As much of a line around an index as there is room for, and which part it is."""
     if len(text) <= room and columns(printable(text)) <= room:
         return printable(text), 0, len(text)
-    start = max(0, min(at - room // 3, len(text) - room))
-    used = columns(printable(text[start:at]))
-    start = at if used > room // 2 else start  # wide characters
-    end, used = start, 2
-    while end < len(text) and used < room - 1:
-        used += columns(printable(text[end]))
-        end += 1
+    start = _reach(text, at, -1, room // 3)
+    rest = room - 2 - _width(text, start, at)  # two columns say that text is left out
+    end = _reach(text, at, 1, rest)
+    start = _reach(text, start, -1, rest - _width(text, at, end))
     shown = printable(text[start:end])
     left, right = "…" if start else "", "…" if end < len(text) else ""
     return f"{left}{shown}{right}", start, end
+
+
+def _width(text: str, start: int, end: int) -> int:
+    return columns(printable(text[start:end]))
+
+
+def _reach(text: str, at: int, step: int, room: int) -> int:
+    """The index that is as far from another, to one side, as there is room for."""
+    for _ in range(2 * room):  # characters may take no columns
+        here = at if step > 0 else at - 1
+        if not 0 <= here < len(text):
+            break
+        room -= _width(text, here, here + 1)
+        if room < 0:
+            break
+        at += step
+    return at
 
 
 def _under(
