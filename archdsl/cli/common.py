@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import click
 
+import archdsl
 from archdsl.api import Opened, open_path
 from archdsl.build import build, read
 from archdsl.build.files import decoded
@@ -160,7 +161,7 @@ def show(diagnostics: Sequence[Diagnostic], color: str, form: str = "text") -> N
     if form != "text":
         from archdsl.diagnostics.machine import formatted
 
-        text = formatted(diagnostics, form)
+        text = formatted(diagnostics, form, archdsl.__version__)
         click.echo(text.encode("utf-8", "replace"), nl=False)
         return
     if not diagnostics:

@@ -18,19 +18,20 @@ Json: TypeAlias = "str | int | Sequence[Json] | Mapping[str, Json] | None"
 VERSION = 1  # of the JSON; another one where a field goes or changes its meaning
 
 
-def formatted(diagnostics: Sequence[Diagnostic], form: str) -> str:
+def formatted(diagnostics: Sequence[Diagnostic], form: str, version: str) -> str:
     """The diagnostics as one document, their files by the names that they were given.
 
     Args:
         diagnostics: What was found; nothing makes an empty document.
         form: ``json``, ``github`` or ``sarif``.
+        version: That of archdsl.
     """
     if form == "github":
         return "".join(_annotation(d) for d in ordered(diagnostics))
     if form == "sarif":
         from archdsl.diagnostics.sarif import sarif
 
-        return dumped(sarif(diagnostics))
+        return dumped(sarif(diagnostics, version))
     return dumped(_document(diagnostics))
 
 

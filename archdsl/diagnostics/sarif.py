@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from urllib.parse import quote
 
-from archdsl import __version__
 from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.catalogue import classes, page, title
 from archdsl.diagnostics.machine import Json, ends, is_file
@@ -19,13 +18,13 @@ _SCHEMA = (
 )
 
 
-def sarif(diagnostics: Sequence[Diagnostic]) -> Json:
-    """A log of one run: the rules that were broken, and each place where."""
+def sarif(diagnostics: Sequence[Diagnostic], version: str) -> Json:
+    """A log of one run of that version: the rules that were broken, and where."""
     found = ordered(diagnostics)
     codes = sorted({d.code for d in found})
     driver: dict[str, Json] = {
         "name": "archdsl",
-        "semanticVersion": __version__,
+        "semanticVersion": version,
         "rules": [_rule(code) for code in codes],
     }
     run: dict[str, Json] = {

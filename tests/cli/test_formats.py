@@ -333,6 +333,6 @@ def test_a_name_that_is_no_text_is_printed(folder):
 
 
 def test_nothing_is_a_document_of_each_format():
-    assert formatted([], "github") == ""
-    assert json.loads(formatted([], "json"))["diagnostics"] == []
-    valid(json.loads(formatted([], "sarif")))
+    assert formatted([], "github", "1.2.3") == ""
+    assert json.loads(formatted([], "json", "1.2.3"))["diagnostics"] == []
+    valid(json.loads(formatted([], "sarif", "1.2.3")))
