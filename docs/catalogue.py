@@ -25,7 +25,7 @@ CHAPTERS = {
     "E4": ("arguments", "Arguments, values and tensors"),
     "E5": ("models", "Models, files and settings"),
     "E6": ("limits", "Limits"),
-    "W1": ("warnings", "Warnings"),
+    "W": ("warnings", "Warnings"),
 }
 _HEAD = """\
 # Errors and warnings
