@@ -78,8 +78,8 @@ class Loader:
         self._modules: dict[str, Module] = {}
         self._open: list[str] = []
         self._size = 0  # of all files used
-        self._folder: Path | None = None  # of the first file
-        self._beside = PurePath()  # the same, as messages name it
+        self._folder: Path | Traversable | None = None
+        self._beside = PurePath()  # that folder, as messages call it
 
     def load(self, source: Source, folder: Path | None) -> Module:
         """The module of a text; `folder` is where it looks for what it uses."""
@@ -185,7 +185,7 @@ class Loader:
             self._report(TooMuchWork(what, f"{MOST_TEXT:,} characters"), use.span)
             return False
         name = f"{use.path}.arch"
-        if isinstance(root, Path) and root == self._folder:
+        if root is self._folder:
             name = (self._beside / name).as_posix()  # as the user would open it
         self._load(Source(name, text), root, key)
         return True

@@ -43,9 +43,10 @@ class Turn(NamedTuple):
 
     def note(self) -> Note:
         """Which turn it is, and what its variables are."""
-        words = [f"{n} = {kind(v)}" for n, v in self.names.items()]
-        inside = f" ({', '.join(words)})" if words else ""
-        return Note(f"in turn {self.number} of the loop{inside}", self.span)
+        names = [f"{n} = {kind(v)}" for n, v in self.names.items()]
+        inside = f" ({', '.join(names)})" if names else ""
+        words = f"in turn {self.number} of the loop{inside}"
+        return Note(words, self.span, shown=False)
 
 
 def surroundings(
@@ -65,7 +66,8 @@ def surroundings(
         notes += [turn.note() for turn in reversed(here[-2:])]
         if depth:
             frame = frames[depth - 1]
-            notes.append(Note(f"in {frame.words}, called in {frame.where}", frame.span))
+            words = f"in {frame.words}, called in {frame.where}"
+            notes.append(Note(words, frame.span, shown=False))
     return notes
 
 

@@ -78,7 +78,8 @@ class Session:
         found = self.diagnostics[index]
         notes = found.notes if count == 1 else found.notes[:-1]
         more = f"{count} other call{'s' * (count > 1)}"
-        note = Note(f"the same in {more} of {self.frames[-1].definition.name}")
+        of = self.frames[-1].definition.name
+        note = Note(f"the same in {more} of {of}", shown=False)
         self.diagnostics[index] = replace(found, notes=(*notes, note))
 
     def warn(self, lint: Lint, span: Span, notes: Iterable[Note] = ()) -> None:

@@ -17,7 +17,6 @@ from archdsl.source import Span
 Severity: TypeAlias = Literal["error", "warning"]
 _MOST_NAMES, _LONGEST_NAME = 500, 60  # that are compared for a suggestion
 _NEXT_BEST = 0.1  # how much less alike than the best another suggestion may be
-_SHORTEST_PART = 4  # letters of a name inside another that say something
 
 
 @dataclass_transform(frozen_default=True)
@@ -84,10 +83,18 @@ class Lint(Fault):
 
 @dataclass(frozen=True)
 class Note:
-    """A further fact, with a second place where there is one."""
+    """A further fact, with a second place where there is one.
+
+    Attributes:
+        message: The fact.
+        span: The place.
+        shown: Whether the line of that place is worth printing with the error's own,
+            where both are in one file.
+    """
 
     message: str
     span: Span | None = None
+    shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,8 +155,13 @@ def near(name: str, known: Iterable[str]) -> str:
         least = difflib.SequenceMatcher(None, close[0], name).ratio() - _NEXT_BEST
         close = difflib.get_close_matches(name, close, n=3, cutoff=least)
     else:
-        part = [k for k in names if name in k or k in name]
-        close = [k for k in part if min(len(name), len(k)) >= _SHORTEST_PART][:3]
+        close = [k for k in names if _akin(name, k)][:3]
     if not close:
         return ""
     return "did you mean " + " or ".join(f"`{c}`" for c in close) + "?"
+
+
+def _akin(name: str, other: str) -> bool:
+    """Whether one is the other's beginning or a word of it: `norm`, `layer_norm`."""
+    short, long = sorted((name, other), key=len)
+    return len(short) > 2 and (long.startswith(short) or short in long.split("_"))
