@@ -11,7 +11,10 @@ import re
 from fractions import Fraction
 
 import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 
+import archdsl
 from archdsl.analysis.lint import check
 from archdsl.analysis.lint_layers import _outside
 from archdsl.build import read
@@ -19,14 +22,19 @@ from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Lint, lints
 from archdsl.diagnostics.render import render
 from archdsl.ops.conv import default_padding
+from archdsl.ops.registry import ops
 from archdsl.ops.spread import Taps
 from archdsl.source import Source
+from tests.randoms.maker import specs
 from tests.test_errors import diagnose, golden
+from tests.tools import examples, jittered
 
 LINTS = pathlib.Path(__file__).parent / "lints"
 FIRES = sorted(LINTS.glob("*/fires*.arch"))
 FINE = sorted(LINTS.glob("*/fine*.arch"))
 CODES = {c.code for c in vars(lints).values() if isinstance(c, type)} - {Lint.code}
+
+PUBLIC = [name for name, op in ops().items() if op.public]
 
 
 def name(path: pathlib.Path) -> str:
@@ -171,3 +179,56 @@ def test_taps_outside_are_counted(kernel, size, stride, dilation):
 def windows_of(kernel: int, size: int, stride: int, dilation: int) -> Taps:
     padding = default_padding(kernel, stride, dilation)
     return Taps("T", size, kernel, stride, dilation, padding)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "conv(4, K)",
+        "conv(4, K, dilation = 3) -> conv(4, K)",
+        "conv(4, K, stride = 2) -> avg_pool(3, 1)",
+        "window_attention(2, 8) -> conv(4, K)",
+        "conv(4, K) -> attention(2, causal = true) -> slice(T, 0, 9)",
+    ],
+)
+def test_what_is_unseen_has_no_gradient(kernel, steps):
+    """The positions that are counted are those that the compiled module looks at."""
+    import torch
+
+    from archdsl.backends.torch.load import load
+
+    steps = steps.replace("K", str(kernel))
+    text = f"model m {{\n  input x: [B, C = 4, T = 64]\n\n  {steps}\n"
+    text += "  select(T, 5)\n  output y\n}\n"
+    (warning,) = check(read(Source("m", text)))
+    x = torch.randn(1, 4, 64, dtype=torch.float64, requires_grad=True)
+    jittered(load(archdsl.parse(text)))(x).square().sum().backward()
+    assert warning.code == "W205"
+    assert warning.fault.seen == int((x.grad.abs().sum((0, 1)) > 0).sum())
+
+
+# --- specs that are right -----------------------------------------------------------
+
+SHIPPED = sorted((LINTS.parents[1] / "specs").rglob("*.arch"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name)
+def test_nothing_is_said_of_what_ships(path):
+    assert render(diagnose(path)) == ""
+
+
+def test_random_specs_have_warnings_at_most():
+    seen = 0
+
+    @settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
+    @seed(0)
+    @given(st.sampled_from(PUBLIC).flatmap(specs))
+    def law(text: str) -> None:
+        nonlocal seen
+        found = check(read(Source("m", text)))
+        assert not [d for d in found if d.severity == "error"]
+        seen += bool(render(found))
+
+    law()
+    assert seen

@@ -108,7 +108,7 @@ def _chains(graph: Graph, known: dict[int, list[_Chain]]) -> dict[Ref, _Chain]:
         elif isinstance(node.payload, Call):
             ins = {port: chains[ref] for port, ref in node.inputs}
             inner = known[id(node.payload.graph)]
-            made = [_joined(ins[c.start], c) if c.start else c for c in inner]
+            made = [_joined(ins.get(c.start), c) for c in inner]
         chains |= {Ref(node.id, i): chain for i, chain in enumerate(made)}
     return chains
 
@@ -122,7 +122,9 @@ def _normed(graph: Graph, node: Node, chains: dict[Ref, _Chain]) -> _Chain:
     return _Chain(longer.norms + 1, longer.start, node.span)
 
 
-def _joined(first: _Chain, then: _Chain) -> _Chain:
+def _joined(first: _Chain | None, then: _Chain) -> _Chain:
+    if first is None:
+        return then
     return _Chain(first.norms + then.norms, first.start, then.last or first.last)
 
 
@@ -136,12 +138,14 @@ def no_positions(model: Graph) -> Iterator[Diagnostic]:
     enter, node = model.entries[0]
     if node.outputs[0].dtype != "int":
         return
-    nodes = [n for graph in reachable(model) for n in graph]
+    graphs = reachable(model)
+    nodes = [n for graph in graphs for n in graph]
     ops = [n.payload for n in nodes if isinstance(n.payload, Op)]
     asks = [n for n in nodes if isinstance(n.payload, Attention)]
     token = any(isinstance(op, ClassToken) for op in ops)
     one = sum(isinstance(op, Embedding) for op in ops) == 1
-    if asks and one and all(_is_blind(op, token) for op in ops):
+    row = any(graph.scan is not None for graph in graphs)
+    if asks and one and not row and all(_is_blind(op, token) for op in ops):
         note = Note("attention", asks[0].span)
         yield Diagnostic(NoPositions(enter.name), node.span, (note,))
 

@@ -92,8 +92,8 @@ def _unread(names: Names, taken: dict[tuple[Span, str], bool]) -> Iterator[Diagn
 
 def _unread_lint(binding: Binding, names: Names) -> Lint | None:
     name, owner = binding.name, binding.owner.name.id
-    if binding.what == "value":
-        return UnusedName("value", name)
+    if binding.what in ("value", "state", "sequence"):
+        return UnusedName(binding.what, name)
     if binding.what == "layer":
         return UnusedLayer(name)
     if owner in names.passed:

@@ -96,8 +96,10 @@ class _Search:
         needs: dict[Ref, _Needs],
     ) -> None:
         ports: Mapping[str, _Needs]
-        if isinstance(node.payload, Call):
-            inner = node.payload.graph
+        inner = node.payload.graph if isinstance(node.payload, Call) else None
+        if inner is not None and inner.scan is not None:
+            ports = {port: {} for port, _ in node.inputs}
+        elif inner is not None:
             ports = self.entries(inner, [out or {} for out in outs])
         else:
             ports = self._op(graph, node, [out for out in outs if out is not None])

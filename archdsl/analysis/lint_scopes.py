@@ -282,6 +282,27 @@ class Names:
         self._walk(e.iterable)
         self._export(self._braces(e.body, e.target))
 
+    def _scan(self, e: tree.Scan) -> None:
+        """A scan's body gives nothing out but what it returns.
+
+        What it carries bears the names of what is outside on purpose.
+        """
+        for argument in e.arguments:
+            self._walk(argument)
+        for carry in e.carries[1:]:
+            self._walk(carry.name if carry.first is None else carry.first)
+        outer, hidden = self._scope, len(self.hidden)
+        self._scope = _Scope(outer)
+        for i, carry in enumerate(e.carries):
+            if i:
+                what = "sequence" if carry.first is None else "state"
+                self._bind(carry.name, what)
+            else:
+                self._bind(carry.name, "flow")
+        del self.hidden[hidden:]
+        self._braces(e.body)
+        self._scope = outer
+
     def _if(self, e: tree.If) -> None:
         self._walk(e.condition)
         branches = [self._braces(b) for b in (e.body, e.other) if b is not None]
@@ -312,5 +333,6 @@ _VISIT: dict[type, Callable[[Names, Any], None]] = {
     tree.Residual: Names._braced,
     tree.Repeat: Names._braced,
     tree.For: Names._for,
+    tree.Scan: Names._scan,
     tree.If: Names._if,
 }

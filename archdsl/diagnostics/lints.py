@@ -11,7 +11,7 @@ _UNREAD = "remove it, or begin its name with `_`"
 
 
 class UnusedName(Lint):
-    """A value that `let` names and nothing reads.
+    """A value that `let` names, or a scan carries, and that nothing reads.
 
     Either it is left over, or another name stands where it was meant. The layers that
     make it are built and counted all the same. Of several values that are taken apart,
