@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from archdsl.analysis.allow import allowed
 from archdsl.analysis.lint_layers import lint_layers
 from archdsl.analysis.lint_models import lint_models
 from archdsl.analysis.lint_names import lint_names, unread_values
@@ -17,16 +18,24 @@ from archdsl.diagnostics.lints import DeadLayer
 from archdsl.ir.graph import Graph, reachable
 
 
-def check(program: Program) -> tuple[Diagnostic, ...]:
-    """Every error of a file; where there is none, every warning."""
+def check(program: Program, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
+    """Every error of a file; where there is none, every warning.
+
+    Args:
+        program: The file.
+        allow: Codes of warnings, beginnings of codes, or ``all``, to leave out.
+
+    Raises:
+        ValueError: One of them is no warning's.
+    """
     checked = check_program(program)
     if program.diagnostics:
-        return checked.diagnostics
+        return allowed(checked.diagnostics, program.module.source, allow)
     names = Names(program.module)
     found = [*checked.diagnostics, *_unknown(names, checked.diagnostics)]
     if not any(d.severity == "error" for d in found):
         found += lint(names, checked.graphs)
-    return tuple(dict.fromkeys(found))
+    return allowed(tuple(dict.fromkeys(found)), program.module.source, allow)
 
 
 def _unknown(names: Names, found: Iterable[Diagnostic]) -> list[Diagnostic]:

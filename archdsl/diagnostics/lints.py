@@ -10,6 +10,19 @@ _UNREAD = "remove it, or begin its name with `_`"
 # --- W1xx: names --------------------------------------------------------------------
 
 
+class UselessAllow(Lint):
+    """A comment that allows a warning which there is not."""
+
+    code = "W100"
+    title = "`# allow {word}` allows nothing: {why}"
+    label = "idle"
+    help = "{mend}"
+
+    word: str
+    why: str
+    mend: str = "remove it"
+
+
 class UnusedName(Lint):
     """A value that `let` names, or a scan carries, and that nothing reads.
 
