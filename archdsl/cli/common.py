@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import click
 
@@ -143,18 +143,21 @@ def show(diagnostics: tuple[Diagnostic, ...], color: str) -> None:
     """Diagnostics on standard error, and how many there are."""
     from archdsl.diagnostics.render import render
 
-    click.echo(render(diagnostics, color=_colored(color)), err=True, color=True)
+    click.echo(
+        render(diagnostics, color=colored(color, sys.stderr)), err=True, color=True
+    )
     count = len(set(diagnostics))
     if count > 1:
         click.echo(f"{count} errors", err=True)
 
 
-def _colored(color: str) -> bool:
+def colored(color: str, stream: TextIO) -> bool:
+    """Whether what goes to a stream is coloured."""
     if color != "auto":
         return color == "always"
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 def write_whole(path: Path, text: str) -> None:

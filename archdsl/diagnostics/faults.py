@@ -51,7 +51,7 @@ class UnknownName(Fault):
     def helps(self) -> tuple[str, ...]:
         """What it is called here, or the nearest names."""
         found = elsewhere(self.name) or near(self.name, self.known)
-        return (found,) if found else ("`archdsl list --ops` prints the ops",)
+        return (found,) if found else ("`archdsl ops` prints the ops",)
 
 
 class DefinedTwice(Fault):
