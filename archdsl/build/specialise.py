@@ -33,7 +33,7 @@ _TYPES: dict[str, Callable[[Value], bool]] = {
     "bool": lambda v: isinstance(v, bool),
     "str": lambda v: isinstance(v, str),
     "list": lambda v: isinstance(v, tuple),
-    "block": lambda v: isinstance(v, StepValue),
+    "step": lambda v: isinstance(v, StepValue),
 }
 
 
