@@ -86,6 +86,13 @@ def test_the_figures_in_the_readme_are_those_that_we_compute():
         assert (f"{totals.params:,}", f"{totals.macs:,}") == (params, macs), name
 
 
+def test_the_readme_names_every_command():
+    from archdsl.cli import _COMMANDS
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `archdsl (\w+)", text, re.M)) == sorted(_COMMANDS)
+
+
 def test_links_lead_somewhere():
     for page in PAGES:
         text = re.sub(r"```.*?```|`[^`]+`", "", page.read_text("utf-8"), flags=re.S)

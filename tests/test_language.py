@@ -117,6 +117,84 @@ def test_headings_that_are_linked_exist():
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
 
 
+# --- what the page says without an example ------------------------------------------
+
+BODY = blocks(LANGUAGE, "arch prelude")[0]
+RULES = [
+    ("if true { let n = 4 }\nlinear(n)", "E201"),  # a name in braces stays there
+    ("if true { linear(4) as y }\ny -> relu", ""),  # a label does not
+    ("let n = 4\nlet n = 5", "E202"),
+    ("linear(4) as y\nlinear(4) as y", "E202"),
+    ("let n = 4\nresidual { let n = 32\nlinear(n) }", ""),  # hidden, not given anew
+    ("for i in [1] { linear(8) }\nlinear(i)", "E201"),
+    ("repeat(2) { relu as y\ny -> relu }\ny[1] -> relu", ""),
+    ("let y = linear(4)\nx -> y", "E408"),  # it is run, not named
+    ("let act = relu\nx -> act -> act", ""),
+    ('let act = gelu("tanh")\nx -> act', "E408"),
+    ("x -> x", "E408"),
+    ("linear(2 * C) -> linear(C // 2)", ""),
+    ("linear(2 * B)", "E413"),
+    ("linear(C)", "E403"),  # the axis itself
+    ("linear(768.0) -> linear(7.5)", "E403"),
+    ("1 / x", "E408"),
+    ("x ** 2", "E408"),
+    ("2 - x -> relu", ""),
+    ("let n = [1, 2] + [3]\nlinear(n[3])", "E409"),
+    ("let a, b = [1, 2, 3]", "E411"),
+    ("for i in range(3) { output y }", "E506"),
+    ("require false or 0", "E509"),
+    ("require true and not none", ""),
+    ("layer f = linear(4)\nf -> f", "E311"),
+    ("layer f = linear(4)\nf.transposed", "E410"),
+    ("layer f = conv(32, 1)\nf -> f.transposed", "E410"),
+    ("layer f = linear(32)\nwords -> scan(T) [w, h = zeros(C = 32)] { f + h }", "E406"),
+    ("words -> scan(T, last = true) [w, h = zeros(C = 32)] { w + h }: [B, C = 32]", ""),
+    ("conv(4, 3): [B, W, H, C]", ""),
+    ("conv(4, 3): [B, H, W]", "E305"),
+    ("relu\nconcat", "E402"),
+]
+FILES = [
+    ("block f(n) { linear(m) }", "f(4)", "E201"),  # the caller's m is not seen
+    ("block f[x](n = x.C) { linear(n) }", "f", "E201"),
+    ("block f(n, k = 2 * n) { linear(k) }", "f(4)", ""),
+    ("block f(n: int) { linear(n) }", "f(4.0)", "E403"),
+    ("block f(s: step) { s -> s }", "f(conv(4, 1)) -> f(relu)", ""),
+    ("block f(s: step) { s }", "f(4)", "E403"),
+    ("block f { return x, x -> relu }", "let a, b = f", "E411"),
+    ("block f { return x, x -> relu }", "let a, b = f()\na * b", ""),
+    ("block f { relu\nreturn x\ngelu }", "f: [B, C = 32, H = 16, W = 16]", ""),
+    ("block f { output y }", "f", "E506"),
+    ("block f[x, y] { x * y }", "f", "E412"),
+    ("block f[x, y] { x * y }", "f[x] -> f[y = x]\nf[x, x]\nf[y = x, x = x]", ""),
+    ("block f[x, y] { x * y }", "relu -> f[x, x]", "E415"),  # relu is lost
+    ("block f[]() { parameter(C = 32) }", "let y = f()\nx * y", ""),
+    ("block f(g) { g }", "layer w = linear(4)\nf(w)", "E403"),
+    ("block f(g) { g }", "f(add(x))", "E403"),
+    ("block f { f }", "f", "E206"),
+    ("block relu { linear(4) }", "relu: [B, C = 4, H, W]", ""),
+    ("use resnet (conv_bn)", "conv_bn(4)", ""),  # which it imports itself
+    ("use resnet", "conv_bn(4)", "E201"),
+    ("use nowhere", "relu", "E203"),
+    ("use lib/resnet (conv)", "relu", "E204"),
+]
+
+
+def check(items: str, lines: str, code: str) -> None:
+    body = BODY.replace("  …\n", f"{lines}\n")
+    found = [d.code for d in archdsl.check(f"{items}\n{body}") if d.code[0] == "E"]
+    assert found[:1] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(("lines", "code"), RULES)
+def test_a_rule_for_bodies_holds(lines, code):
+    check("", lines, code)
+
+
+@pytest.mark.parametrize(("items", "lines", "code"), FILES)
+def test_a_rule_for_files_holds(items, lines, code):
+    check(items, f"let m = 4\n{lines}", code)
+
+
 # --- what the language was designed by ----------------------------------------------
 
 
