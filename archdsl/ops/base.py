@@ -131,10 +131,10 @@ SizeField = Annotated[
 ]
 Count = Annotated[int, PlainValidator(_count), "a whole number ≥ 1"]
 Natural = Annotated[int, PlainValidator(_natural), "a whole number ≥ 0"]
-Integer = Annotated[int, PlainValidator(_integer), "a whole number"]
+Integer = Annotated[int, PlainValidator(_integer)]
 Rate = Annotated[float, PlainValidator(_rate), "a number ≥ 0 and < 1"]
-Real = Annotated[float, PlainValidator(_real), "a number"]
-Flag = Annotated[bool, PlainValidator(_flag), "true or false"]
+Real = Annotated[float, PlainValidator(_real)]
+Flag = Annotated[bool, PlainValidator(_flag)]
 Axis = Annotated[str, PlainValidator(_axis), "an axis"]
 Axes = Annotated[  # one or several, or ()
     tuple[str, ...], PlainValidator(_axes), "an axis, or a list of them"
