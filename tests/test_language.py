@@ -132,6 +132,8 @@ RULES = [
     ("let act = relu\nx -> act -> act", ""),
     ('let act = gelu("tanh")\nx -> act', "E408"),
     ("x -> x", "E408"),
+    ("let relu = 4\nrelu -> linear(relu)", ""),  # a step is needed, then a number
+    ("repeat(2) { repeat(3) { relu as y } }\ny[1][2] -> relu", ""),
     ("linear(2 * C) -> linear(C // 2)", ""),
     ("linear(2 * B)", "E413"),
     ("linear(C)", "E403"),  # the axis itself
@@ -160,6 +162,8 @@ FILES = [
     ("block f(n: int) { linear(n) }", "f(4.0)", "E403"),
     ("block f(s: step) { s -> s }", "f(conv(4, 1)) -> f(relu)", ""),
     ("block f(s: step) { s }", "f(4)", "E403"),
+    ("block f(a: axis) { mean(a) }", "f(H) -> f(W)", ""),
+    ("block f(a: axis) { mean(a) }", "f([H, W])", "E403"),
     ("block f { return x, x -> relu }", "let a, b = f", "E411"),
     ("block f { return x, x -> relu }", "let a, b = f()\na * b", ""),
     ("block f { relu\nreturn x\ngelu }", "f: [B, C = 32, H = 16, W = 16]", ""),
