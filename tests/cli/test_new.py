@@ -68,7 +68,6 @@ def test_a_starter_is_short_and_says_why(kind):
         ("stage.arch", "stage.arch", "cnn"),  # the name of its block
         ("conv.arch", "conv.arch", "cnn"),  # an op that it uses
         ("model.arch", "model.arch", "cnn"),  # a word of the language
-        ("lstm.arch", "lstm.arch", "lstm"),  # an op that it does not use
     ],
 )
 def test_the_model_is_called_as_the_file_where_that_is_a_name(path, file, model):
