@@ -50,10 +50,9 @@ def _named(name: str, known: dict[str, type[Op]]) -> type[Op]:
     """
     if name in known:
         return known[name]
-    from archdsl.diagnostics import near
-    from archdsl.diagnostics.faults import elsewhere
+    from archdsl.diagnostics import habits, near
 
-    hint = elsewhere(name) or near(name, known) or "`archdsl ops` prints them all"
+    hint = habits.layer(name) or near(name, known) or "`archdsl ops` prints them all"
     raise click.UsageError(f"no op is called {name!r}; {hint}")
 
 
