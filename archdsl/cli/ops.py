@@ -50,10 +50,10 @@ def _named(name: str, known: dict[str, type[Op]]) -> type[Op]:
     """
     if name in known:
         return known[name]
-    from archdsl.diagnostics import near
-    from archdsl.diagnostics.faults import elsewhere
+    from archdsl.diagnostics import habits, near
 
-    hint = elsewhere(name) or near(name, known) or "`archdsl ops` prints them all"
+    plain = name.rpartition(".")[2]  # `nn.Conv2d`
+    hint = habits.layer(plain) or near(plain, known) or "`archdsl ops` prints them all"
     raise click.UsageError(f"no op is called {name!r}; {hint}")
 
 
