@@ -41,7 +41,7 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     if size > LARGEST:
         start = Span(source, 0, 0)
         return _empty(source), [Diagnostic(TooLarge(size, LARGEST), start)]
-    with _no_garbage_collection():
+    with no_garbage_collection():
         return _parse(source)
 
 
@@ -64,7 +64,7 @@ def _empty(source: Source) -> tree.File:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """A tree has no cycles, and looking for some takes a third of the time."""
     was = gc.isenabled()
     gc.disable()
@@ -79,9 +79,10 @@ def _doc(text: str) -> str:
     """The comment at the head of a text, without its marks."""
     lines = []
     for line in text.removeprefix("\ufeff").lstrip().splitlines():
-        if not line.startswith("#"):
+        comment = line.lstrip()
+        if not comment.startswith("#"):
             break
-        lines.append(line.lstrip("#").removeprefix(" ").rstrip())
+        lines.append(comment.lstrip("#").removeprefix(" ").rstrip())
     return "\n".join(lines).strip("\n")
 
 
