@@ -150,6 +150,8 @@ class Expressions(ABC):
         definition = self.module.definitions.get(name)
         if definition is not None:
             return StepValue(definition, span=span)
+        if name in self.module.unknown and name not in self.module.variants:
+            return POISON
         if name in self.module.variants:
             return self.variant(name, span)
         op = ops().get(name)
@@ -157,6 +159,8 @@ class Expressions(ABC):
             return StepValue(op, span=span)
         if name in FUNCTIONS:
             return Function(name)
+        if self.module.is_unknown(name):
+            return POISON
         known = tuple(self._known())
         self.session.tick(span, len(known))
         return self.report(UnknownName(name, known=known), span)

@@ -36,11 +36,22 @@ class Module:
     definitions: dict[str, Definition] = field(default_factory=dict)
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)  # names of what was not understood
+    is_open: bool = False  # whether any other name may be one of those
 
     @property
     def models(self) -> list[str]:
         """The models and variants that this file itself defines, in order."""
         return [name for name in self.own if self.has_model(name)]
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether a name may be of what was not understood, and is reported."""
+        return self.is_open or name in self.unknown
+
+    def miss(self, names: Iterable[str], *, anything: bool = False) -> None:
+        """Notes names that are not known for an error that is reported."""
+        self.unknown.update(names)
+        self.is_open = self.is_open or anything
 
     def has_model(self, name: str) -> bool:
         """Whether this file itself defines a model or variant of that name."""
@@ -87,7 +98,9 @@ class Loader:
         module = self._modules[key] = Module(source, file)
         self._open.append(key)
         for item in file.items:
-            if isinstance(item, tree.Use):
+            if isinstance(item, tree.Missing):
+                module.miss(item.names, anything=item.anything)
+            elif isinstance(item, tree.Use):
                 self._use(module, item, folder)
             else:
                 self._define(module, item)
@@ -115,21 +128,29 @@ class Loader:
     def _use(
         self, module: Module, use: tree.Use, folder: Path | Traversable | None
     ) -> None:
+        other = self._used(use, folder)
+        if other is None:
+            module.miss((n.id for n in use.names), anything=not use.names)
+        else:
+            self._take(module, use, other)
+
+    def _used(self, use: tree.Use, folder: Path | Traversable | None) -> Module | None:
+        """The module that is used; None, with a report, if there is none."""
         found = _find(use.path, folder)
         if found is None:
             beside = f" ({folder})" if isinstance(folder, Path) else ""
             self._report(ImportNotFound(use.path, beside and ""), use.span)
-            return
+            return None
         place, root = found
         key = str(place)
         if key in self._open:
             cycle = [*self._open[self._open.index(key) :], key]
             words = " -> ".join(Path(k).name for k in cycle)
             self._report(CyclicUse(words), use.span)
-            return
+            return None
         if key not in self._modules and not self._load_used(use, place, root, key):
-            return
-        self._take(module, use, self._modules[key])
+            return None
+        return self._modules[key]
 
     def _load_used(
         self,
@@ -159,6 +180,8 @@ class Loader:
 
     def _take(self, module: Module, use: tree.Use, other: Module) -> None:
         names: Iterable[tuple[str, Span]] = [(n.id, n.span) for n in use.names]
+        if not use.names:
+            module.miss(other.unknown, anything=other.is_open)
         for name, span in names or [(n, use.span) for n in other.own]:
             if name in module.own:
                 self._report(DefinedTwice(name), span)
@@ -167,8 +190,10 @@ class Loader:
             elif name in other.own and name in other.variants:
                 module.variants[name] = other.variants[name]
             else:
-                known = tuple(other.own)
-                self._report(ImportMissesName(use.path, name, known), span)
+                module.miss([name])
+                if not other.is_unknown(name):
+                    known = tuple(other.own)
+                    self._report(ImportMissesName(use.path, name, known), span)
 
 
 def _find(

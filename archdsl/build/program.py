@@ -11,7 +11,7 @@ from pathlib import Path
 from archdsl.build.bind import Blamed, bind_parameters, block_usage
 from archdsl.build.body import Body
 from archdsl.build.files import Loader, Module
-from archdsl.build.session import Exhausted, Session
+from archdsl.build.session import MOST_ERRORS, Exhausted, Session
 from archdsl.build.specialise import elaborate
 from archdsl.build.values import Definition, Given, StepValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, SpecError
@@ -73,16 +73,15 @@ def build(
     Raises:
         SpecError: With every error that was found.
     """
-    if program.diagnostics:
-        raise SpecError(program.diagnostics)
     session = Session()
     graph = None
     name = model
     with _limits(session, program.module):
         name = model or _default_model(session, program.module)
         graph = _build(session, program.module, name, settings or {}, sizes or {})
-    if session.diagnostics or graph is None:
-        raise SpecError(session.diagnostics)
+    found = (*program.diagnostics, *session.diagnostics)
+    if found or graph is None:
+        raise SpecError(found)
     return graph
 
 
@@ -96,7 +95,7 @@ class Checked:
 
 def check(program: Program) -> Checked:
     """Every error of a file: of its text, and of each of its models."""
-    if program.diagnostics:
+    if len(program.diagnostics) > MOST_ERRORS:
         return Checked(program.diagnostics)
     session, graphs = Session(), []
     with _limits(session, program.module), _kept(session):
@@ -105,7 +104,9 @@ def check(program: Program) -> Checked:
         for name in program.models:
             if not _is_open(program.module, name):
                 graphs.append(_build(session, program.module, name, {}, {}))
-    found = (*session.diagnostics, *session.warnings)
+    found = (*program.diagnostics, *session.diagnostics)
+    if not program.diagnostics:  # a rule may miss what is not understood
+        found += tuple(session.warnings)
     return Checked(found, tuple(g for g in graphs if g is not None))
 
 
@@ -156,6 +157,8 @@ def _default_model(session: Session, module: Module) -> str:
         return stem
     if len(models) == 1:
         return models[0]
+    if any(isinstance(item, tree.Missing) for item in module.file.items):
+        return ""
     fault: Fault
     if models:
         fault = WhichModel(module.source.name, ", ".join(models), models[0])
@@ -201,8 +204,9 @@ def _build(
 def _model(session: Session, module: Module, name: str) -> StepValue | None:
     """The model of that name, a variant's arguments bound; None after an error."""
     if not module.has_model(name):
-        fault = UnknownModel(module.source.name, name, tuple(module.models))
-        session.report(fault, _start(module))
+        if not module.is_unknown(name):
+            fault = UnknownModel(module.source.name, name, tuple(module.models))
+            session.report(fault, _start(module))
         return None
     if name in module.definitions:
         definition = module.definitions[name]

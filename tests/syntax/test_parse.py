@@ -332,7 +332,7 @@ model n = m(dim = 3
         "Use", "Block", "Model", "Variant",
     ]  # fmt: skip
     bodies = [i.body for i in file.items if isinstance(i, tree.Block | tree.Model)]
-    assert [len(body.statements) for body in bodies] == [2, 3]
+    assert [len(body.statements) for body in bodies] == [3, 5]
 
 
 def test_reserved_words_are_not_names() -> None:
