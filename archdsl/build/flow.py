@@ -131,11 +131,13 @@ class Flow(Steps):
         braced = _BRACED.get(type(e))
         if braced is not None:
             return braced(self, e, label)
-        value = self.evaluate(e)
+        value = self.as_step(e, self.evaluate(e), named=(TensorValue, tuple))
         if isinstance(value, StepValue):
             return self.apply(value, self.flow, label)
-        if first or poisoned(value):
-            return value
+        return value if first or poisoned(value) else self._no_step(e, value)
+
+    def _no_step(self, e: tree.Expr, value: Value) -> Value:
+        """Reports an arrow that leads to a value."""
         problem = f"an arrow leads to a step, and this is {kind(value)}"
         mend = ""
         if isinstance(value, TensorValue):
@@ -216,6 +218,11 @@ class Flow(Steps):
 
     # -- loops -----------------------------------------------------------------------
 
+    def _scan(self, e: tree.Scan, label: str) -> Value:
+        from archdsl.build.recurrence import scan
+
+        return scan(self, e, label)
+
     def _repeat(self, e: tree.Repeat, label: str) -> Value:
         given = self.arguments(e.arguments)
         if poisoned(*(g.value for g in given)):
@@ -283,20 +290,22 @@ class Flow(Steps):
 
 
 def _only_step(body: tree.Body) -> str:
-    """The name of what a body of a single call calls, or ""."""
+    """The label of the only step of a body, or the name of what it calls, or ""."""
     if len(body.statements) != 1 or not isinstance(body.statements[0], tree.Flow):
         return ""
     value: tree.Expr = body.statements[0].value
+    label = ""
     while not isinstance(value, tree.Name):
         if isinstance(value, tree.Call):
             value = value.function
         elif isinstance(value, tree.Brackets):
             value = value.base
         elif isinstance(value, tree.Step):
+            label = value.label.id if value.label else label
             value = value.value
         else:
             return ""
-    return value.id
+    return label or value.id
 
 
 def _counter(target: tree.Target, items: Sequence[Value]) -> str:
@@ -312,6 +321,7 @@ def _counter(target: tree.Target, items: Sequence[Value]) -> str:
 _BRACED: dict[type, Callable[[Flow, Any, str], Value]] = {
     tree.Residual: Flow._residual,
     tree.Repeat: Flow._repeat,
+    tree.Scan: Flow._scan,
     tree.For: Flow._for,
     tree.If: Flow._if,
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.common import SpecCommand, graph_of, reporting, spec_options
+from archdsl.cli.common import Asked, SpecCommand, reporting, spec_options
 from archdsl.diagnostics import SpecError
 
 
@@ -19,18 +19,16 @@ from archdsl.diagnostics import SpecError
     help="The file to write: .dot, .svg, .png or .pdf; MODEL.svg by default.",
 )
 def command(
-    spec: str,
-    settings: tuple[str, ...],
-    sizes: tuple[str, ...],
-    stdin_filename: str,
+    asked: Asked,
     color: str,
+    form: str,
     output: str | None,
 ) -> None:
     """Draw a model: blocks as clusters, repeats folded, shapes on the edges."""
     from archdsl.backends.graphviz import DrawingError, draw
 
-    with reporting(color):
-        graph, _ = graph_of(spec, settings, sizes, stdin_filename)
+    with reporting(color, form):
+        graph, _ = asked.graph()
         path = Path(output or f"{graph.name}.svg")
         try:
             draw(graph, path)

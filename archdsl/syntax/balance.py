@@ -35,6 +35,11 @@ _NOT_A_HEAD = frozenset({"EQUAL", "COMMA", "RPAR", "RSQB", "COLON", "DOT", "NEWL
 _HEADS = frozenset({"FOR", "IF", "REPEAT", "RESIDUAL", "SCAN"})
 
 
+def _opens(sign: str, span: Span) -> Note:
+    """Where the bracket stands that something is wrong with."""
+    return Note(f"`{sign}` opens here", span)
+
+
 @dataclass
 class Balance:
     """Pairs brackets and mends what does not pair.
@@ -143,7 +148,7 @@ class Balance:
                 return None
             right = CLOSER[top.kind]
             fault = WrongCloser(word.text, top.text, _SIGN[right])
-            note = Note(f"`{top.text}` opens", self._span(top))
+            note = _opens(top.text, self._span(top))
             self._report(Diagnostic(fault, self._span(word), (note,)))
             word = word._replace(kind=right)
         self._pairs.append((self._open.pop(), len(self.out)))
@@ -223,7 +228,7 @@ class Balance:
         if opener.start == opener.end:
             return  # it is ours, and reported
         fault = NotClosed(opener.text, _SIGN[closer])
-        note = Note(f"`{opener.text}` opens", self._span(opener))
+        note = _opens(opener.text, self._span(opener))
         if self._span(opener).line not in self.quiet:
             self._report(Diagnostic(fault, Span(self.source, at, at), (note,)))
 

@@ -421,8 +421,7 @@ _HINTS: tuple[tuple[Callable[[str, str, Place], bool], str], ...] = (
     ),
     (
         lambda kind, *_: kind == "LBRACE",
-        "only `residual`, `repeat`, `scan`, `for`, `if`, `block` and `model` have a "
-        "body",
+        "only `residual`, `repeat`, `scan`, `for`, `if`, `block` and `model` have one",
     ),
     (
         lambda kind, _, place: kind in ("INT", "FLOAT") and "AXIS" in place.accepted,

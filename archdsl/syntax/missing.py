@@ -19,10 +19,13 @@ def _names(words: Sequence[Word]) -> Iterator[str]:
     """Names behind the words that define, before a `=`, and behind a first word.
 
     The last is for words that are misspelt, as in ``lett x = …`` or ``modle m { … }``.
+    What an input has in a shape may be axes that begin with a lowercase letter.
     """
     if words[0].kind == "USE":
         yield from _used(words)
         return
+    if words[0].kind == "INPUT":
+        yield from (word.text for word in words if word.kind == "NAME")
     if len(words) > 1 and words[0].kind in _NAMES and words[1].kind in _NAMES:
         yield words[1].text
     for index, word in enumerate(words):
