@@ -23,6 +23,7 @@ from archdsl.diagnostics.lints import (
     LinearTwice,
     NoEffect,
     NormTwice,
+    PlaceLost,
     RedundantBias,
     SkippedPositions,
 )
@@ -33,6 +34,7 @@ from archdsl.ops.conv import Conv
 from archdsl.ops.linear import Linear
 from archdsl.ops.norm import BatchNorm, LayerNorm
 from archdsl.ops.pool import AvgPool, MaxPool
+from archdsl.ops.reduce import Max
 from archdsl.ops.regularize import Dropout
 from archdsl.ops.spread import Taps
 from archdsl.source import Span
@@ -241,12 +243,30 @@ def _norm_twice(graph: Graph, node: Node) -> Found | None:
     return Found(NormTwice(op.name), (Note("the second", after.span),))
 
 
+def _place_lost(graph: Graph, node: Node) -> Found | None:
+    """The largest of a map's numbers, where nothing else looks at the map."""
+    op, x = node.payload, graph.ins(node)["x"]
+    assert isinstance(op, Max)
+    if len(x.positions) < 2 or set(op.over) != set(x.positions):
+        return None
+    before = graph[node.inputs[0][1].node]
+    while isinstance(before.payload, Relu | Gelu | Silu | BatchNorm):
+        before = graph[before.inputs[0][1].node] if only_user(graph, before) else node
+    if not isinstance(before.payload, Conv) or only_user(graph, before) is None:
+        return None
+    if all(t.kernel == 1 for t in before.payload.taps(graph.ins(before)["x"]).values()):
+        return None
+    axes = ", ".join(x.positions)
+    return Found(PlaceLost(axes), (Note("the convolution", before.span),))
+
+
 Rule = Callable[[Graph, Node], Found | None]
 RULES: Mapping[type, tuple[Rule, ...]] = {
     Conv: (_redundant_bias, _skipped, _kernel),
     Linear: (_redundant_bias, _linear_twice),
     MaxPool: (_skipped,),
     AvgPool: (_skipped,),
+    Max: (_place_lost,),
     Dropout: (_dropout,),
     LayerNorm: (_norm_twice,),
     BatchNorm: (_norm_twice,),

@@ -394,3 +394,20 @@ class NoPositions(Lint):
     help = "write `-> position_embedding` after the embedding"
 
     name: str
+
+
+class PlaceLost(Lint):
+    """A global max over a map that convolutions made, and that nothing else looks at.
+
+    The largest number of each feature is kept, and where it stood is not; only that one
+    place gets a gradient. A mean keeps what all places say (Lin et al. 2013, Network In
+    Network, section 3.2). Over the one axis of a text the max is usual (Kim 2014), and
+    so it is over points without neighbours: neither is warned about.
+    """
+
+    code = "W214"
+    title = "a max over {axes} right after a convolution forgets where things are"
+    label = "one place of the whole map counts"
+    help = "write `mean({axes})`, or pool in steps: `max_pool(2)`"
+
+    axes: str
