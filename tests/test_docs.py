@@ -11,6 +11,8 @@ import pytest
 import archdsl
 from archdsl.backends.manual import documented, manual
 from archdsl.ops.registry import ops
+from archdsl.syntax.table import table
+from docs.grammar import grammar_page
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -56,6 +58,14 @@ def test_every_model_in_the_documentation_compiles_and_runs(page, number, text):
 def test_the_manual_of_the_ops_is_up_to_date():
     kept = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
     assert kept == manual(), "run `make docs`"
+
+
+def test_the_page_of_the_grammar_is_up_to_date():
+    kept = (ROOT / "docs" / "grammar.md").read_text(encoding="utf-8")
+    assert kept == grammar_page(), "run `make docs`"
+    shown = set(re.findall(r"^(\w+) = ", kept, re.M))
+    assert {origin for origin, _, _ in table().rules} <= shown
+    assert set(table().patterns) <= shown and "MISSING" not in kept
 
 
 def test_every_argument_of_every_op_is_documented():

@@ -229,7 +229,8 @@ class _Row:
             body = self._inner[at]
             assert isinstance(body, Nest)
             if bodies:
-                between.append(_row(self._inner[last:at], self._levels, "RBRACE"))
+                words = self._inner[last:at]
+                between.append(_row(words, self._levels[1:], "RBRACE"))
             bodies.append(body)
             last = at + 1
             at = self._other(last)

@@ -18,8 +18,9 @@ from archdsl.diagnostics.syntax import Outside, TooDeep, TooLarge, TooMany
 from archdsl.source import Source, Span
 from archdsl.syntax import layout, missing, tree, words
 from archdsl.syntax.balance import Balance
-from archdsl.syntax.errors import Place, explain
+from archdsl.syntax.errors import explain
 from archdsl.syntax.machine import DEEPEST, Machine, TooDeepError
+from archdsl.syntax.phrases import Place
 from archdsl.syntax.table import END
 from archdsl.syntax.words import Word
 

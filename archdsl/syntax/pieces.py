@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from archdsl.source import Source
 from archdsl.syntax import layout, words
+from archdsl.syntax.comments import comments
 from archdsl.syntax.printer import Comment
 from archdsl.syntax.words import Word
 
@@ -85,9 +86,9 @@ def _pieces(source: Source) -> Iterator[Piece]:
 
 
 def _comments(source: Source) -> Iterator[Word]:
-    for match in words.pattern().finditer(source.text):
-        if match.lastgroup == "COMMENT":
-            yield Word("COMMENT", match[0], match.start(), match.end())
+    for comment in comments(source):
+        span = comment.span
+        yield Word("COMMENT", span.text, span.start, span.end)
 
 
 def _settled(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -157,6 +157,10 @@ LOOKS = {
         "model m {\n  if a {\n    b\n  } else if c {\n    d\n"
         "  } else {\n    e\n  }\n}\n",
     ),
+    "comments before an else stay": (
+        "model m {\nif a { b }\n# one\n# two\n else { c } }",
+        "model m {\n  if a {\n    b\n  }\n  # one\n  # two\n  else {\n    c\n  }\n}\n",
+    ),
     "arrows stay where they broke": (
         "model m {\na -> # why\n b -> c\n  # own\n -> d }",
         "model m {\n  a  # why\n    -> b -> c\n    # own\n    -> d\n}\n",
