@@ -104,16 +104,17 @@ def check(program: Program) -> Checked:
     if len(program.diagnostics) > MOST_ERRORS:
         return Checked(program.diagnostics)
     session, graphs = Session(), []
+    session.diagnostics += program.diagnostics
     with _limits(session, program.module), _kept(session):
         if not program.module.own:
             _default_model(session, program.module)
         for name in program.models:
             if not _is_open(program.module, name):
                 graphs.append(_build(session, program.module, name, {}, {}))
-    found = (*program.diagnostics, *session.diagnostics)
+    found = session.diagnostics
     if not program.diagnostics:  # a rule may miss what is not understood
-        found += tuple(session.warnings)
-    return Checked(found, tuple(g for g in graphs if g is not None))
+        found = [*found, *session.warnings]
+    return Checked(tuple(found), tuple(g for g in graphs if g is not None))
 
 
 def _is_open(module: Module, name: str) -> bool:
@@ -163,7 +164,7 @@ def _default_model(session: Session, module: Module) -> str:
         return stem
     if len(models) == 1:
         return models[0]
-    if any(isinstance(item, tree.Missing) for item in module.file.items):
+    if module.failed or any(isinstance(i, tree.Missing) for i in module.file.items):
         return ""
     fault: Fault
     if models:

@@ -297,6 +297,8 @@ class Balance:
 def _has_head(line: list[Word]) -> bool:
     """Whether a line has a word that needs a body, and opens none after it."""
     kinds = [word.kind for word in line]
+    if _begins_within(kinds):
+        return False
     if kinds[0] in ("BLOCK", "MODEL"):
         return "EQUAL" not in kinds[:3] and "LBRACE" not in kinds
     for before, kind in zip(
@@ -307,5 +309,15 @@ def _has_head(line: list[Word]) -> bool:
         if kind in _HEADS and before in ("ARROW", "ELSE", "LBRACE"):
             return True
         if kind == "ELSE" and before == "RBRACE":
+            return True
+    return False
+
+
+def _begins_within(kinds: list[str]) -> bool:
+    """Whether a line begins within ( ) or [ ]: it closes more than it opens."""
+    depth = 0
+    for kind in kinds:
+        depth += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
+        if depth < 0:
             return True
     return False
