@@ -17,7 +17,9 @@ _COMMANDS = {
     "draw": "a picture of a model: DOT, SVG, PNG or PDF",
     "explain": "what the code of an error or warning means",
     "fmt": "specs in their canonical form",
-    "list": "the specs that ship, or the ops of the language",
+    "list": "the specs that ship",
+    "new": "a small spec to begin with, of a chosen kind",
+    "ops": "the manual of the ops",
 }
 
 
