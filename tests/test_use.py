@@ -41,7 +41,7 @@ def test_a_file_is_looked_for_beside_the_one_that_uses_it_and_from_the_root(fold
     report = archdsl.analyze(folder / "main.arch")
     assert report.model == "mine"
     names = {layer.block for layer in report.layers}
-    assert {"mine", "a", "b", "c", "never", "conv_bn"} <= names
+    assert {"b", "c", "never", "conv_bn"} <= names
 
 
 def test_a_variant_of_an_imported_model_has_the_same_layers(folder):

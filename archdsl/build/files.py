@@ -38,13 +38,17 @@ class Module:
     definitions: dict[str, Definition] = field(default_factory=dict)
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
-    failed: set[str] = field(default_factory=set)  # what was to be imported
+    failed: set[str] = field(default_factory=set)  # names that an error left open
     bindings: dict[str, list[Binding]] | None = field(default=None, repr=False)
 
     @property
     def models(self) -> list[str]:
         """The models and variants that this file itself defines, in order."""
         return [name for name in self.own if self.has_model(name)]
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether a name may be of what an error, which is reported, left open."""
+        return not self.failed.isdisjoint((name, EVERYTHING))
 
     def has_model(self, name: str) -> bool:
         """Whether this file itself defines a model or variant of that name."""
@@ -93,7 +97,9 @@ class Loader:
         module = self._modules[key] = Module(source, file)
         self._open.append(key)
         for item in file.items:
-            if isinstance(item, tree.Use):
+            if isinstance(item, tree.Missing):
+                module.failed.update(item.names, [EVERYTHING] if item.anything else [])
+            elif isinstance(item, tree.Use):
                 if not self._use(module, item, here):
                     module.failed |= {n.id for n in item.names} or {EVERYTHING}
             else:
@@ -106,7 +112,8 @@ class Loader:
 
     def _twice(self, module: Module, name: str, span: Span) -> None:
         """Reports a second definition, with the first one's place."""
-        items = [i for i in module.file.items if not isinstance(i, tree.Use)]
+        kinds = tree.Block | tree.Model | tree.Variant
+        items = (i for i in module.file.items if isinstance(i, kinds))
         first = next(i.name.span for i in items if i.name.id == name)
         note = Note(f"`{name}` is first defined here", first)
         self.diagnostics.append(Diagnostic(DefinedTwice(name), span, (note,)))
@@ -188,6 +195,8 @@ class Loader:
 
     def _take(self, module: Module, use: tree.Use, other: Module) -> None:
         names: Iterable[tuple[str, Span]] = [(n.id, n.span) for n in use.names]
+        if not use.names:
+            module.failed |= other.failed
         for name, span in names or [(n, use.span) for n in other.own]:
             if name in module.own:
                 self._twice(module, name, span)
@@ -196,9 +205,10 @@ class Loader:
             elif name in other.variants:
                 module.variants[name] = other.variants[name]
             else:
-                known = tuple(other.own)
                 module.failed.add(name)
-                self._report(ImportMissesName(use.path, name, known), span)
+                if not other.is_unknown(name):
+                    known = tuple(other.own)
+                    self._report(ImportMissesName(use.path, name, known), span)
 
 
 @dataclass(frozen=True)
