@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import archdsl
+from archdsl.build import session
 
 ROOT = Path(__file__).parents[1]
 SECONDS, KILOBYTES = 10, 1 << 20
@@ -130,6 +131,10 @@ MOST = {  # the largest that are let through; what they take is what bounds are 
     "concat": model("concat([x] * 1400)"),
     "open": model("repeat(24000) { conv(8, 3) }", shape="[B, C = 8, T]"),
     "models": "".join(model("relu").replace(" m ", f" m{i} ") for i in range(8000)),
+    "large_models": "".join(
+        model("repeat(23000) { conv(8, 3) }").replace(" m ", f" m{i} ")
+        for i in range(5)
+    ),
 }
 REFUSED = {
     # nesting
@@ -269,6 +274,17 @@ def test_the_largest_model_stays_in_bounds(tmp_path):
     assert set(survive(path, ("analyze --json",)).values()) == {0}
     path.write_text(model("repeat(25001) { conv(8, 3) }"))
     assert set(survive(path, ("check",)).values()) == {1}
+
+
+def test_all_models_of_a_file_together_are_bounded(monkeypatch):
+    text = "".join(model("repeat(9) { relu }").replace(" m ", f" {n} ") for n in "abcd")
+    assert not archdsl.check(text)
+    monkeypatch.setattr(session, "MOST_NODES", 20)
+    assert not archdsl.check(text)
+    monkeypatch.setattr(session, "MOST_NODES_IN_ALL", 38)
+    (found,) = archdsl.check(text)
+    assert "the models of this spec make too many layers" in found.fault.message()
+    assert found.span.line == 18
 
 
 @pytest.mark.parametrize("name", ["calls_squared", "loops_in_calls", "concat"])

@@ -27,6 +27,7 @@ from archdsl.ir.dim import Size, symbol
 from archdsl.ir.graph import Graph
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
+from archdsl.syntax.parse import uncollected
 
 _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
 
@@ -104,6 +105,7 @@ def check(program: Program) -> Checked:
             _default_model(session, program.module)
         for name in program.models:
             if not _is_open(program.module, name):
+                session.nodes = 0
                 graphs.append(_build(session, program.module, name, {}, {}))
     found = (*session.diagnostics, *session.warnings)
     return Checked(found, tuple(g for g in graphs if g is not None))
@@ -122,7 +124,8 @@ def _limits(session: Session, module: Module) -> Iterator[None]:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, _DEEPEST))
     try:
-        yield
+        with uncollected():
+            yield
     except Exhausted:
         pass
     except RecursionError:

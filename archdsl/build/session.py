@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from archdsl.build.functions import LONGEST_LIST
-from archdsl.build.values import Definition, TensorValue, Value
+from archdsl.build.values import Definition, StepValue, TensorValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, Lint, Note, Refused
 from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ir.tensor import Tensor
+from archdsl.ops.base import spelled
 from archdsl.source import Span
 
-MOST_NODES = 25_000
+MOST_NODES = 25_000  # of a model
+MOST_NODES_IN_ALL = 120_000  # of all models of a file that is checked
 MOST_WORK = 1_000_000
 MOST_ELEMENTS = 2**63 - 1  # of a tensor, as PyTorch counts them
 MOST_AXES = 32
@@ -26,6 +28,7 @@ _ERRORS = f"{MOST_ERRORS} errors"
 _ERROR = 20  # steps of evaluation that an error is worth
 _FACTOR = 10  # steps of evaluation that a factor of a formula is worth
 _TEXT = 16  # characters of a text that are worth one
+_LONGEST_WORD = 60  # characters of an argument in a note
 
 
 class Exhausted(Exception):
@@ -37,11 +40,22 @@ class Frame:
     """A call of a block that is being elaborated."""
 
     definition: Definition
-    words: str
+    given: Mapping[str, Value]
     span: Span
     caller: Graph
     sources: Mapping[str, TensorValue]
     where: str
+
+    @property
+    def words(self) -> str:
+        """The call as it is named in notes."""
+        inside = ", ".join(f"{k} = {_word(v)}" for k, v in self.given.items())
+        return f"{self.definition.name}({inside})" if inside else self.definition.name
+
+
+def _word(value: Value) -> str:
+    text = value.name if isinstance(value, StepValue) else spelled(value)
+    return text if len(text) <= _LONGEST_WORD else text[: _LONGEST_WORD - 1] + "…"
 
 
 @dataclass
@@ -54,7 +68,8 @@ class Session:
     variants: dict[int, Value] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
     work: int = 0
-    nodes: int = 0
+    nodes: int = 0  # of this model
+    nodes_in_all: int = 0
     _seen: set[tuple[str, Span]] = field(default_factory=set)
 
     def report(self, fault: Fault, span: Span, notes: Iterable[Note] = ()) -> None:
@@ -132,10 +147,16 @@ class Session:
         for tensor in node.outputs:
             self._check(tensor, span)
         self.nodes += 1
+        self.nodes_in_all += 1
         if self.nodes > MOST_NODES:
-            what = "this spec makes too many layers"
+            what = "this model makes too many layers"
             mend = "put what repeats into a block: equal calls are elaborated once"
             self._give_up(TooMuchWork(what, f"{MOST_NODES:,} layers", mend), span)
+        if self.nodes_in_all > MOST_NODES_IN_ALL:
+            what = "the models of this spec make too many layers"
+            mend = "spread them over several files"
+            limit = f"{MOST_NODES_IN_ALL:,} layers"
+            self._give_up(TooMuchWork(what, limit, mend), span)
 
     def _check(self, tensor: Tensor, span: Span) -> None:
         if len(tensor.axes) > MOST_AXES:

@@ -22,11 +22,9 @@ from archdsl.diagnostics.faults import (
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import spelled
 from archdsl.source import Span
 from archdsl.syntax import tree
 
-_LONGEST_WORD = 60  # characters of an argument in a note
 _TYPES: dict[str, Callable[[Value], bool]] = {
     "int": lambda v: isinstance(v, int | Poly) and not isinstance(v, bool),
     "float": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
@@ -66,17 +64,6 @@ def _key(value: Value) -> object:
         given = tuple((g.name, _key(g.value)) for g in value.given)
         return value.target, given, value.tensors, value.transposed
     return type(value).__name__, value
-
-
-def call_words(name: str, given: Mapping[str, Value]) -> str:
-    """A call as it is named in notes."""
-    inside = ", ".join(f"{k} = {_word(v)}" for k, v in given.items())
-    return f"{name}({inside})" if inside else name
-
-
-def _word(value: Value) -> str:
-    text = value.name if isinstance(value, StepValue) else spelled(value)
-    return text if len(text) <= _LONGEST_WORD else text[: _LONGEST_WORD - 1] + "…"
 
 
 def elaborate(

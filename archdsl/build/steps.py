@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archdsl.build.bind import (
     Blamed,
     bind_op,
@@ -79,7 +77,7 @@ class Steps(Expressions):
     ) -> Value:
         path, before = self.path, len(self.graph)
         self.path = None
-        given = [replace(g, value=self.made(g.value)) for g in step.given]
+        given = [g.of(self.made(g.value)) for g in step.given]
         path = self._unless_inside(path, before)
         if poisoned(*(g.value for g in given)):
             return POISON
@@ -232,7 +230,7 @@ class Steps(Expressions):
     def _specialised(
         self, step: StepValue, definition: Definition, flow: Value
     ) -> tuple[Graph | None, Sources]:
-        from archdsl.build.specialise import call_words, specialise
+        from archdsl.build.specialise import specialise
 
         found, missing = bind_parameters(definition, step.given)
         if missing:
@@ -247,8 +245,7 @@ class Steps(Expressions):
         types = {name: value.type for name, value in sources.items()}
         given = {name: g.value for name, g in found.items()}
         where = ".".join((self.definition.name, *self.namer.prefix))
-        words = call_words(definition.name, given)
-        frame = Frame(definition, words, step.span, self.graph, sources, where)
+        frame = Frame(definition, given, step.span, self.graph, sources, where)
         graph = specialise(self.session, frame, given, types)
         if graph is not None:
             self.facts.assumed |= dict.fromkeys(graph.assumptions)
@@ -382,6 +379,8 @@ def alike(left: Graph, a: Node, right: Graph, b: Node) -> bool:
         return _alike(a.payload.graph, b.payload.graph)
     if not isinstance(a.payload, Op) or not isinstance(b.payload, Op):
         return isinstance(a.payload, Enter) and isinstance(b.payload, Enter)
+    if a.payload == b.payload and left.ins(a) == right.ins(b):
+        return True
     weights = a.payload.weights(left.ins(a)) == b.payload.weights(right.ins(b))
     made = _written(left, a, a.payload).make == _written(right, b, b.payload).make
     return weights and made

@@ -48,8 +48,7 @@ class Call:
 Payload: TypeAlias = Enter | Operation | Call
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """A step of a graph.
 
     Attributes:
