@@ -51,8 +51,9 @@ format: env ## format the Python code and mend what ruff can
 docs: env ## write the pages and pictures that are generated
 	$(BIN)/python -m docs.generate
 
-bench: env ## measure time and memory against `import torch`
+bench: env ## measure time and memory against `import torch`, and the front end
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/frontend.py
 
 clean: ## remove what was built and cached (.venv stays)
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
