@@ -31,7 +31,7 @@ from archdsl.diagnostics.faults import (
     WrongValue,
 )
 from archdsl.ir.dim import Poly, Size, symbol
-from archdsl.ir.graph import Enter, Graph
+from archdsl.ir.graph import Enter, Graph, Ref
 from archdsl.ir.tensor import BATCH, DTYPES, Layout, Tensor
 from archdsl.source import Span
 from archdsl.syntax import tree
@@ -255,6 +255,8 @@ class Body(Flow):
 
     def _finish_model(self) -> bool:
         name = self.definition.node.name
+        found = {name: _refs(value) for name, value in self.scope.values.items()}
+        self.graph.named = {name: refs for name, refs in found.items() if refs}
         if not self.graph.entries and not poisoned(self.flow):
             self.report(NoInput(name.id), name.span)
         if not self.outputs:
@@ -291,6 +293,14 @@ class Body(Flow):
         what = f"output `{name}`" if name else f"`{node.name.id}`"
         problem = f"{what} must be a tensor, and this is {kind(value)}"
         self.report(BadArithmetic(problem, "not a tensor"), node.name.span)
+
+
+def _refs(value: Value) -> tuple[Ref, ...]:
+    """Where a tensor is made, or each tensor of a list; none for all else."""
+    if isinstance(value, TensorValue):
+        return (value.ref,)
+    items = value if isinstance(value, tuple) else ()
+    return tuple(ref for item in items for ref in _refs(item))
 
 
 _EXECUTE: dict[type, Callable[[Body, Any], None]] = {

@@ -448,6 +448,7 @@ _EVALUATE: dict[type, Callable[[Expressions, Any], Value]] = {
     tree.Step: lambda self, e: self.flowing(e),
     tree.Residual: lambda self, e: self.flowing(e),
     tree.Repeat: lambda self, e: self.flowing(e),
+    tree.Scan: lambda self, e: self.flowing(e),
     tree.For: lambda self, e: self.flowing(e),
     tree.If: lambda self, e: self.flowing(e),
 }

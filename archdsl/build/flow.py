@@ -215,6 +215,11 @@ class Flow(Steps):
 
     # -- loops -----------------------------------------------------------------------
 
+    def _scan(self, e: tree.Scan, label: str) -> Value:
+        from archdsl.build.recurrence import scan
+
+        return scan(self, e, label)
+
     def _repeat(self, e: tree.Repeat, label: str) -> Value:
         given = self.arguments(e.arguments)
         if poisoned(*(g.value for g in given)):
@@ -311,6 +316,7 @@ def _counter(target: tree.Target, items: Sequence[Value]) -> str:
 _BRACED: dict[type, Callable[[Flow, Any, str], Value]] = {
     tree.Residual: Flow._residual,
     tree.Repeat: Flow._repeat,
+    tree.Scan: Flow._scan,
     tree.For: Flow._for,
     tree.If: Flow._if,
 }

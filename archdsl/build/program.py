@@ -25,6 +25,7 @@ from archdsl.diagnostics.faults import (
 )
 from archdsl.ir.dim import Size, symbol
 from archdsl.ir.graph import Graph
+from archdsl.ir.prune import prune, values
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 from archdsl.syntax.parse import uncollected
@@ -62,6 +63,7 @@ def build(
     model: str = "",
     settings: Mapping[str, str] | None = None,
     sizes: Mapping[str, int | None] | None = None,
+    outputs: Sequence[str] = (),
 ) -> Graph:
     """The graph of one model.
 
@@ -70,6 +72,8 @@ def build(
         model: Its name; "" for the only one, or the one named as the file.
         settings: Hyperparameters to override, their values as written in a spec.
         sizes: Input axes to override; None leaves an axis open.
+        outputs: What comes out instead of the model's outputs: names of its values, or
+            paths of its layers; what they do not need is left out. None for all.
 
     Raises:
         SpecError: With every error that was found.
@@ -82,6 +86,8 @@ def build(
     with _limits(session, program.module):
         name = model or _default_model(session, program.module)
         graph = _build(session, program.module, name, settings or {}, sizes or {})
+        if graph is not None and outputs:
+            graph = _with_outputs(session, graph, outputs)
     if session.diagnostics or graph is None:
         raise SpecError(session.diagnostics)
     return graph
@@ -199,6 +205,20 @@ def _build(
         fault = BadSetting("--size", axis, "no input has this axis", axes)
         session.report(fault, _typed("--size", f"{axis}={sizes[axis]}"))
     return graph
+
+
+def _with_outputs(
+    session: Session, graph: Graph, outputs: Sequence[str]
+) -> Graph | None:
+    """The model cut down to some values; None after an error."""
+    known = values(graph)
+    missing = [name for name in outputs if name not in known]
+    for name in dict.fromkeys(missing):
+        problem = f"model `{graph.name}` has no such value"
+        there = tuple(dict.fromkeys((*graph.named, *known)))
+        where = _typed("--outputs", name)
+        session.report(BadSetting("--outputs", name, problem, there), where)
+    return None if missing else prune(graph, {name: known[name] for name in outputs})
 
 
 def _model(session: Session, module: Module, name: str) -> StepValue | None:

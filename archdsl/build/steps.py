@@ -224,8 +224,12 @@ class Steps(Expressions):
         graph, sources = self._specialised(step, definition, flow)
         if graph is None:
             return POISON
-        path = self._take_path(definition.name, label)
-        return self._add(Call(graph), sources, graph.outputs, path, step.span, label)
+        return self.call(graph, sources, step.span, label)
+
+    def call(self, graph: Graph, sources: Sources, span: Span, label: str) -> Value:
+        """Adds the call of a graph."""
+        path = self._take_path(graph.name, label)
+        return self._add(Call(graph), sources, graph.outputs, path, span, label)
 
     def _specialised(
         self, step: StepValue, definition: Definition, flow: Value

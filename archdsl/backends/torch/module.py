@@ -11,8 +11,9 @@ from archdsl.backends.torch.construct import Constructor
 from archdsl.backends.torch.forward import Forward
 from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.lift import lifted
+from archdsl.backends.torch.recurrence import turns
 from archdsl.backends.torch.statements import lines
-from archdsl.backends.torch.text import WIDTH, Group, annotation, camel, render
+from archdsl.backends.torch.text import WIDTH, annotation, camel, define
 from archdsl.ir.graph import Graph, Ref
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.ops.base import Op
@@ -113,19 +114,16 @@ def _class(made: Class, classes: Classes) -> str:
     inputs = [
         f"{forward.variables[Ref(n.id)]}: Tensor" for _, n in forward.graph.entries
     ]
-    rows.append(_define("forward", inputs, forward.result_type()))
-    return "\n".join([*rows, *body])
+    method = "step" if forward.graph.scan else "forward"
+    rows += [define(method, inputs, forward.result_type()), *body]
+    if forward.graph.scan:
+        rows += ["", *turns(forward)]
+    return "\n".join(rows)
 
 
 def _signature(made: Class) -> str:
     arguments = [f"{n}: {annotation(values)}" for n, values in made.parameters.items()]
-    return _define("__init__", arguments, "None")
-
-
-def _define(name: str, arguments: list[str], result: str) -> str:
-    opening = f"    def {name}("
-    doc = Group(opening, ("self", *arguments), f") -> {result}:")
-    return render(doc, 4)
+    return define("__init__", arguments, "None")
 
 
 def _docstring(made: Class) -> str:
