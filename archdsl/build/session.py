@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -40,17 +40,17 @@ class Frame:
     """A call of a block that is being elaborated."""
 
     definition: Definition
-    given: Mapping[str, Value]
+    words: Callable[[], str]  # the call, as notes name it
     span: Span
     caller: Graph
     sources: Mapping[str, TensorValue]
     where: str
 
-    @property
-    def words(self) -> str:
-        """The call as it is named in notes."""
-        inside = ", ".join(f"{k} = {_word(v)}" for k, v in self.given.items())
-        return f"{self.definition.name}({inside})" if inside else self.definition.name
+
+def call_words(name: str, given: Mapping[str, Value]) -> str:
+    """A call as it is named in notes."""
+    inside = ", ".join(f"{k} = {_word(v)}" for k, v in given.items())
+    return f"{name}({inside})" if inside else name
 
 
 def _word(value: Value) -> str:
@@ -88,7 +88,7 @@ class Session:
             self.diagnostics.append(Diagnostic(fault, span))
             raise Exhausted
         calls = [
-            Note(f"in {frame.words}, called in {frame.where}", frame.span)
+            Note(f"in {frame.words()}, called in {frame.where}", frame.span)
             for frame in reversed(self.frames[-3:])
         ]
         self.diagnostics.append(Diagnostic(fault, span, (*notes, *calls)))

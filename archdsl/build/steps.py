@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from archdsl.build.bind import (
     Blamed,
     bind_op,
@@ -9,7 +11,7 @@ from archdsl.build.bind import (
     block_usage,
 )
 from archdsl.build.expressions import Expressions
-from archdsl.build.session import Frame, Session
+from archdsl.build.session import Frame, Session, call_words
 from archdsl.build.values import (
     POISON,
     Definition,
@@ -249,7 +251,8 @@ class Steps(Expressions):
         types = {name: value.type for name, value in sources.items()}
         given = {name: g.value for name, g in found.items()}
         where = ".".join((self.definition.name, *self.namer.prefix))
-        frame = Frame(definition, given, step.span, self.graph, sources, where)
+        words = partial(call_words, definition.name, given)
+        frame = Frame(definition, words, step.span, self.graph, sources, where)
         graph = specialise(self.session, frame, given, types)
         if graph is not None:
             self.facts.assumed |= dict.fromkeys(graph.assumptions)
