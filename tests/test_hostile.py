@@ -177,6 +177,8 @@ REFUSED = {
     "layers_of_lstm": model("lstm(8, layers = 1000000000)", shape="[B, T = 3, C = 4]"),
     # lists and texts
     "range": model("let a = range(1000000000)"),
+    "range_of_64_bits": model("let a = range(2 ** 63)"),
+    "infinite": model("let a = [int(i) for i in linspace(-1e308, 1e308, 3)]"),
     "list_times": model("let a = [0] * 1000000000"),
     "list_of_lists": model("let a = [[0] * 100000] * 100000", "let b = a == a"),
     "doubled_list": growing("[1]", "@ + @", 60),
