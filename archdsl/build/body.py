@@ -13,6 +13,7 @@ from archdsl.build.values import (
     LayerValue,
     StepValue,
     TensorValue,
+    Types,
     Value,
     kind,
     poisoned,
@@ -45,7 +46,7 @@ class Body(Flow):
         session: Session,
         definition: Definition,
         graph: Graph,
-        types: Mapping[str, Tensor] | None,
+        types: Types | None,
         sizes: Mapping[str, Size] | None = None,
     ) -> None:
         super().__init__(session, definition, graph)
@@ -147,7 +148,7 @@ class Body(Flow):
             self.flow = POISON
             return
         given = (self.types or {}).get(s.name.id)
-        if given is not None:
+        if isinstance(given, Tensor):
             if set(given.names) != set(declared.names) or given.dtype != declared.dtype:
                 fault = ClaimWrong(s.shape.span.text.strip(), str(given))
                 self.report(fault, s.shape.span)
