@@ -24,6 +24,7 @@ from archdsl.backends.graphviz import to_dot
 from archdsl.backends.torch.module import write
 from archdsl.build import Program, build, read
 from archdsl.diagnostics import Diagnostic, SpecError, faults, syntax
+from archdsl.diagnostics.machine import formatted
 from archdsl.diagnostics.render import render
 from archdsl.ir.text import text as graph_text
 from archdsl.source import Source, Span
@@ -199,8 +200,6 @@ def _print(found: Sequence[Diagnostic]) -> None:
     """Every form of output has all diagnostics."""
     if found and not render(found).strip():
         raise Wrong("nothing printed: text")
-    module = _there("archdsl.diagnostics.machine")
-    if module is not None:
-        for form in ("json", "github", "sarif"):
-            if found and not module.formatted(found, form).strip():
-                raise Wrong(f"nothing printed: {form}")
+    for form in ("json", "github", "sarif"):
+        if found and not formatted(found, form, "0").strip():
+            raise Wrong(f"nothing printed: {form}")
