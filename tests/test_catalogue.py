@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "archdsl" / "diagnostics" / "pages"
 # What no example shows: a file of a MiB, a hundred errors, packages that are installed.
 NO_EXAMPLE = {"E118", "E124", "E207", "E208"}
-PLANNED = {"W101"}  # codes whose rule is not there yet
 EXAMPLES = [
     pytest.param(code, number, id=f"{code}-{number}-{example.kind.replace(' ', '-')}")
     for code in classes()
@@ -54,8 +53,6 @@ def test_a_wrong_example_has_that_code_only_and_a_right_one_none(code, number):
         _run(code, example)
         return
     wrong = example.kind == "arch wrong"
-    if wrong and code in PLANNED:
-        pytest.skip("no rule yet")
     found = {d.code for d in diagnosed(example.text)}
     if wrong and code.startswith("E"):  # what is odd beside is another matter
         found = {c for c in found if c.startswith("E")}
