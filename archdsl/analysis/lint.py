@@ -16,8 +16,10 @@ from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.faults import UnknownName
 from archdsl.diagnostics.lints import DeadLayer
 from archdsl.ir.graph import Graph, reachable
+from archdsl.syntax.parse import uncollected
 
 
+@uncollected()
 def check(program: Program, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
     """Every error of a file; where there is none, every warning.
 
