@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from archdsl.build.body import Body
+from archdsl.build.origins import Frame
 from archdsl.build.scope import Scope
-from archdsl.build.session import Frame, Session
+from archdsl.build.session import Session
 from archdsl.build.values import (
     POISON,
     Definition,
@@ -17,7 +18,6 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.diagnostics.faults import (
-    DefinedTwice,
     WrongValue,
 )
 from archdsl.ir.dim import Poly, Size
@@ -34,7 +34,7 @@ _TYPES: dict[str, Callable[[Value], bool]] = {
     "str": lambda v: isinstance(v, str),
     "list": lambda v: isinstance(v, tuple),
     "axis": lambda v: isinstance(v, AxisName),
-    "block": lambda v: isinstance(v, StepValue),
+    "step": lambda v: isinstance(v, StepValue),
 }
 
 
@@ -113,8 +113,6 @@ def _hyperparameters(
     found: dict[str, Value] = {}
     for parameter in definition.node.parameters:
         name = parameter.name.id
-        if name in found:
-            body.report(DefinedTwice(name), parameter.name.span)
         if name in given:
             found[name] = given[name]
         else:

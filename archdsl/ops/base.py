@@ -131,19 +131,34 @@ def _each(
     return validate
 
 
-SizeField = Annotated[int | Poly, PlainValidator(_positive)]  # at least 1, may be open
-Count = Annotated[int, PlainValidator(_count)]  # at least 1
-Natural = Annotated[int, PlainValidator(_natural)]  # at least 0
+# The last item of each says in the manual what an argument may be.
+SizeField = Annotated[
+    int | Poly, PlainValidator(_positive), "a whole number ≥ 1, or an open size"
+]
+Count = Annotated[int, PlainValidator(_count), "a whole number ≥ 1"]
+Natural = Annotated[int, PlainValidator(_natural), "a whole number ≥ 0"]
 Integer = Annotated[int, PlainValidator(_integer)]
-Rate = Annotated[float, PlainValidator(_rate)]  # 0 <= rate < 1
+Rate = Annotated[float, PlainValidator(_rate), "a number ≥ 0 and < 1"]
 Real = Annotated[float, PlainValidator(_real)]
 Flag = Annotated[bool, PlainValidator(_flag)]
-Axis = Annotated[str, PlainValidator(_axis)]
-Axes = Annotated[tuple[str, ...], PlainValidator(_axes)]  # one or several, or ()
-Each = Annotated[int | tuple[int, ...], PlainValidator(_each(_count))]
-NonNegativeEach = Annotated[int | tuple[int, ...], PlainValidator(_each(_natural))]
+Axis = Annotated[str, PlainValidator(_axis), "an axis"]
+Axes = Annotated[  # one or several, or ()
+    tuple[str, ...], PlainValidator(_axes), "an axis, or a list of them"
+]
+Each = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_each(_count)),
+    "a whole number ≥ 1, or a list of them",
+]
+NonNegativeEach = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_each(_natural)),
+    "a whole number ≥ 0, or a list of them",
+]
 AxisSizes = Annotated[  # ``N = 100, C = 256``; None for a size that is inferred
-    tuple[tuple[str, int | Poly | None], ...], BeforeValidator(tuple)
+    tuple[tuple[str, int | Poly | None], ...],
+    BeforeValidator(tuple),
+    "axes with their sizes",
 ]
 
 
@@ -174,7 +189,8 @@ class Op(BaseModel):
     """An operation with its parameters; subclasses say everything about one op.
 
     The class docstring is the op's manual: its first line a summary, then what it
-    does to which axes and what it costs, and an ``Args:`` section that documents every
+    does to which axes and what it costs. A ``Shape:`` section says which shape comes
+    out, where it is not the one that goes in; an ``Args:`` section documents every
     field. Field order is the order of positional arguments.
     """
 
@@ -294,8 +310,8 @@ def spelled(value: object) -> str:
     return str(value)
 
 
-def usage(op: type[Op]) -> str:
-    """How a call of an op is written, with its defaults."""
+def usage(op: type[Op], *, short: bool = False) -> str:
+    """How a call of an op is written, with its defaults or with what it must have."""
     words = ["[a, b, …]"] if op.ports and op.ports[0].many else []
     words += [p.name for p in op.ports[1:] if p.name == "other" or not p.optional]
     for field, info in op.model_fields.items():
@@ -304,12 +320,20 @@ def usage(op: type[Op]) -> str:
         elif field == op.axis_keywords:
             words.append("H = 14, W = 14, …")
         elif info.is_required():
-            words.append(field)
-        elif field != "number":
+            words.append(f"{field} = …" if op.rest else field)
+        elif field != "number" and not short:
             words.append(f"{field} = {spelled(info.default)}")
     later = [p.name for p in op.ports[1:] if p.optional and p.name not in words]
-    words += [f"{name} = tensor" for name in later]
+    words += [f"{name} = tensor" for name in later if not short]
     return f"{op.name}({', '.join(words)})" if words else op.name
+
+
+def short_usage(op: type[Op]) -> str:
+    """What a call of an op must have, and an example of one."""
+    needed = usage(op, short=True)
+    codes = [e.code for e in op.examples if e.code.startswith(f"{op.name}(")]
+    one = [c for c in codes if "->" not in c and c != needed]
+    return f"{needed}, such as {one[0]}" if one else needed
 
 
 # --- what rules share ---------------------------------------------------------------
@@ -422,7 +446,8 @@ def chosen(op: Op, tensor: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
         return over
     if not tensor.positions:
         needs = "needs at least one position axis"
-        raise Refused(WrongAxes(op.name, needs, str(tensor)))
+        mend = "`linear` mixes the features where no position is left"
+        raise Refused(WrongAxes(op.name, needs, str(tensor), mend))
     return tensor.positions
 
 

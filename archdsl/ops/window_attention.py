@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import WindowDoesNotDivide, WrongValue
-from archdsl.ir.dim import Size, ceil_div, product
-from archdsl.ops.attention import check_heads, near_divisors, projections
+from archdsl.ir.dim import Size, ceil_div, near_divisors, product
+from archdsl.ops.attention import check_heads, projections
 from archdsl.ops.base import (
     Axes,
     Cost,
@@ -139,7 +139,8 @@ class WindowAttention(Op):
             if cut.moved >= cut.declared:
                 problem = f"must be less than the window, {cut.declared}"
                 found = spelled(self.shift)
-                fault = WrongValue("window_attention", "shift", problem, found)
+                mend = f"Swin shifts by half a window: {cut.declared // 2}"
+                fault = WrongValue("window_attention", "shift", problem, found, mend)
                 raise Refused(fault, "shift")
             if self.pad:
                 facts.at_least(x[cut.axis], cut.window)

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.fuzz.pool import Pool, Tally
+from tests.fuzz.pool import Pool, Tally, limit_memory
 from tests.fuzz.report import kept, table, unreached, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +58,7 @@ def main() -> int:
     print(text)
     print(f"never reached: {', '.join(unreached(tally)) or 'none'}")
     print(f"{tally.total / seconds:,.0f} inputs a second")
+    limit_memory()  # what is made small may be what took all memory
     for path in kept(tally, options.seed, options.keep):
         print(f"violation: {path}")
     if options.report:

@@ -76,7 +76,7 @@ def bases() -> tuple[Base, ...]:
         if "fuzz" not in path.parts
     ]
     texts += [text_of(e) for op in ops().values() for e in op.examples if op.public]
-    pages = [ROOT / "docs" / "tour.md", ROOT / "README.md"]
+    pages = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
     for page in pages:
         texts += re.findall(r"```arch\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     short = dict.fromkeys(part for text in texts for part in _parts(text))
