@@ -28,6 +28,7 @@ from archdsl.ir.graph import Graph
 from archdsl.ir.prune import prune, values
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
+from archdsl.syntax.parse import uncollected
 
 _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
 
@@ -110,6 +111,7 @@ def check(program: Program) -> Checked:
             _default_model(session, program.module)
         for name in program.models:
             if not _is_open(program.module, name):
+                session.nodes = 0
                 graphs.append(_build(session, program.module, name, {}, {}))
     found = session.diagnostics
     if not program.diagnostics:  # a rule may miss what is not understood
@@ -130,7 +132,8 @@ def _limits(session: Session, module: Module) -> Iterator[None]:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, _DEEPEST))
     try:
-        yield
+        with uncollected():
+            yield
     except Exhausted:
         pass
     except RecursionError:

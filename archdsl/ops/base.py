@@ -13,8 +13,14 @@ from typing import Annotated, ClassVar, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import AxisMissing, SizesDiffer, WrongAxes, WrongDtype
-from archdsl.ir.dim import Poly, Size, at_least
+from archdsl.diagnostics.faults import (
+    AxisMissing,
+    SizesDiffer,
+    WrongAxes,
+    WrongDtype,
+    WrongValue,
+)
+from archdsl.ir.dim import Poly, Size, at_least, divides
 from archdsl.ir.operation import Cost, Inputs, Outputs, Weight
 from archdsl.ir.tensor import BATCH, FEATURES, Layout, Tensor
 from archdsl.ops.emit import Emit, Site
@@ -346,8 +352,6 @@ class Facts:
 
     def divides(self, by: Size, size: Size) -> bool:
         """Whether `by` divides `size`; assumed, and written down, where it is open."""
-        from archdsl.ir.dim import divides
-
         answer = divides(by, size)
         if answer is None:
             self.assumed[f"{_term(size)} % {_term(by)} == 0"] = None
@@ -355,8 +359,6 @@ class Facts:
 
     def at_least(self, size: Size, bound: Size) -> bool:
         """Whether ``size >= bound``; assumed, and written down, where it is open."""
-        from archdsl.ir.dim import at_least
-
         answer = at_least(size, bound)
         if answer is None:
             self.assumed[f"{size} >= {bound}"] = None
@@ -453,8 +455,6 @@ def each(
     op: Op, value: int | tuple[int, ...], axes: tuple[str, ...], at: str
 ) -> tuple[int, ...]:
     """One number for each axis, from a number or a list."""
-    from archdsl.diagnostics.faults import WrongValue
-
     if isinstance(value, int):
         return (value,) * len(axes)
     if len(value) != len(axes):
