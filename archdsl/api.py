@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]
-Sizes: TypeAlias = Mapping[str, "int | None"]
+Sizes: TypeAlias = Mapping[str, "int | str | None"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def parse(
     Args:
         spec: A path, ``path:model``, the name of a shipped spec, or the text itself.
         settings: Hyperparameters to override, as Python values or texts of a spec.
-        sizes: Input axes to override; None leaves an axis open.
+        sizes: Input axes to override; None leaves an axis open, and ``"32*n"`` makes it
+            so much of a symbol.
 
     Raises:
         SpecError: The spec is not right; every error is in its `diagnostics`.

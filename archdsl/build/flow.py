@@ -21,6 +21,7 @@ from archdsl.build.values import (
     listed,
     poisoned,
 )
+from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import (
     BadArithmetic,
     ClaimWrong,
@@ -61,31 +62,30 @@ class Flow(Steps):
 
     def _check_claim(self, found: Tensor, claim: tree.Shape, span: Span) -> bool:
         """Whether a tensor is as claimed; reports where it is not."""
-        sizes: dict[str, Size | None] = {}
+        sizes: dict[str, Value] = {}
         for axis in claim.axes:
             size = None if axis.size is None else self.number(axis.size)
             if poisoned(size):
                 return True
-            sizes[axis.id] = size  # type: ignore[assignment]
+            sizes[axis.id] = size
         same = set(sizes) == set(found.names)
         if same and claim.dtype in ("", found.dtype):
-            wrong = [
-                a
-                for a, n in sizes.items()
-                if n is not None and not self._equal(found[a], n)
-            ]
-            if not wrong:
-                return True
+            self.facts.at("a claim", span)
+            try:
+                if all(self._is(found[a], n) for a, n in sizes.items()):
+                    return True
+            except Refused as refused:
+                self.report(refused.fault, span, refused.notes)
+                return False
         self.report(ClaimWrong(claim.span.text.strip(), str(found)), span)
         return False
 
-    def _equal(self, found: Size, claimed: Size) -> bool:
-        if found == claimed:
-            return True
-        if isinstance(found, Poly) or isinstance(claimed, Poly):
-            self.facts.assumed[f"{found} == {claimed}"] = None
-            return True
-        return False
+    def _is(self, found: Size, claimed: Value) -> bool:
+        if isinstance(claimed, float) and claimed.is_integer():
+            claimed = int(claimed)
+        if isinstance(claimed, int | Poly) and not isinstance(claimed, bool):
+            return self.facts.equal(found, claimed)
+        return claimed is None
 
     # -- flow ------------------------------------------------------------------------
 

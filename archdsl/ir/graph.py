@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from archdsl.ir.facts import Assumption
 from archdsl.ir.operation import Inputs, Operation
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.source import Span
@@ -92,7 +93,7 @@ class Graph:
     results: tuple[Ref, ...] = ()
     result_names: tuple[str, ...] = ()  # a list's items: "name.0", "name.1"…
     result_orders: tuple[Layout, ...] = ()  # the axes as they are promised outside
-    assumptions: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
     hints: dict[Ref, str] = field(default_factory=dict)  # what a spec calls its values
     nodes: list[Node] = field(default_factory=list, repr=False)
     _users: dict[Ref, list[tuple[int, str]]] = field(default_factory=dict, repr=False)

@@ -33,8 +33,8 @@ def formula(size: Size) -> str:
     """A size, exactly: ``H//4``, ``ceil(H/2)``."""
     if isinstance(size, int):
         return str(size)
-    if (rounded := _ceil(size)) is not None:
-        return rounded
+    if len(size.symbols) == 1 and str(size).startswith("ceil("):
+        return str(size)
     words = _sum([(_atoms(m), c, str(abs(c))) for m, c in size.terms])
     lone = len(size.terms) == 1 and words.find(")") == len(words) - 1
     return words[1:-1] if lone and words[:1] == "(" else words
@@ -45,17 +45,6 @@ def factor(size: Size) -> str:
     words = formula(size)
     several = " + " in words or MINUS in words
     return f"({words})" if several and not words.startswith("ceil(") else words
-
-
-def _ceil(size: Poly) -> str | None:
-    """``a // n + 1`` as ``ceil((a + 1)/n)``."""
-    (monomial, coefficient), *others = size.terms
-    if coefficient != 1 or others != [((), 1)] or len(monomial) != 1:
-        return None
-    atom, power = monomial[0]
-    if not isinstance(atom, Floor) or power != 1:
-        return None
-    return f"ceil({factor(atom.numerator + 1)}/{factor(atom.divisor)})"
 
 
 def _atoms(monomial: Monomial) -> Powers:

@@ -18,7 +18,7 @@ _INDENT = 8
 _LONGEST = 70  # columns of an expression, before a part of it gets a name
 _LOCALS = ("x", "y", "z")
 _TAKEN = ("self", "torch", "nn", "F", "Tensor", "OrderedDict", "dict", "tuple", "list",
-          "range", "zip", "enumerate", "len", "max", "min", "sum")  # fmt: skip
+          "_need", "range", "zip", "enumerate", "len", "max", "min", "sum")  # fmt: skip
 
 
 class Forward:
@@ -36,6 +36,7 @@ class Forward:
         self.held: dict[Ref, list[str]] = {}  # names that these use for the last time
         self.last: list[str] = []  # those of the expression that is being written
         self.variables: dict[Ref, str] = {}
+        self.arguments: dict[str, str] = {}  # what the inputs are called
         self.permuted: dict[tuple[Ref, Layout], str] = {}
         self.left = self._uses()
         self.returned = ""
@@ -49,6 +50,7 @@ class Forward:
             if isinstance(node.payload, Enter):
                 name = self.names.take(_variable(node.payload.name))
                 self.variables[Ref(node.id)] = name
+                self.arguments[node.payload.name] = name
         for node in self.graph:
             if isinstance(node.payload, Enter) or node.id in done:
                 continue

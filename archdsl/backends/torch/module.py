@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 
+from archdsl.backends.torch import open as open_sizes
 from archdsl.backends.torch.chains import containers
 from archdsl.backends.torch.classes import Class, Classes
 from archdsl.backends.torch.construct import Constructor
 from archdsl.backends.torch.forward import Forward
 from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.lift import lifted
+from archdsl.backends.torch.open import NEED, is_open
 from archdsl.backends.torch.statements import lines
 from archdsl.backends.torch.text import WIDTH, Group, annotation, camel, render
-from archdsl.ir.graph import Graph, Ref
+from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.ops.base import Op
 
@@ -42,6 +45,8 @@ def write(graph: Graph, origin: str = "") -> str:
     for i in range(len(texts) - 1):
         for old, new in renamed.items():
             texts[i] = re.sub(rf"\b{old}\b", new, texts[i])
+    if is_open(graph):
+        texts.insert(0, NEED)
     body = "\n\n\n".join(texts)
     return _head(graph, origin, body) + "\n\n\n" + body + "\n"
 
@@ -110,11 +115,16 @@ def _class(made: Class, classes: Classes) -> str:
     init = constructor.lines()
     if init or made.parameters:
         rows += [_signature(made), "        super().__init__()", *init, ""]
-    inputs = [
-        f"{forward.variables[Ref(n.id)]}: Tensor" for _, n in forward.graph.entries
-    ]
+    inputs = [f"{name}: Tensor" for name in forward.arguments.values()]
     rows.append(_define("forward", inputs, forward.result_type()))
-    return "\n".join([*rows, *body])
+    return "\n".join([*rows, *_checks(forward), *body])
+
+
+def _checks(forward: Forward) -> list[str]:
+    """What ``forward`` asks of its inputs before it begins."""
+    if not is_open(forward.graph):
+        return []
+    return open_sizes.lines(forward.graph, forward.arguments)
 
 
 def _signature(made: Class) -> str:
@@ -146,12 +156,22 @@ def _docstring(made: Class) -> str:
     what = "Model" if graph.is_model else "Block"
     text = f"{what} `{graph.name}`: {', '.join(ins) or 'nothing'} -> {', '.join(outs)}."
     line = f'    """{text}"""'
-    if len(line) <= WIDTH:
+    needs = _needs(graph)
+    if len(line) <= WIDTH and not needs:
         return line
+    if len(line) <= WIDTH:
+        return "\n".join([line.removesuffix('"""'), "", *needs, '    """'])
     rows = [f'    """{what} `{graph.name}`.', ""]
     rows += [f"    {row}" for row in ins]
     rows += [f"    {'   ' if i else '-> '}{row}" for i, row in enumerate(outs)]
-    return "\n".join([*rows, '    """'])
+    return "\n".join([*rows, *([""] if needs else []), *needs, '    """'])
+
+
+def _needs(graph: Graph) -> list[str]:
+    """Which sizes a model takes, in lines of a docstring."""
+    needs = [str(a) for a in open_sizes.needs(graph)] if is_open(graph) else []
+    words = f"It takes sizes where {', '.join(needs)}." if needs else ""
+    return textwrap.wrap(words, WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
 def _words(tensor: Tensor, layout: Layout, made: Class) -> str:
