@@ -155,9 +155,9 @@ class Body(Flow):
         first, last = e.operands[0], e.operands[-1]
         if isinstance(first, tree.Binary) and first.operator == "%":
             size, by = self.number(first.left), self.number(first.right)
-            if isinstance(size, Poly) and isinstance(by, int | Poly) and by:
-                if e.operators == ("==",) and self.number(last) == 0:
-                    return self.facts.divides(by, size)
+            asked = e.operators == ("==",) and self.number(last) == 0 != by
+            if asked and isinstance(size, Poly) and isinstance(by, int | Poly):
+                return self.facts.divides(by, size)
         values = [self.number(operand) for operand in e.operands]
         sizes = [v for v in values if isinstance(v, int | Poly)]
         if len(sizes) < len(values) or not any(isinstance(v, Poly) for v in values):

@@ -167,6 +167,9 @@ def _term(
     for (rank, power), group in groupby(above, lambda f: (_rank(f[0]), f[1])):
         words += _power([texts.get(a) or atom(a) for a, _ in group], power, rank)
     text = "*".join(words)
+    lone = monomial[0][0] if len(monomial) == 1 and len(words) == 1 else ""
+    if isinstance(lone, Floor) and monomial[0][1] == coefficient == 1 and not texts:
+        text = _division(lone)
     if below:
         low = "*".join(_power([atom(a) for a, _ in below], 1, 0))
         if any(p > 1 for _, p in below) or len(below) > 1:
@@ -233,7 +236,8 @@ def _shifted(size: Poly) -> tuple[Floor, int] | None:
 
 def _factor_of(size: Poly) -> str:
     text = written(size)
-    bare = size.is_symbol or (text.startswith("ceil(") and _shifted(size) is not None)
+    lone = _shifted(size)
+    bare = size.is_symbol or (lone is not None and _is_ceil(*lone))
     return text if bare else f"({text})"
 
 
