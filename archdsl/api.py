@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -73,7 +73,11 @@ def _split(spec: str) -> tuple[str, str]:
 
 
 def parse(
-    spec: Spec, *, settings: Settings | None = None, sizes: Sizes | None = None
+    spec: Spec,
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+    outputs: Sequence[str] = (),
 ) -> Graph:
     """The graph of a model, its shapes checked.
 
@@ -82,19 +86,26 @@ def parse(
         settings: Hyperparameters to override, as Python values or texts of a spec.
         sizes: Input axes to override; None leaves an axis open, and ``"32*n"`` makes it
             so much of a symbol.
+        outputs: What comes out instead of the model's outputs, the features of a
+            backbone: names of values (``as c2``) or paths of layers (``stage.2``).
 
     Raises:
         SpecError: The spec is not right; every error is in its `diagnostics`.
         FileNotFoundError: There is no such spec.
     """
-    return _graph(open_spec(spec), settings, sizes)
+    return _graph(open_spec(spec), settings, sizes, outputs)
 
 
-def _graph(opened: Opened, settings: Settings | None, sizes: Sizes | None) -> Graph:
+def _graph(
+    opened: Opened,
+    settings: Settings | None,
+    sizes: Sizes | None,
+    outputs: Sequence[str],
+) -> Graph:
     words = {
         k: v if isinstance(v, str) else _spelled(v) for k, v in (settings or {}).items()
     }
-    return build(opened.program, opened.model, words, sizes)
+    return build(opened.program, opened.model, words, sizes, outputs)
 
 
 def _spelled(value: object) -> str:
@@ -115,7 +126,11 @@ def check(spec: Spec) -> tuple[Diagnostic, ...]:
 
 
 def analyze(
-    spec: Spec, *, settings: Settings | None = None, sizes: Sizes | None = None
+    spec: Spec,
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+    outputs: Sequence[str] = (),
 ) -> Report:
     """Parameters, MACs, FLOPs and memory of a model, in total and by layer.
 
@@ -124,21 +139,29 @@ def analyze(
     """
     from archdsl.analysis.report import report
 
-    return report(parse(spec, settings=settings, sizes=sizes))
+    return report(parse(spec, settings=settings, sizes=sizes, outputs=outputs))
 
 
 def compile(
-    spec: Spec, *, settings: Settings | None = None, sizes: Sizes | None = None
+    spec: Spec,
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+    outputs: Sequence[str] = (),
 ) -> str:
     """The model as PyTorch source that stands alone. Arguments as for `parse`."""
     from archdsl.backends.torch.module import write
 
     opened = open_spec(spec)
-    return write(_graph(opened, settings, sizes), opened.name)
+    return write(_graph(opened, settings, sizes, outputs), opened.name)
 
 
 def load(
-    spec: Spec, *, settings: Settings | None = None, sizes: Sizes | None = None
+    spec: Spec,
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+    outputs: Sequence[str] = (),
 ) -> nn.Module:
     """The model, with fresh weights: the source that `compile` makes, imported.
 
@@ -147,7 +170,7 @@ def load(
     from archdsl.backends.torch.load import load as load_graph
 
     opened = open_spec(spec)
-    return load_graph(_graph(opened, settings, sizes), opened.name)
+    return load_graph(_graph(opened, settings, sizes, outputs), opened.name)
 
 
 def draw(
@@ -156,6 +179,7 @@ def draw(
     *,
     settings: Settings | None = None,
     sizes: Sizes | None = None,
+    outputs: Sequence[str] = (),
 ) -> None:
     """Draws a model into a DOT, SVG, PNG or PDF file, by its ending.
 
@@ -166,4 +190,5 @@ def draw(
     """
     from archdsl.backends.graphviz import draw as draw_graph
 
-    draw_graph(parse(spec, settings=settings, sizes=sizes), Path(path))
+    graph = parse(spec, settings=settings, sizes=sizes, outputs=outputs)
+    draw_graph(graph, Path(path))

@@ -67,6 +67,18 @@ class Totals:
             total(p.activation_bytes for p in parts),
         )
 
+    def times(self, count: Size) -> Totals:
+        """The same weights at work several times."""
+        return Totals(
+            self.params,
+            self.buffers,
+            self.macs * count,
+            {kind: n * count for kind, n in self.elementwise.items()},
+            self.weight_bytes,
+            self.buffer_bytes,
+            self.activation_bytes * count,
+        )
+
     def without_weights(self) -> Totals:
         """The work alone: what a second use of the same weights adds."""
         return Totals(
@@ -85,7 +97,7 @@ class Costs:
     def total(self, graph: Graph) -> Totals:
         """What a graph costs, its calls included."""
         if id(graph) not in self._known:
-            self._known[id(graph)] = self.together(graph, graph)
+            self._known[id(graph)] = _turns(graph, self.together(graph, graph))
         return self._known[id(graph)]
 
     def together(self, graph: Graph, nodes: Iterable[Node]) -> Totals:
@@ -106,6 +118,16 @@ class Costs:
             return self.total(node.payload.graph)
         with blaming(node.span):
             return _cost(node.payload, graph.ins(node), node.outputs)
+
+
+def _turns(graph: Graph, once: Totals) -> Totals:
+    """What a graph costs, from what one turn costs; a scan copies what it puts out."""
+    if graph.scan is None:
+        return once
+    with blaming(graph.span):
+        made = graph.outputs[: len(graph.results) - len(graph.scan.states)]
+        copied: Size = 0 if graph.scan.last else total(t.nbytes for t in made)
+        return once.times(graph.scan.steps) + Totals(activation_bytes=copied)
 
 
 def _cost(op: Operation, ins: Inputs, outs: Outputs) -> Totals:
@@ -166,18 +188,21 @@ def layers(graph: Graph, costs: Costs | None = None) -> Iterator[Layer]:
     """Every op of a model in order, blocks opened: a view, made on demand."""
     costs = costs or Costs()
     counted: set[Path] = set()
-    yield from _layers(graph, (), costs, counted)
+    yield from _layers(graph, (), costs, counted, 1)
 
 
 def _layers(
-    graph: Graph, prefix: Path, costs: Costs, counted: set[Path]
+    graph: Graph, prefix: Path, costs: Costs, counted: set[Path], turns: Size
 ) -> Iterator[Layer]:
+    if graph.scan is not None:
+        turns = turns * graph.scan.steps
     for node in graph:
         path = prefix + node.path
         if isinstance(node.payload, Call):
-            yield from _layers(node.payload.graph, path, costs, counted)
+            yield from _layers(node.payload.graph, path, costs, counted, turns)
         elif not isinstance(node.payload, Enter):
             cost = costs.node(graph, node)
+            cost = cost if turns == 1 else cost.times(turns)
             if path in counted:
                 cost = cost.without_weights()
             counted.add(path)

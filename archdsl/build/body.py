@@ -13,6 +13,7 @@ from archdsl.build.values import (
     LayerValue,
     StepValue,
     TensorValue,
+    Types,
     Value,
     kind,
     poisoned,
@@ -33,7 +34,7 @@ from archdsl.diagnostics.faults import (
 )
 from archdsl.ir.dim import Poly, Size, symbol
 from archdsl.ir.facts import Facts
-from archdsl.ir.graph import Enter, Graph
+from archdsl.ir.graph import Enter, Graph, Ref
 from archdsl.ir.tensor import BATCH, DTYPES, Layout, Tensor
 from archdsl.source import Span
 from archdsl.syntax import tree
@@ -47,7 +48,7 @@ class Body(Flow):
         session: Session,
         definition: Definition,
         graph: Graph,
-        types: Mapping[str, Tensor] | None,
+        types: Types | None,
         sizes: Mapping[str, Size] | None = None,
     ) -> None:
         super().__init__(session, definition, graph)
@@ -179,7 +180,7 @@ class Body(Flow):
             self.flow = POISON
             return
         given = (self.types or {}).get(s.name.id)
-        if given is not None:
+        if isinstance(given, Tensor):
             if set(given.names) != set(declared.names) or given.dtype != declared.dtype:
                 fault = ClaimWrong(s.shape.span.text.strip(), str(given))
                 self.report(fault, s.shape.span)
@@ -287,6 +288,8 @@ class Body(Flow):
 
     def _finish_model(self) -> bool:
         name = self.definition.node.name
+        found = {name: _refs(value) for name, value in self.scope.values.items()}
+        self.graph.named = {name: refs for name, refs in found.items() if refs}
         if not self.graph.entries and not poisoned(self.flow):
             self.report(NoInput(name.id), name.span)
         if not self.outputs:
@@ -323,6 +326,14 @@ class Body(Flow):
         what = f"output `{name}`" if name else f"`{node.name.id}`"
         problem = f"{what} must be a tensor, and this is {kind(value)}"
         self.report(BadArithmetic(problem, "not a tensor"), node.name.span)
+
+
+def _refs(value: Value) -> tuple[Ref, ...]:
+    """Where a tensor is made, or each tensor of a list; none for all else."""
+    if isinstance(value, TensorValue):
+        return (value.ref,)
+    items = value if isinstance(value, tuple) else ()
+    return tuple(ref for item in items for ref in _refs(item))
 
 
 _ASSUMED: dict[str, Callable[[Facts, Size, Size], bool]] = {

@@ -144,22 +144,39 @@ class Expressions(ABC):
 
     def lookup(self, name: str, span: Span) -> Value:
         """What a name means here: a value, a block, an op, a function."""
-        found = self.scope.find(name)
+        found = self.scope.find(name) or self._defined(name, span)
         if found is not None:
             return found[0]
-        definition = self.module.definitions.get(name)
-        if definition is not None:
-            return StepValue(definition, span=span)
-        if name in self.module.variants:
-            return self.variant(name, span)
-        op = ops().get(name)
-        if op is not None and op.public:
-            return StepValue(op, span=span)
-        if name in FUNCTIONS:
-            return Function(name)
         known = tuple(self._known())
         self.session.tick(span, len(known))
         return self.report(UnknownName(name, known=known), span)
+
+    def _defined(self, name: str, span: Span) -> tuple[Value] | None:
+        """The block, model, op or function of a name in a 1-tuple, or None."""
+        definition = self.module.definitions.get(name)
+        if definition is not None:
+            return (StepValue(definition, span=span),)
+        if name in self.module.variants:
+            return (self.variant(name, span),)
+        op = ops().get(name)
+        if op is not None and op.public:
+            return (StepValue(op, span=span),)
+        return (Function(name),) if name in FUNCTIONS else None
+
+    def as_step(
+        self, e: tree.Expr, value: Value, named: tuple[type, ...] = ()
+    ) -> Value:
+        """What a name means where a step is needed, and its value can be none.
+
+        So a rate may be called as the op that takes it: ``dropout(dropout)``. What is
+        of the types `named` stays what it is.
+        """
+        if not isinstance(e, tree.Name) or poisoned(value):
+            return value
+        if isinstance(value, (StepValue, Function, *named)):
+            return value
+        found = self._defined(e.id, e.span)
+        return value if found is None else found[0]
 
     def _known(self) -> list[str]:
         module = self.module
@@ -335,7 +352,7 @@ class Expressions(ABC):
         return tuple(Given(a.name, self.evaluate(a.value), a.span) for a in arguments)
 
     def _call(self, e: tree.Call) -> Value:
-        function = self.evaluate(e.function)
+        function = self.as_step(e.function, self.evaluate(e.function))
         given = self.arguments(e.arguments)
         if poisoned(function, *(g.value for g in given)):
             return POISON
@@ -447,6 +464,7 @@ _EVALUATE: dict[type, Callable[[Expressions, Any], Value]] = {
     tree.Step: lambda self, e: self.flowing(e),
     tree.Residual: lambda self, e: self.flowing(e),
     tree.Repeat: lambda self, e: self.flowing(e),
+    tree.Scan: lambda self, e: self.flowing(e),
     tree.For: lambda self, e: self.flowing(e),
     tree.If: lambda self, e: self.flowing(e),
 }

@@ -130,11 +130,13 @@ class Flow(Steps):
         braced = _BRACED.get(type(e))
         if braced is not None:
             return braced(self, e, label)
-        value = self.evaluate(e)
+        value = self.as_step(e, self.evaluate(e), named=(TensorValue, tuple))
         if isinstance(value, StepValue):
             return self.apply(value, self.flow, label)
-        if first or poisoned(value):
-            return value
+        return value if first or poisoned(value) else self._no_step(e, value)
+
+    def _no_step(self, e: tree.Expr, value: Value) -> Value:
+        """Reports an arrow that leads to a value."""
         problem = f"an arrow leads to a step, and this is {kind(value)}"
         mend = ""
         if isinstance(value, TensorValue):
@@ -215,6 +217,15 @@ class Flow(Steps):
 
     # -- loops -----------------------------------------------------------------------
 
+    def _scan(self, e: tree.Scan, label: str) -> Value:
+        from archdsl.build.recurrence import scan
+
+        self.facts.at("scan", e.span)
+        try:
+            return scan(self, e, label)
+        except Refused as refused:
+            return self.report(refused.fault, e.span, refused.notes)
+
     def _repeat(self, e: tree.Repeat, label: str) -> Value:
         given = self.arguments(e.arguments)
         if poisoned(*(g.value for g in given)):
@@ -282,7 +293,7 @@ class Flow(Steps):
 
 
 def _only_step(body: tree.Body) -> str:
-    """The name of what a body of a single call calls, or ""."""
+    """The label of the only step of a body, or the name of what it calls, or ""."""
     if len(body.statements) != 1 or not isinstance(body.statements[0], tree.Flow):
         return ""
     value: tree.Expr = body.statements[0].value
@@ -292,6 +303,8 @@ def _only_step(body: tree.Body) -> str:
         elif isinstance(value, tree.Brackets):
             value = value.base
         elif isinstance(value, tree.Step):
+            if value.label is not None:
+                return value.label.id
             value = value.value
         else:
             return ""
@@ -311,6 +324,7 @@ def _counter(target: tree.Target, items: Sequence[Value]) -> str:
 _BRACED: dict[type, Callable[[Flow, Any, str], Value]] = {
     tree.Residual: Flow._residual,
     tree.Repeat: Flow._repeat,
+    tree.Scan: Flow._scan,
     tree.For: Flow._for,
     tree.If: Flow._if,
 }

@@ -26,6 +26,7 @@ from archdsl.diagnostics.faults import (
 )
 from archdsl.ir.dim import Poly, Setting, Size, symbol
 from archdsl.ir.graph import Graph
+from archdsl.ir.prune import prune, values
 from archdsl.ops.base import AxisName
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
@@ -64,6 +65,7 @@ def build(
     model: str = "",
     settings: Mapping[str, str] | None = None,
     sizes: Mapping[str, Extent] | None = None,
+    outputs: Sequence[str] = (),
 ) -> Graph:
     """The graph of one model.
 
@@ -73,6 +75,8 @@ def build(
         settings: Hyperparameters to override, their values as written in a spec.
         sizes: Input axes to override; None leaves an axis open, and ``"32*n"`` makes it
             so much of a symbol.
+        outputs: What comes out instead of the model's outputs: names of its values, or
+            paths of its layers; what they do not need is left out. None for all.
 
     Raises:
         SpecError: With every error that was found.
@@ -85,6 +89,8 @@ def build(
     with _limits(session, program.module):
         name = model or _default_model(session, program.module)
         graph = _build(session, program.module, name, settings or {}, sizes or {})
+        if graph is not None and outputs:
+            graph = _with_outputs(session, graph, outputs)
     if session.diagnostics or graph is None:
         raise SpecError(session.diagnostics)
     return graph
@@ -233,6 +239,20 @@ def _extent(session: Session, axis: str, sizes: Mapping[str, Extent]) -> Size | 
         session.report(fault, _typed("--size", f"{axis}={given}"))
         return None
     return size
+
+
+def _with_outputs(
+    session: Session, graph: Graph, outputs: Sequence[str]
+) -> Graph | None:
+    """The model cut down to some values; None after an error."""
+    known = values(graph)
+    missing = [name for name in outputs if name not in known]
+    for name in dict.fromkeys(missing):
+        problem = f"model `{graph.name}` has no such value"
+        there = tuple(dict.fromkeys((*graph.named, *known)))
+        where = _typed("--outputs", name)
+        session.report(BadSetting("--outputs", name, problem, there), where)
+    return None if missing else prune(graph, {name: known[name] for name in outputs})
 
 
 def _model(session: Session, module: Module, name: str) -> StepValue | None:

@@ -11,6 +11,7 @@ from archdsl.build.values import (
     POISON,
     Definition,
     StepValue,
+    Types,
     Value,
     kind,
     poisoned,
@@ -22,7 +23,7 @@ from archdsl.diagnostics.faults import (
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import spelled
+from archdsl.ops.base import AxisName, spelled
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -33,6 +34,7 @@ _TYPES: dict[str, Callable[[Value], bool]] = {
     "bool": lambda v: isinstance(v, bool),
     "str": lambda v: isinstance(v, str),
     "list": lambda v: isinstance(v, tuple),
+    "axis": lambda v: isinstance(v, AxisName),
     "block": lambda v: isinstance(v, StepValue),
 }
 
@@ -41,7 +43,7 @@ def specialise(
     session: Session,
     frame: Frame,
     given: Mapping[str, Value],
-    types: Mapping[str, Tensor],
+    types: Types,
 ) -> Graph | None:
     """The graph of a block for these hyperparameters and inputs, made once.
 
@@ -83,7 +85,7 @@ def elaborate(
     session: Session,
     definition: Definition,
     given: Mapping[str, Value],
-    types: Mapping[str, Tensor] | None,
+    types: Types | None,
     sizes: Mapping[str, Size] | None = None,
     unused: set[str] | None = None,
 ) -> Graph | None:
@@ -100,12 +102,17 @@ def elaborate(
     return graph if body.finish() else None
 
 
-def _enter_tensors(
-    body: Body, definition: Definition, types: Mapping[str, Tensor]
-) -> None:
+def _enter_tensors(body: Body, definition: Definition, types: Types) -> None:
+    name_span = definition.node.name.span
+    span = Span(name_span.source, name_span.start, name_span.start)
     for index, name in enumerate(definition.tensor_names()):
-        span = definition.node.name.span
-        value = body.enter(name, types[name], Span(span.source, span.start, span.start))
+        found = types[name]
+        value: Value
+        if isinstance(found, Tensor):
+            value = body.enter(name, found, span)
+        else:
+            items = zip(definition.item_names(name, len(found)), found, strict=True)
+            value = tuple(body.enter(item, tensor, span) for item, tensor in items)
         body.scope.values[name] = value
         if index == 0:
             body.flow = value

@@ -227,8 +227,12 @@ class Steps(Expressions):
         graph, sources = self._specialised(step, definition, flow)
         if graph is None:
             return POISON
-        path = self._take_path(definition.name, label)
-        return self._add(Call(graph), sources, graph.outputs, path, step.span, label)
+        return self.call(graph, sources, step.span, label)
+
+    def call(self, graph: Graph, sources: Sources, span: Span, label: str) -> Value:
+        """Adds the call of a graph."""
+        path = self._take_path(graph.name, label)
+        return self._add(Call(graph), sources, graph.outputs, path, span, label)
 
     def _specialised(
         self, step: StepValue, definition: Definition, flow: Value
@@ -242,20 +246,21 @@ class Steps(Expressions):
             )
             self.report(fault, step.span)
             return None, {}
-        sources = self._block_sources(step, definition, flow)
-        if sources is None:
+        chosen = self._block_sources(step, definition, flow)
+        if chosen is None:
             return None, {}
-        types = {name: value.type for name, value in sources.items()}
+        sources = {n: v for names in chosen.values() for n, v in names.items()}
+        types = {name: _types(name, found) for name, found in chosen.items()}
         given = {name: g.value for name, g in found.items()}
         where = ".".join((self.definition.name, *self.namer.prefix))
         words = call_words(definition.name, given)
         frame = Frame(definition, words, step.span, self.graph, sources, where)
         graph = specialise(self.session, frame, given, types)
-        if graph is not None and not self._take(graph, step.span):
+        if graph is not None and not self.assume(graph, step.span):
             return None, {}
         return graph, sources
 
-    def _take(self, graph: Graph, span: Span) -> bool:
+    def assume(self, graph: Graph, span: Span) -> bool:
         """Assumes what a block that is called assumes; reports where that cannot be."""
         for assumption in graph.assumptions:
             try:
@@ -268,8 +273,11 @@ class Steps(Expressions):
 
     def _block_sources(
         self, step: StepValue, definition: Definition, flow: Value
-    ) -> Sources | None:
-        """The tensors of a block: what flows is the first unless all are given."""
+    ) -> dict[str, Sources] | None:
+        """The tensors of a block by name: what flows is the first unless all are given.
+
+        Under each name stands one tensor, or one for each item of a list.
+        """
         names = definition.tensor_names()
         given = step.tensors or ()
         positional = [g for g in given if g.name is None]
@@ -287,14 +295,19 @@ class Steps(Expressions):
 
     def _checked(
         self, definition: Definition, chosen: dict[str, Given]
-    ) -> Sources | None:
-        sources: Sources = {}
+    ) -> dict[str, Sources] | None:
+        found: dict[str, Sources] = {}
         for name, given in chosen.items():
-            value = self.tensor(given.value, definition.name, given.span)
-            if value is None:
+            items = given.value if isinstance(given.value, tuple) else None
+            if items and not definition.is_model:
+                names = definition.item_names(name, len(items))
+            else:
+                names, items = (name,), (given.value,)
+            tensors = [self.tensor(v, definition.name, given.span) for v in items]
+            if None in tensors:
                 return None
-            sources[name] = value
-        return sources
+            found[name] = dict(zip(names, tensors, strict=True))  # type: ignore[arg-type]
+        return found
 
     def _wrong_tensors(
         self, step: StepValue, definition: Definition, names: tuple[str, ...]
@@ -378,6 +391,12 @@ class Steps(Expressions):
             return POISON
         path = self.namer.fresh(f"{layer.name}_transposed")
         return self._add_op(made, sources, path, step.span, {}, weights_from=layer.path)
+
+
+def _types(name: str, found: Sources) -> Tensor | tuple[Tensor, ...]:
+    """The type of what a block gets under a name; of each item, if that is a list."""
+    types = tuple(value.type for value in found.values())
+    return types[0] if name in found else types
 
 
 def _port(op: Op, name: str) -> Port:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +23,10 @@ class TensorValue:
 
     ref: Ref
     type: Tensor
+
+
+# By the name of what a block takes: the type of a tensor, or of each of a list.
+Types: TypeAlias = Mapping[str, Tensor | tuple[Tensor, ...]]
 
 
 class Poison:
@@ -74,6 +78,17 @@ class Definition:
         if self.node.tensors is None:
             return ("x",)
         return tuple(name.id for name in self.node.tensors)
+
+    def item_names(self, name: str, count: int) -> tuple[str, ...]:
+        """What the items are called where a list is given for one of the tensors."""
+        taken = self.tensor_names()
+        names = []
+        for i in range(count):
+            item = f"{name}_{i}"
+            while item in taken:
+                item += "_"
+            names.append(item)
+        return tuple(names)
 
 
 @dataclass(eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from archdsl.cli.common import SpecCommand, graph_of, reporting, spec_options
+from archdsl.cli.common import Asked, SpecCommand, reporting, spec_options
 
 
 @click.command("analyze", cls=SpecCommand)
@@ -17,10 +17,7 @@ from archdsl.cli.common import SpecCommand, graph_of, reporting, spec_options
 @click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
 @click.option("--ir", is_flag=True, help="The graph as text.")
 def command(
-    spec: str,
-    settings: tuple[str, ...],
-    sizes: tuple[str, ...],
-    stdin_filename: str,
+    asked: Asked,
     color: str,
     params: bool,
     flops: bool,
@@ -35,7 +32,7 @@ def command(
     one add; FLOPs are two a MAC and all other arithmetic.
     """
     with reporting(color):
-        graph, _ = graph_of(spec, settings, sizes, stdin_filename)
+        graph, _ = asked.graph()
         if ir:
             from archdsl.ir.text import text
 

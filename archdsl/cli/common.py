@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,8 +36,50 @@ class SpecCommand(click.Command):
         return super().parse_args(ctx, words)
 
 
-def spec_options(function: F) -> F:
-    """The argument and options that name a model and its sizes."""
+@dataclass(frozen=True)
+class Asked:
+    """The model that a command line names."""
+
+    spec: str
+    settings: tuple[str, ...]
+    sizes: tuple[str, ...]
+    outputs: tuple[str, ...]
+    stdin_filename: str
+
+    def graph(self) -> tuple[Graph, Opened]:
+        """The graph that the command is about, and the file that it comes from.
+
+        Raises:
+            SpecError: The spec has errors.
+            UsageError: The command is wrong.
+        """
+        found = opened(self.spec, self.stdin_filename)
+        names = [n for n in ",".join(self.outputs).split(",") if n.strip()]
+        graph = build(
+            found.program,
+            found.model,
+            _settings(self.settings),
+            _sizes(self.sizes),
+            [n.strip() for n in names],
+        )
+        return graph, found
+
+
+def spec_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The argument and options that name a model; the command gets them as `Asked`."""
+
+    @wraps(function)
+    def command(
+        spec: str,
+        settings: tuple[str, ...],
+        sizes: tuple[str, ...],
+        outputs: tuple[str, ...],
+        stdin_filename: str,
+        **others: object,
+    ) -> None:
+        asked = Asked(spec, settings, sizes, outputs, stdin_filename)
+        function(asked, **others)
+
     decorators = [
         click.argument("spec", metavar="FILE[:MODEL]"),
         click.option(
@@ -46,12 +90,16 @@ def spec_options(function: F) -> F:
             "--size", "sizes", multiple=True, metavar="AXIS=N,…",
             help="Override input axes; AXIS alone is open, AXIS=32*n a formula.",
         ),
+        click.option(
+            "--outputs", multiple=True, metavar="NAME,…",
+            help="Put out these values instead, and leave out what they do not need.",
+        ),
         stdin_option,
         color_option,
     ]  # fmt: skip
     for decorator in reversed(decorators):
-        function = decorator(function)
-    return function
+        command = decorator(command)
+    return command
 
 
 def color_option(function: F) -> F:
@@ -89,20 +137,6 @@ def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
         raise click.UsageError(
             f"{spec}: {reason}" if error.strerror else reason
         ) from None
-
-
-def graph_of(
-    spec: str, settings: tuple[str, ...], sizes: tuple[str, ...], stdin_filename: str
-) -> tuple[Graph, Opened]:
-    """The graph that a command is about.
-
-    Raises:
-        SpecError: The spec has errors.
-        UsageError: The command is wrong.
-    """
-    found = opened(spec, stdin_filename)
-    graph = build(found.program, found.model, _settings(settings), _sizes(sizes))
-    return graph, found
 
 
 def _settings(options: tuple[str, ...]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from archdsl.cli.common import (
+    Asked,
     SpecCommand,
-    graph_of,
     reporting,
     spec_options,
     write_whole,
@@ -29,10 +29,7 @@ _MARK = "compiled by archdsl"
     "--force", is_flag=True, help="Replace a file that archdsl did not write."
 )
 def command(
-    spec: str,
-    settings: tuple[str, ...],
-    sizes: tuple[str, ...],
-    stdin_filename: str,
+    asked: Asked,
     color: str,
     output: str | None,
     force: bool,
@@ -44,7 +41,7 @@ def command(
     from archdsl.backends.torch.module import class_name, write
 
     with reporting(color):
-        graph, found = graph_of(spec, settings, sizes, stdin_filename)
+        graph, found = asked.graph()
         text = write(graph, found.name)
     if output == "-":
         click.echo(text, nl=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.common import SpecCommand, graph_of, reporting, spec_options
+from archdsl.cli.common import Asked, SpecCommand, reporting, spec_options
 from archdsl.diagnostics import SpecError
 
 
@@ -19,10 +19,7 @@ from archdsl.diagnostics import SpecError
     help="The file to write: .dot, .svg, .png or .pdf; MODEL.svg by default.",
 )
 def command(
-    spec: str,
-    settings: tuple[str, ...],
-    sizes: tuple[str, ...],
-    stdin_filename: str,
+    asked: Asked,
     color: str,
     output: str | None,
 ) -> None:
@@ -30,7 +27,7 @@ def command(
     from archdsl.backends.graphviz import DrawingError, draw
 
     with reporting(color):
-        graph, _ = graph_of(spec, settings, sizes, stdin_filename)
+        graph, _ = asked.graph()
         path = Path(output or f"{graph.name}.svg")
         try:
             draw(graph, path)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from archdsl.diagnostics import Fault, near
 
+_FEW = 12  # names that are listed where nothing is near
+
 # What layers are called in PyTorch and elsewhere, in lowercase without underscores.
 _ELSEWHERE = {
     "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "convolution": "conv",
@@ -342,6 +344,19 @@ class Contradiction(Fault):
     before: str
 
 
+class StateChanges(Fault):
+    """A state of a scan that comes back as something else."""
+
+    code = "E318"
+    title = "state `{name}` begins as {before} and comes back as {after}"
+    label = "one turn makes {after} of it"
+    help = "a state keeps its axes and sizes from turn to turn"
+
+    name: str
+    before: str
+    after: str
+
+
 # --- E4xx: arguments ----------------------------------------------------------------
 
 
@@ -535,6 +550,22 @@ class Dropped(Fault):
     mend: str = ""
 
 
+class ScanReturns(Fault):
+    """A turn of a scan that does not say an output and every state."""
+
+    code = "E418"
+    title = "one turn of this scan makes {values} of the {wanted} values that it needs"
+    label = "expected the output, and then each state"
+    help = "write `return y, ({states})`: what comes out, then the new states"
+
+    values: int
+    names: tuple[str, ...]
+
+    def _values(self) -> dict[str, object]:
+        states = ", ".join(self.names) + "," * (len(self.names) == 1)
+        return super()._values() | {"states": states, "wanted": len(self.names) + 1}
+
+
 # --- E5xx: models and files ---------------------------------------------------------
 
 
@@ -636,7 +667,7 @@ class NoInput(Fault):
 
 
 class BadSetting(Fault):
-    """A `--set` or `--size` that fits nothing."""
+    """A `--set`, `--size` or `--outputs` that fits nothing."""
 
     code = "E508"
     title = "{option} {name}: {problem}"
@@ -650,8 +681,8 @@ class BadSetting(Fault):
     def helps(self) -> tuple[str, ...]:
         """What could be set."""
         found = near(self.name, self.known)
-        there = ", ".join(self.known)
-        return (found or f"there are {there}",) if there else ()
+        few = ", ".join(self.known[:_FEW]) + ", …" * (len(self.known) > _FEW)
+        return (found or f"there are {few}",) if few else ()
 
 
 class RequirementFailed(Fault):

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from archdsl.ir.dim import Size
 from archdsl.ir.facts import Assumption
 from archdsl.ir.operation import Inputs, Operation
-from archdsl.ir.tensor import Layout, Tensor
+from archdsl.ir.tensor import BATCH, Layout, Tensor
 from archdsl.source import Span
 
 if TYPE_CHECKING:
@@ -47,6 +48,32 @@ class Call:
 
 
 Payload: TypeAlias = Enter | Operation | Call
+
+
+@dataclass(frozen=True)
+class Scan:
+    """How a graph runs once a position of an axis, each turn with the last one's state.
+
+    The graph's own results are those of one turn: its outputs, then a value for each
+    state. From outside it gives each output with the axis, one position a turn.
+
+    Attributes:
+        axis: What it runs along.
+        steps: The size of that axis.
+        sequences: The inputs that have the axis, of which a turn takes one position.
+        states: The inputs that hold the first states.
+        reverse: Whether it runs from the last position to the first.
+        last: Whether only the last turn's outputs come out, without the axis.
+        keep: Whether the final states come out too.
+    """
+
+    axis: str
+    steps: Size
+    sequences: tuple[str, ...]
+    states: tuple[str, ...]
+    reverse: bool = False
+    last: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +123,8 @@ class Graph:
     assumptions: tuple[Assumption, ...] = ()
     hints: dict[Ref, str] = field(default_factory=dict)  # what a spec calls its values
     nodes: list[Node] = field(default_factory=list, repr=False)
+    scan: Scan | None = None
+    named: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
     _users: dict[Ref, list[tuple[int, str]]] = field(default_factory=dict, repr=False)
 
     def add(self, node: Node) -> Node:
@@ -152,13 +181,29 @@ class Graph:
 
     @property
     def inputs(self) -> dict[str, Tensor]:
-        """The types of the inputs, by name."""
-        return {enter.name: node.outputs[0] for enter, node in self.entries}
+        """The types that a call gives, by name."""
+        types = {enter.name: node.outputs[0] for enter, node in self.entries}
+        if self.scan is not None:
+            types |= {n: self.along(types[n]) for n in self.scan.sequences}
+        return types
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """The types of the results."""
-        return tuple(self.tensor(ref) for ref in self.results)
+        """The types that a call makes."""
+        types = tuple(self.tensor(ref) for ref in self.results)
+        if self.scan is None:
+            return types
+        count = len(types) - len(self.scan.states)
+        made, final = types[:count], types[count:]
+        made = made if self.scan.last else tuple(map(self.along, made))
+        return made + final if self.scan.keep else made
+
+    def along(self, tensor: Tensor) -> Tensor:
+        """One turn's type, with the axis of the scan."""
+        assert self.scan is not None
+        at = int(tensor.names[:1] == (BATCH,))
+        axis = (self.scan.axis, self.scan.steps)
+        return Tensor((*tensor.axes[:at], axis, *tensor.axes[at:]), tensor.dtype)
 
     def calls(self) -> dict[int, Graph]:
         """The graphs called here, each once, by identity, in order of first call."""

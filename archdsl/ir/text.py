@@ -17,7 +17,8 @@ def text(graph: Graph) -> str:
 
 def _graph(graph: Graph, names: dict[int, str]) -> str:
     kind = "model" if graph.is_model else "block"
-    rows = [f"{kind} {names[id(graph)]} {{"]
+    along = f" over {graph.scan.axis} = {graph.scan.steps}" if graph.scan else ""
+    rows = [f"{kind} {names[id(graph)]}{along} {{"]
     rows += [f"  {_node(node, names)}" for node in graph]
     pairs = zip(graph.result_names, graph.results, strict=True)
     words = [f"{name} = {_ref(ref)}" if name else _ref(ref) for name, ref in pairs]

@@ -95,6 +95,10 @@ NODES: dict[str, Callable[..., tree.Node]] = {
     "repeat": lambda at, _, _open, arguments, _close, body: tree.Repeat(
         at, tuple(arguments), body
     ),
+    "scan": lambda at, _, _open, arguments, _close, _in, carries, *rest: tree.Scan(
+        at, tuple(arguments), tuple(carries), rest[-1]
+    ),
+    "carry": lambda at, name, *first: tree.Carry(at, name, first[1] if first else None),
     "for": lambda at, _, target, _in, iterable, body: tree.For(
         at, target, iterable, body
     ),

@@ -33,7 +33,7 @@ from archdsl.syntax.words import Word
 
 _ITEMS = ("block", "model", "use")
 _STATEMENTS = ("input", "output", "let", "layer", "return", "require")
-_BODIES = ("residual", "repeat", "for", "if")
+_BODIES = ("residual", "repeat", "scan", "for", "if")
 _LITERALS = {"INT", "FLOAT", "STRING", "TRUE", "FALSE", "NONE"}
 _VALUES = _LITERALS | {"NAME", "AXIS", "NOT", "LPAR", "LSQB", "MINUS"}
 _STEPS = _VALUES | {word.upper() for word in _BODIES}
@@ -421,7 +421,7 @@ _HINTS: tuple[tuple[Callable[[str, str, Place], bool], str], ...] = (
     ),
     (
         lambda kind, *_: kind == "LBRACE",
-        "only `residual`, `repeat`, `for`, `if`, `block` and `model` have a body",
+        "only `residual`, `repeat`, `scan`, `for`, `if`, `block` and `model` have one",
     ),
     (
         lambda kind, _, place: kind in ("INT", "FLOAT") and "AXIS" in place.accepted,

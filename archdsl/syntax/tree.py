@@ -188,6 +188,23 @@ class Repeat(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Carry(Node):
+    """``x``: what a turn takes; ``h = zeros(C = 8)``: a state, and its first value."""
+
+    name: Name
+    first: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Node):
+    """``scan(T) [x, h = zeros(C = 8)] { … }``."""
+
+    arguments: tuple[Argument, ...]
+    carries: tuple[Carry, ...]
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
 class Target(Node):
     """What a loop binds: a name, or several in nested parentheses."""
 
@@ -215,7 +232,7 @@ class If(Node):
 Expr: TypeAlias = (
     Name | Axis | Literal | ListOf | TupleOf | Comprehension | Unary | Binary | Compare
     | Conditional | Call | Brackets | Attribute | Step | Pipeline | Residual | Repeat
-    | For | If
+    | Scan | For | If
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from archdsl.diagnostics.syntax import (
 from archdsl.source import Source, Span
 from archdsl.syntax.table import table
 
-RESERVED = frozenset({"expect", "scan"})  # kept for a later version
+RESERVED = frozenset({"expect"})  # kept for a later version
 MOST = 100  # diagnostics of one file
 
 _LONGEST = 18  # digits of a whole number: it fits into 64 bits

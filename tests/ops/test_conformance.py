@@ -226,6 +226,8 @@ def union(graph, node, known, spread, where: Mapping[str, int]) -> Sources:
     found: Sources = frozenset()
     for port, ref in node.inputs:
         axes = graph.tensor(ref).positions
+        if port not in spread:
+            continue  # only its sizes are read
         for place in itertools.product(*(spread[port][a].sources(where) for a in axes)):
             found |= known[ref][place]
     return found

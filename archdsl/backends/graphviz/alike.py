@@ -47,7 +47,7 @@ class Keys:
             )
             for node in graph
         )
-        return graph.name, nodes, graph.results
+        return graph.name, nodes, graph.results, graph.scan
 
     def _number(self, what: Hashable) -> int:
         return self._numbers.setdefault(what, len(self._numbers))

@@ -102,7 +102,7 @@ class Boxes:
             if name not in hidden and (name in unlike or value not in (None, False, 0))
         ]
         words = each(costs(self.costs.total(graph)), times)
-        return [settings(graph.hyper, shown), words]
+        return [_turns(graph), settings(graph.hyper, shown), words]
 
     def total(self, graph: Graph, inside: Iterable[int]) -> Totals:
         """What some nodes cost, shared weights once."""
@@ -129,6 +129,16 @@ class Boxes:
                 n.id for n in graph if first.setdefault(n.path, n.id) != n.id
             }
         return "shared weights" if node.id in self._again[id(graph)] else ""
+
+
+def _turns(graph: Graph) -> str:
+    """Along which axis a scan runs, and what it carries."""
+    if graph.scan is None:
+        return ""
+    scan = graph.scan
+    way = ", backwards" if scan.reverse else ""
+    carried = f" · carries {', '.join(scan.states)}" if scan.states else ""
+    return f"over {scan.axis} {scan.steps}{way}{carried}"
 
 
 def each(words: str, times: str) -> str:

@@ -217,6 +217,8 @@ def stack(graph: Graph) -> list[tuple[Graph, Node]]:
 
 def _chain(graph: Graph, most: int) -> list[tuple[Graph, Node]] | None:
     """The same, or None; stops as soon as there are more than `most`."""
+    if graph.scan is not None:
+        return None
     entry, *body = graph
     short = 0 < len(body) <= most and len(graph.results) == 1
     if not short or not isinstance(entry.payload, Enter):

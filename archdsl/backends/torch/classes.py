@@ -9,7 +9,7 @@ that is there already.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from archdsl.backends.torch.layout import Plan
@@ -96,8 +96,9 @@ class Classes:
     def _skeleton(self, plan: Plan) -> Hashable:
         """All of a plan but its numbers."""
         nodes = tuple(self._bones(plan, node) for node in plan.graph)
-        names = plan.graph.result_names
-        return nodes, plan.given, plan.graph.results, names, plan.results
+        names, scan = plan.graph.result_names, plan.graph.scan
+        how = scan and replace(scan, steps=0)
+        return nodes, plan.given, plan.graph.results, names, plan.results, how
 
     def _bones(self, plan: Plan, node: Node) -> Hashable:
         ports = tuple(

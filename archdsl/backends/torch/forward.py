@@ -17,7 +17,7 @@ from archdsl.ops.emit import Arg
 _INDENT = 8
 _LONGEST = 70  # columns of an expression, before a part of it gets a name
 _LOCALS = ("x", "y", "z")
-_TAKEN = ("self", "torch", "nn", "F", "Tensor", "OrderedDict", "dict", "tuple", "list",
+TAKEN = ("self", "torch", "nn", "F", "Tensor", "OrderedDict", "dict", "tuple", "list",
           "_need", "range", "zip", "enumerate", "len", "max", "min", "sum")  # fmt: skip
 
 
@@ -31,12 +31,12 @@ class Forward:
         self.root = root
         self.stored: list[str] = []  # constructor arguments that are used here
         self.statements: list[Statement] = []
-        self.names = Names(_TAKEN)
+        self.names = Names(TAKEN)
         self.texts: dict[Ref, str] = {}  # expressions that wait to be used
         self.held: dict[Ref, list[str]] = {}  # names that these use for the last time
         self.last: list[str] = []  # those of the expression that is being written
+        self.inputs: dict[Ref, str] = {}
         self.variables: dict[Ref, str] = {}
-        self.arguments: dict[str, str] = {}  # what the inputs are called
         self.permuted: dict[tuple[Ref, Layout], str] = {}
         self.left = self._uses()
         self.returned = ""
@@ -49,8 +49,7 @@ class Forward:
         for node in self.graph:
             if isinstance(node.payload, Enter):
                 name = self.names.take(_variable(node.payload.name))
-                self.variables[Ref(node.id)] = name
-                self.arguments[node.payload.name] = name
+                self.variables[Ref(node.id)] = self.inputs[Ref(node.id)] = name
         for node in self.graph:
             if isinstance(node.payload, Enter) or node.id in done:
                 continue
@@ -262,15 +261,14 @@ class Forward:
         counts: Counter[Ref] = Counter()
         for node in self.graph:
             counts.update(ref for _, ref in node.inputs)
-        counts.update(self.graph.results)
+        counts.update(ref for ref, _ in self.plan.returned)
         return counts
 
     # -- results ---------------------------------------------------------------------
 
     def _result(self) -> str:
         values = []
-        results = zip(self.graph.results, self.plan.results, strict=True)
-        for ref, need in results:
+        for ref, need in self.plan.returned:
             self.left[ref] -= 1
             have = self.plan.layouts[ref]
             same = have == need
@@ -295,7 +293,7 @@ class Forward:
         """The annotation of what is returned."""
         names = self.graph.result_names
         if not self.graph.is_model:
-            return "Tensor" if len(names) == 1 else _tuple(len(names))
+            return several(len(self.plan.returned))
         heads = {n.partition(".")[0]: "." in n for n in names}
         kinds = {"list[Tensor]" if listed else "Tensor" for listed in heads.values()}
         one = " | ".join(sorted(kinds))
@@ -312,12 +310,13 @@ def _turn(node: Node) -> tuple[str, ...]:
     return tuple(name for name in node.path if name.isdigit())
 
 
-def _tuple(count: int) -> str:
-    return f"tuple[{', '.join(['Tensor'] * count)}]"
+def several(count: int) -> str:
+    """The annotation of one tensor, or of a tuple of them."""
+    return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
 
 
 def _variable(name: str) -> str:
-    return f"{name}_" if name in _TAKEN else name
+    return f"{name}_" if name in TAKEN else name
 
 
 def _is_argument(template: str, start: int, end: int) -> bool:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
-from archdsl.ir.tensor import Layout
+from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref, Scan
+from archdsl.ir.tensor import BATCH, Layout
 from archdsl.ops.base import Op
 from archdsl.ops.emit import Emit, Site
 
@@ -46,9 +46,39 @@ class Plan:
     @property
     def results(self) -> tuple[Layout, ...]:
         """The layouts in which the results are handed out."""
+        scan = self.graph.scan
         if self.graph.is_model and self.given == _declared(self.graph):
             return self.graph.result_orders
-        return tuple(self.layouts[ref] for ref in self.graph.results)
+        if scan is None:
+            return tuple(self.layouts[ref] for ref in self.graph.results)
+        made = [layout for _, layout in self.made]
+        made = made if scan.last else [along(layout, scan) for layout in made]
+        final = [layout for _, layout in self.carried] if scan.keep else []
+        return (*made, *final)
+
+    @property
+    def returned(self) -> list[tuple[Ref, Layout]]:
+        """What the body returns, and in which layout; of a scan, the body of a turn."""
+        if self.graph.scan is None:
+            return list(zip(self.graph.results, self.results, strict=True))
+        return list(dict.fromkeys([*self.made, *self.carried]))
+
+    @property
+    def made(self) -> list[tuple[Ref, Layout]]:
+        """The outputs of one turn of a scan; one that is a state lies as that does."""
+        assert self.graph.scan is not None
+        states = dict(self.carried)
+        refs = self.graph.results[: len(self.graph.results) - len(states)]
+        return [(ref, states.get(ref, self.layouts[ref])) for ref in refs]
+
+    @property
+    def carried(self) -> list[tuple[Ref, Layout]]:
+        """The states that one turn of a scan returns, laid out as it takes them."""
+        assert self.graph.scan is not None
+        names = self.graph.scan.states
+        given = dict(zip(self.graph.inputs, self.given, strict=True))
+        refs = self.graph.results[len(self.graph.results) - len(names) :]
+        return [(ref, given[name]) for ref, name in zip(refs, names, strict=True)]
 
 
 class Planner:
@@ -69,7 +99,8 @@ class Planner:
             inputs = iter(given)
             for node in graph:
                 if isinstance(node.payload, Enter):
-                    plan.layouts[Ref(node.id)] = next(inputs)
+                    layout = one_turn(next(inputs), node.payload.name, graph.scan)
+                    plan.layouts[Ref(node.id)] = layout
                 else:
                     self._place(plan, node)
             self._plans[key] = plan
@@ -99,7 +130,10 @@ class Planner:
         self, plan: Plan, node: Node, graph: Graph, comes: Mapping[str, Layout]
     ) -> None:
         wished = self.input_wishes(graph)
-        given = tuple(wished[name] or comes[name] for name in graph.inputs)
+        given = tuple(
+            _nearest(wished[name], comes[name], name, graph.scan)
+            for name in graph.inputs
+        )
         # One shared layer is laid out as at its first use.
         given = plan.shared.setdefault(node.path, given)
         callee = self._plan(graph, given)
@@ -116,7 +150,11 @@ class Planner:
         if graph.is_model:
             return dict(zip(graph.inputs, _declared(graph), strict=True))
         wishes = self.wishes(graph)
-        return {enter.name: wishes[Ref(node.id)] for enter, node in graph.entries}
+        found = {enter.name: wishes[Ref(node.id)] for enter, node in graph.entries}
+        for name in graph.scan.sequences if graph.scan else ():
+            wish = found[name]
+            found[name] = along(wish, graph.scan) if wish and graph.scan else None
+        return found
 
     def wishes(self, graph: Graph) -> dict[Ref, Layout | None]:
         """For each value, the layout that its first particular consumer wishes."""
@@ -142,6 +180,28 @@ class Planner:
         if after is None and graph.is_model and Ref(node.id) in graph.results:
             after = graph.result_orders[graph.results.index(Ref(node.id))]
         return node.payload.wish(graph.ins(node), port, after)
+
+
+def along(layout: Layout, scan: Scan) -> Layout:
+    """A turn's layout with the axis of the scan: behind the batch."""
+    at = int(layout[:1] == (BATCH,))
+    return (*layout[:at], scan.axis, *layout[at:])
+
+
+def one_turn(layout: Layout, name: str, scan: Scan | None) -> Layout:
+    """An input's layout inside of a body: of a sequence, that of one position."""
+    if scan is None or name not in scan.sequences:
+        return layout
+    return tuple(a for a in layout if a != scan.axis)
+
+
+def _nearest(
+    wish: Layout | None, comes: Layout, name: str, scan: Scan | None
+) -> Layout:
+    """The layout that is wished; of a sequence, only the order inside a turn counts."""
+    if wish is None or one_turn(wish, name, scan) == one_turn(comes, name, scan):
+        return comes
+    return wish
 
 
 def _declared(graph: Graph) -> tuple[Layout, ...]:

@@ -14,9 +14,10 @@ from archdsl.backends.torch.forward import Forward
 from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.lift import lifted
 from archdsl.backends.torch.open import NEED, is_open
+from archdsl.backends.torch.recurrence import turns
 from archdsl.backends.torch.statements import lines
-from archdsl.backends.torch.text import WIDTH, Group, annotation, camel, render
-from archdsl.ir.graph import Graph
+from archdsl.backends.torch.text import WIDTH, annotation, camel, define
+from archdsl.ir.graph import Graph, Ref
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.ops.base import Op
 
@@ -115,27 +116,29 @@ def _class(made: Class, classes: Classes) -> str:
     init = constructor.lines()
     if init or made.parameters:
         rows += [_signature(made), "        super().__init__()", *init, ""]
-    inputs = [f"{name}: Tensor" for name in forward.arguments.values()]
-    rows.append(_define("forward", inputs, forward.result_type()))
-    return "\n".join([*rows, *_checks(forward), *body])
+    inputs = [
+        f"{forward.variables[Ref(n.id)]}: Tensor" for _, n in forward.graph.entries
+    ]
+    method = "step" if forward.graph.scan else "forward"
+    rows += [define(method, inputs, forward.result_type())]
+    rows += [*_checks(forward), *body]
+    if forward.graph.scan:
+        rows += ["", *turns(forward)]
+    return "\n".join(rows)
 
 
 def _checks(forward: Forward) -> list[str]:
     """What ``forward`` asks of its inputs before it begins."""
     if not is_open(forward.graph):
         return []
-    return open_sizes.lines(forward.graph, forward.arguments)
+    entries = forward.graph.entries
+    names = {enter.name: forward.inputs[Ref(node.id)] for enter, node in entries}
+    return open_sizes.lines(forward.graph, names)
 
 
 def _signature(made: Class) -> str:
     arguments = [f"{n}: {annotation(values)}" for n, values in made.parameters.items()]
-    return _define("__init__", arguments, "None")
-
-
-def _define(name: str, arguments: list[str], result: str) -> str:
-    opening = f"    def {name}("
-    doc = Group(opening, ("self", *arguments), f") -> {result}:")
-    return render(doc, 4)
+    return define("__init__", arguments, "None")
 
 
 def _docstring(made: Class) -> str:

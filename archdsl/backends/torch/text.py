@@ -59,6 +59,12 @@ def assign(target: str, doc: Doc, indent: int) -> str:
     return head + render(doc, indent, len(head))
 
 
+def define(name: str, arguments: Sequence[str], result: str) -> str:
+    """The head of a method."""
+    doc = Group(f"    def {name}(", ("self", *arguments), f") -> {result}:")
+    return render(doc, 4)
+
+
 def literal(value: Literal) -> str:
     """A number, text or tuple as Python writes it."""
     assert not isinstance(value, Poly), "the caller refuses open sizes"
