@@ -139,4 +139,4 @@ def test_the_page_on_open_sizes_shows_what_is_printed():
     assert f"# {tuple(eval(lines[1].partition('  #')[0], here))}" in lines[1]
     with pytest.raises(ValueError, match="needs") as caught:
         eval(lines[2], here)
-    assert lines[2].endswith(f"ValueError: {caught.value}")
+    assert lines[3] == f"# ValueError: {caught.value}"
