@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -114,15 +114,20 @@ def _spelled(value: object) -> str:
     return spelled(value)
 
 
-def check(spec: Spec) -> tuple[Diagnostic, ...]:
+def check(spec: Spec, *, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
     """Every error and warning of a spec's file, of all its models.
+
+    Args:
+        spec: As for `parse`.
+        allow: Warnings to leave out: codes, beginnings of codes, or ``all``.
 
     Raises:
         FileNotFoundError: There is no such spec.
+        ValueError: Something in `allow` is no warning's code.
     """
     from archdsl.analysis.lint import check as check_program
 
-    return check_program(open_spec(spec).program)
+    return check_program(open_spec(spec).program, allow)
 
 
 def analyze(

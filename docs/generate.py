@@ -4,6 +4,7 @@ from pathlib import Path
 
 import archdsl
 from archdsl.backends.manual import manual
+from docs.catalogue import pages
 
 HERE = Path(__file__).parent
 
@@ -14,6 +15,9 @@ def main() -> None:
     archdsl.draw(
         HERE.parent / "specs" / "swin_t.arch", HERE / "pictures" / "swin_t.svg"
     )
+    (HERE / "errors").mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (HERE / "errors" / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

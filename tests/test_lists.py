@@ -71,3 +71,15 @@ def test_labels_in_nested_loops_are_nested_lists():
     made = net(x)
     assert len(made["first"]) == 3
     assert len(dict(net.named_parameters())) == 12
+
+
+def test_a_labelled_residual_in_a_loop_is_a_scope():
+    text = """
+    model net() {
+      input x: [B, C = 4]
+      repeat(2) { residual { linear(4) -> relu } as grown }
+      output y = grown
+    }
+    """
+    net = archdsl.load(text)
+    assert [n for n, _ in net.named_parameters()][:1] == ["layers.0.linear.weight"]

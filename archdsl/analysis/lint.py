@@ -1,25 +1,62 @@
-"""Warnings about layers: what is legal and probably not meant."""
+"""Everything that is wrong with a file, and what is legal and probably not meant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 
+from archdsl.analysis.allow import allowed
+from archdsl.analysis.lint_layers import lint_layers
+from archdsl.analysis.lint_models import lint_models
+from archdsl.analysis.lint_names import lint_names, unread_values
+from archdsl.analysis.lint_scopes import Names
 from archdsl.build import Program
 from archdsl.build import check as check_program
+from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Diagnostic
+from archdsl.diagnostics.faults import UnknownName
+from archdsl.diagnostics.lints import DeadLayer
 from archdsl.ir.graph import Graph, reachable
 
 
-def check(program: Program) -> tuple[Diagnostic, ...]:
-    """Every error and every warning of a file."""
+def check(program: Program, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
+    """Every error of a file; where there is none, every warning.
+
+    Args:
+        program: The file.
+        allow: Codes of warnings, beginnings of codes, or ``all``, to leave out.
+
+    Raises:
+        ValueError: One of them is no warning's.
+    """
     checked = check_program(program)
-    warnings = [w for graph in checked.graphs for w in lint(graph)]
-    return tuple(dict.fromkeys((*checked.diagnostics, *warnings)))
+    if program.diagnostics:
+        return allowed(checked.diagnostics, program.module.source, allow)
+    names = Names(program.module)
+    found = [*checked.diagnostics, *_unknown(names, checked.diagnostics)]
+    if not any(d.severity == "error" for d in found):
+        found += lint(names, checked.graphs)
+    return allowed(tuple(dict.fromkeys(found)), program.module.source, allow)
 
 
-def lint(model: Graph) -> list[Diagnostic]:
-    """The warnings about a model and the blocks it calls."""
-    return [w for graph in reachable(model) for rule in RULES for w in rule(graph)]
+def _unknown(names: Names, found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Names that nothing defines, where no model comes by."""
+    errors = [d for d in found if d.severity == "error"]
+    known = {d.span for d in errors if isinstance(d.fault, UnknownName)}
+    new = [u for u in names.unknown if u.name.span not in known]
+    return [
+        Diagnostic(UnknownName(u.name.id, known=u.known), u.name.span)
+        for u in new[: max(0, MOST_ERRORS - len(errors))]
+    ]
 
 
-RULES: tuple[Callable[[Graph], Iterable[Diagnostic]], ...] = ()
+def lint(names: Names, models: Iterable[Graph]) -> list[Diagnostic]:
+    """The warnings about a file's names, and about its models and what they call."""
+    models = tuple(models)
+    graphs = list({id(g): g for model in models for g in reachable(model)}.values())
+    said = unread_values(names)
+    layers = [*lint_layers(graphs), *lint_models(models)]
+    found = [
+        *lint_names(names, graphs),
+        *(d for d in layers if not isinstance(d.fault, DeadLayer) or not said(d.span)),
+    ]
+    return sorted(found, key=lambda d: (d.span.source.name, d.span.start))[:MOST_ERRORS]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from archdsl.build.values import Definition
@@ -74,9 +74,12 @@ class Loader:
         self._modules: dict[str, Module] = {}
         self._open: list[str] = []
         self._size = 0  # of all files used
+        self._folder: Path | Traversable | None = None
+        self._beside = PurePath()  # that folder, as messages call it
 
     def load(self, source: Source, folder: Path | None) -> Module:
         """The module of a text; `folder` is where it looks for what it uses."""
+        self._folder, self._beside = folder, PurePath(source.name).parent
         return self._load(source, folder, f"{source.name}")
 
     def _load(
@@ -154,7 +157,10 @@ class Loader:
             what = "the files that are used hold too much text"
             self._report(TooMuchWork(what, f"{MOST_TEXT:,} characters"), use.span)
             return False
-        self._load(Source(f"{use.path}.arch", text), root, key)
+        name = f"{use.path}.arch"
+        if root is self._folder:
+            name = str(self._beside / name)
+        self._load(Source(name, text), root, key)
         return True
 
     def _take(self, module: Module, use: tree.Use, other: Module) -> None:

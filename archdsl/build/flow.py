@@ -297,18 +297,18 @@ def _only_step(body: tree.Body) -> str:
     if len(body.statements) != 1 or not isinstance(body.statements[0], tree.Flow):
         return ""
     value: tree.Expr = body.statements[0].value
+    label = ""
     while not isinstance(value, tree.Name):
         if isinstance(value, tree.Call):
             value = value.function
         elif isinstance(value, tree.Brackets):
             value = value.base
         elif isinstance(value, tree.Step):
-            if value.label is not None:
-                return value.label.id
+            label = value.label.id if value.label else label
             value = value.value
         else:
             return ""
-    return value.id
+    return label or value.id
 
 
 def _counter(target: tree.Target, items: Sequence[Value]) -> str:

@@ -73,7 +73,7 @@ class Session:
             self.diagnostics.append(Diagnostic(fault, span))
             raise Exhausted
         calls = [
-            Note(f"in {frame.words}, called in {frame.where}", frame.span)
+            Note(f"in {frame.words}, called in {frame.where}", frame.span, shown=False)
             for frame in reversed(self.frames[-3:])
         ]
         self.diagnostics.append(Diagnostic(fault, span, (*notes, *calls)))

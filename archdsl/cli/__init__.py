@@ -15,6 +15,7 @@ _COMMANDS = {
     "check": "errors of a spec, all at once",
     "compile": "a model as a standalone PyTorch file",
     "draw": "a picture of a model: DOT, SVG, PNG or PDF",
+    "explain": "what the code of an error or warning means",
     "list": "the specs that ship, or the ops of the language",
 }
 

@@ -19,6 +19,7 @@ from archdsl.cli.common import Asked, SpecCommand, reporting, spec_options
 def command(
     asked: Asked,
     color: str,
+    form: str,
     params: bool,
     flops: bool,
     memory: bool,
@@ -31,7 +32,7 @@ def command(
     Costs are for a batch of one; --size B=8 makes it eight. One MAC is one multiply and
     one add; FLOPs are two a MAC and all other arithmetic.
     """
-    with reporting(color):
+    with reporting(color, form):
         graph, _ = asked.graph()
         if ir:
             from archdsl.ir.text import text

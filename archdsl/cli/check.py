@@ -2,31 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
+from archdsl.analysis.allow import selected
 from archdsl.analysis.lint import check
-from archdsl.cli.common import SpecCommand, color_option, opened, show, stdin_option
+from archdsl.cli.common import (
+    SpecCommand,
+    color_option,
+    format_option,
+    opened,
+    show,
+    stdin_option,
+)
+from archdsl.diagnostics import Diagnostic
 
 
 @click.command("check", cls=SpecCommand)
 @click.argument("specs", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--allow", "allows", multiple=True, metavar="CODE,…",
+    help="Leave out a warning, such as W101, or W1 for all that begin so, or all.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 @stdin_option
 @color_option
-def command(specs: tuple[str, ...], stdin_filename: str, color: str) -> None:
+@format_option
+def command(
+    specs: tuple[str, ...],
+    allows: tuple[str, ...],
+    strict: bool,
+    stdin_filename: str,
+    color: str,
+    form: str,
+) -> None:
     """Report every error and warning of each spec, in all of its models.
 
-    Exits with 1 if there is an error.
+    Exits with 1 if there is an error. A warning is left out where the spec says so:
+    `# allow W101` at the end of its line, or alone on the line above.
     """
-    wrong = False
+    try:
+        selected(allows)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), param_hint="--allow") from None
+    everything: list[Diagnostic] = []
     for spec in specs:
         found = opened(spec, stdin_filename)
-        diagnostics = check(found.program)
-        if diagnostics:
-            show(diagnostics, color)
-        if any(d.severity == "error" for d in diagnostics):
-            wrong = True
-        else:
+        diagnostics = check(found.program, allows)
+        everything += diagnostics
+        if form != "text":
+            continue
+        show(diagnostics, color)
+        if not _wrong(diagnostics, strict=strict):
             models = ", ".join(found.program.models)
             click.echo(f"{spec}: fine ({models or 'blocks only'})")
-    if wrong:
+    if form != "text":
+        show(everything, color, form)
+    if _wrong(everything, strict=strict):
         raise click.exceptions.Exit(1)
+
+
+def _wrong(diagnostics: Sequence[Diagnostic], *, strict: bool) -> bool:
+    return any(strict or d.severity == "error" for d in diagnostics)

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import click
 
+import archdsl
 from archdsl.api import Opened, open_path
 from archdsl.build import build, read
 from archdsl.build.files import decoded
@@ -24,7 +25,9 @@ from archdsl.source import Source
 
 F = TypeVar("F", bound=Callable[..., None])
 STDIN = "<stdin>"
+FORMATS = ("text", "json", "github", "sarif")
 _USAGE = {"E502", "E503", "E508"}  # what is wrong is the command, not the spec
+_NARROWEST, _WIDEST = 60, 120  # columns of messages
 
 
 class SpecCommand(click.Command):
@@ -96,6 +99,7 @@ def spec_options(function: Callable[..., None]) -> Callable[..., None]:
         ),
         stdin_option,
         color_option,
+        format_option,
     ]  # fmt: skip
     for decorator in reversed(decorators):
         command = decorator(command)
@@ -107,6 +111,16 @@ def color_option(function: F) -> F:
     option = click.option(
         "--color", type=click.Choice(["auto", "always", "never"]), default="auto",
         help="Whether errors are coloured; auto obeys NO_COLOR and FORCE_COLOR.",
+    )  # fmt: skip
+    return option(function)
+
+
+def format_option(function: F) -> F:
+    """``--format``."""
+    option = click.option(
+        "--format", "form", type=click.Choice(FORMATS), default="text",
+        help="How errors are written: text to standard error, the others, for"
+        " programs, to standard output.",
     )  # fmt: skip
     return option(function)
 
@@ -166,24 +180,46 @@ def _sizes(options: tuple[str, ...]) -> dict[str, int | str | None]:
 
 
 @contextmanager
-def reporting(color: str) -> Iterator[None]:
-    """Prints what is wrong with a spec to standard error and exits."""
+def reporting(color: str, form: str = "text") -> Iterator[None]:
+    """Prints what is wrong with a spec, and exits."""
     try:
         yield
     except SpecError as error:
-        show(error.diagnostics, color)
+        show(error.diagnostics, color, form)
         wrong = {d.code for d in error.diagnostics} <= _USAGE
         raise click.exceptions.Exit(2 if wrong else 1) from None
 
 
-def show(diagnostics: tuple[Diagnostic, ...], color: str) -> None:
-    """Diagnostics on standard error, and how many there are."""
-    from archdsl.diagnostics.render import render
+def show(diagnostics: Sequence[Diagnostic], color: str, form: str = "text") -> None:
+    """Diagnostics, and how many there are; for programs, also where there are none.
 
-    click.echo(render(diagnostics, color=_colored(color)), err=True, color=True)
-    count = len(set(diagnostics))
-    if count > 1:
-        click.echo(f"{count} errors", err=True)
+    Text goes to standard error, a document for programs to standard output.
+    """
+    if form != "text":
+        from archdsl.diagnostics.machine import formatted
+
+        text = formatted(diagnostics, form, archdsl.__version__)
+        click.echo(text.encode("utf-8", "replace"), nl=False)
+        return
+    if not diagnostics:
+        return
+    from archdsl.diagnostics.render import counted, render
+
+    text = render(diagnostics, color=_colored(color), width=_width())
+    click.echo(text, err=True, color=True)
+    if len(set(diagnostics)) > 1:
+        click.echo(counted(diagnostics), err=True)
+
+
+def _width() -> int:
+    """The columns of the terminal that errors go to, or as many as pages have."""
+    from archdsl.diagnostics.render import WIDTH
+
+    try:
+        found = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return WIDTH
+    return max(_NARROWEST, min(found, _WIDEST)) if found else WIDTH
 
 
 def _colored(color: str) -> bool:

@@ -31,6 +31,7 @@ _MARK = "compiled by archdsl"
 def command(
     asked: Asked,
     color: str,
+    form: str,
     output: str | None,
     force: bool,
 ) -> None:
@@ -40,7 +41,7 @@ def command(
     """
     from archdsl.backends.torch.module import class_name, write
 
-    with reporting(color):
+    with reporting(color, form):
         graph, found = asked.graph()
         text = write(graph, found.name)
     if output == "-":

@@ -21,12 +21,13 @@ from archdsl.diagnostics import SpecError
 def command(
     asked: Asked,
     color: str,
+    form: str,
     output: str | None,
 ) -> None:
     """Draw a model: blocks as clusters, repeats folded, shapes on the edges."""
     from archdsl.backends.graphviz import DrawingError, draw
 
-    with reporting(color):
+    with reporting(color, form):
         graph, _ = asked.graph()
         path = Path(output or f"{graph.name}.svg")
         try:

@@ -82,10 +82,18 @@ class Lint(Fault):
 
 @dataclass(frozen=True)
 class Note:
-    """A further fact, with a second place where there is one."""
+    """A further fact, with a second place where there is one.
+
+    Attributes:
+        message: The fact.
+        span: The place.
+        shown: Whether the line of that place is worth printing with the error's own,
+            where both are in one file.
+    """
 
     message: str
     span: Span | None = None
+    shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,13 @@ def near(name: str, known: Iterable[str]) -> str:
         names = [n for n in names if n[:1] == name[:1]][:_MOST_NAMES]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.7)
     if not close:
-        close = [k for k in names if len(name) > 2 and (name in k or k in name)][:3]
+        close = [k for k in names if _akin(name, k)][:3]
     if not close:
         return ""
     return "did you mean " + " or ".join(f"`{c}`" for c in close) + "?"
+
+
+def _akin(name: str, other: str) -> bool:
+    """Whether one is the other's beginning or a word of it: `norm`, `layer_norm`."""
+    short, long = sorted((name, other), key=len)
+    return len(short) > 2 and (long.startswith(short) or short in long.split("_"))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from archdsl.diagnostics import Diagnostic
-from archdsl.source import Span
+from archdsl.diagnostics import Diagnostic, Note
+from archdsl.diagnostics.snippet import Mark, Paint, printable, snippet, wrapped
 
-_WIDTH = 100  # columns of source shown; a longer line is cut around the caret
+WIDTH = 100  # columns, where nothing says how many there are
 _LONGEST = 600  # characters of a message
-Paint = Callable[[str, str], str]
 
 
 def _plain(text: str, _style: str) -> str:
@@ -28,71 +26,48 @@ def _ansi(text: str, style: str) -> str:
     return f"\x1b[{codes[style]}m{text}\x1b[0m"
 
 
-def _printable(text: str) -> str:
-    """The text with tabs as spaces and what a terminal would obey made visible."""
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST - 1] + "…"
-    return "".join(
-        " " if c == "\t" else c if unicodedata.category(c)[0] != "C" else "\ufffd"
-        for c in text
+def _short(text: str) -> str:
+    """A message on one line and of bounded length."""
+    return printable(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+
+
+def _beside(diagnostic: Diagnostic, note: Note) -> bool:
+    """Whether a note stands under its own line, among those of the error."""
+    span = diagnostic.span
+    return (
+        note.shown
+        and note.span is not None
+        and note.span.source is span.source
+        and note.span != span
     )
 
 
-def _columns(text: str) -> int:
-    """How many terminal columns the text takes."""
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
-    marks = sum(unicodedata.combining(c) != 0 for c in text)
-    return len(text) + wide - marks
-
-
-def _window(text: str, start: int) -> tuple[str, int]:
-    """A line of bounded width around a column, and where the column is in it."""
-    cut = 0
-    if len(text) > _WIDTH:
-        cut = max(0, min(start - _WIDTH // 3, len(text) - _WIDTH))
-    return _printable(text[cut : cut + _WIDTH]), start - cut
-
-
-def _excerpt(span: Span, label: str, style: str, paint: Paint) -> list[str]:
-    line, column = span.source.position(span.start)
-    text, start = _window(span.source.line(line), column - 1)
-    length = max(1, min(span.end - span.start, len(text) - start))
-    number = str(line)
-    pad = " " * len(number)
-    before = " " * _columns(text[:start])
-    carets = "^" * max(1, _columns(text[start : start + length]))
-    under = f"{before}{paint(carets, style)}"
-    bar = paint("|", "edge")
-    rows = [
-        f"{pad} {bar}",
-        f"{paint(number, 'edge')} {bar} {text.rstrip()}",
-        f"{pad} {bar} {under}",
-    ]
-    if label and start + length + len(label) > _WIDTH:
-        rows.append(f"{pad} {bar} {paint(label, style)}")
-    elif label:
-        rows[-1] += " " + paint(label, style)
-    return [row.rstrip() for row in rows]
-
-
-def _one(diagnostic: Diagnostic, paint: Paint) -> str:
+def _one(diagnostic: Diagnostic, paint: Paint, width: int) -> str:
     fault, span = diagnostic.fault, diagnostic.span
     style = fault.severity
-    head = paint(f"{style}[{fault.code}]", style)
-    pad = " " * len(str(span.line))
-    rows = [
-        f"{head}{paint(': ' + _printable(fault.message()), 'bold')}",
-        f"{pad}{paint('-->', 'edge')} {_printable(str(span))}",
-        *_excerpt(span, _printable(fault.beside()), style, paint),
-    ]
+    marks = [Mark(span, "^", style, _short(fault.beside()))]
     tail = []
     for note in diagnostic.notes:
-        place = f" at {note.span}" if note.span else ""
-        tail.append(f"{paint('note', 'note')}: {_printable(note.message + place)}")
-    tail += [f"{paint('help', 'note')}: {_printable(h)}" for h in fault.helps()]
+        if note.span and _beside(diagnostic, note):
+            marks.append(Mark(note.span, "-", "edge", _short(note.message)))
+        else:
+            place = f" at {note.span}" if note.span else ""
+            tail.append(("note", _short(note.message + place)))
+    tail += [("help", _short(text)) for text in fault.helps()]
+    lines, margin = snippet(marks, paint, width)
+    rows = [
+        f"{paint(f'{style}[{fault.code}]', style)}"
+        f"{paint(': ' + _short(fault.message()), 'bold')}",
+        f"{margin}{paint('-->', 'edge')} {printable(str(span))}",
+        *lines,
+    ]
     if tail:
-        rows.append(f"{pad} {paint('|', 'edge')}")
-    return "\n".join(rows + [f"{pad} {row}" for row in tail]) + "\n"
+        rows.append(f"{margin} {paint('|', 'edge')}")
+    for word, text in tail:
+        first, *others = wrapped(text, max(20, width - len(margin) - len(word) - 3))
+        rows.append(f"{margin} {paint(word, 'note')}: {first}")
+        rows += [" " * (len(margin) + len(word) + 3) + other for other in others]
+    return "\n".join(rows) + "\n"
 
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -101,7 +76,26 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(unique, key=lambda d: (d.span.source.name, d.span.start, d.code))
 
 
-def render(diagnostics: Sequence[Diagnostic], *, color: bool = False) -> str:
-    """Every diagnostic as a block of text, in the order of their places."""
+def render(
+    diagnostics: Sequence[Diagnostic], *, color: bool = False, width: int = WIDTH
+) -> str:
+    """Every diagnostic as a block of text, in the order of their places.
+
+    Args:
+        diagnostics: What was found.
+        color: Whether to colour it, for a terminal.
+        width: Columns to keep within, where words allow it.
+    """
     paint = _ansi if color else _plain
-    return "\n".join(_one(d, paint) for d in ordered(diagnostics))
+    return "\n".join(_one(d, paint, width) for d in ordered(diagnostics))
+
+
+def counted(diagnostics: Iterable[Diagnostic]) -> str:
+    """How many errors and warnings there are: ``2 errors, 1 warning``."""
+    kinds = [d.severity for d in dict.fromkeys(diagnostics)]
+    parts = [
+        f"{n} {kind}{'s' if n > 1 else ''}"
+        for kind in ("error", "warning")
+        if (n := kinds.count(kind))
+    ]
+    return ", ".join(parts)

@@ -75,6 +75,11 @@ def too_deep(source: Source, words: list[Word]) -> Diagnostic | None:
     return None
 
 
+def _opens(sign: str, span: Span) -> Note:
+    """Where the bracket stands that something is wrong with."""
+    return Note(f"`{sign}` opens here", span)
+
+
 @dataclass
 class Balance:
     """Pairs brackets and mends what does not pair.
@@ -149,7 +154,7 @@ class Balance:
                 return
             right = _CLOSER[top.kind]
             fault = WrongCloser(word.text, top.text, _SIGN[right])
-            self._report(fault, word, Note(f"`{top.text}` opens", self._span(top)))
+            self._report(fault, word, _opens(top.text, self._span(top)))
             word = word._replace(kind=right)
         self._pairs.append((self._open.pop(), len(self.out)))
         self.out.append(word)
@@ -169,7 +174,7 @@ class Balance:
         self.vague.append((opener.start, found))
         self._pairs.clear()  # their places have moved
         fault = NotClosed(opener.text, _SIGN[closer])
-        note = Note(f"`{opener.text}` opens", self._span(opener))
+        note = _opens(opener.text, self._span(opener))
         span = Span(self.source, at, at)
         self.diagnostics.append(Diagnostic(fault, span, (note,)))
 

@@ -87,7 +87,7 @@ class Reader:
 
 
 @cache
-def _pattern() -> re.Pattern[str]:
+def pattern() -> re.Pattern[str]:
     """One expression for every word; what the grammar has not is in small letters."""
     known = table()
     signs = sorted((s for s in known.symbols if not s.isalpha()), key=len, reverse=True)
@@ -112,7 +112,7 @@ def read(source: Source) -> Reader:
     reader = Reader(source)
     words = reader.words
     start = 1 if source.text.startswith("\ufeff") else 0
-    for match in _pattern().finditer(source.text, start):
+    for match in pattern().finditer(source.text, start):
         kind = match.lastgroup or ""
         if kind in ignored:
             continue

@@ -14,7 +14,7 @@ from archdsl.cli import cli
 from archdsl.ops.registry import ops
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["analyze", "check", "compile", "draw", "list"]
+COMMANDS = ["analyze", "check", "compile", "draw", "explain", "list"]
 GOOD = "model net {\n  input x: [B, C = 3]\n  linear(2)\n  output y\n}\n"
 WRONG = GOOD.replace("linear(2)", "linaer(2)\n  rellu")
 

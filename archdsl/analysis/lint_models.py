@@ -1,0 +1,173 @@
+"""Warnings about layers: rules that look at a model as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from archdsl.analysis.lint_layers import maker
+from archdsl.diagnostics import Diagnostic, Note
+from archdsl.diagnostics.lints import (
+    DeepPostNorm,
+    NoPositions,
+    ShiftedAlike,
+    SquashedLogits,
+)
+from archdsl.ir.dim import Size
+from archdsl.ir.graph import Call, Enter, Graph, Node, Ref, reachable
+from archdsl.ops.activation import Gelu, Relu, Sigmoid, Silu, Softmax, Tanh
+from archdsl.ops.arithmetic import Add, Divide, Multiply, Subtract
+from archdsl.ops.attention import Attention
+from archdsl.ops.base import Op
+from archdsl.ops.embedding import Embedding
+from archdsl.ops.linear import Linear, Transposed
+from archdsl.ops.norm import BatchNorm, LayerNorm
+from archdsl.ops.position_embedding import ClassToken
+from archdsl.ops.reduce import Max, Mean, Sum
+from archdsl.ops.regularize import Dropout, DropPath
+from archdsl.ops.slice import Select
+from archdsl.ops.window_attention import WindowAttention
+from archdsl.source import Span
+
+_DEEPEST = 24  # post-norms: 12 layers of two branches, as many as BERT has
+# What gives the same at each position, whatever the order of the positions.
+_BLIND = (
+    Embedding, Linear, Transposed, LayerNorm, BatchNorm, Dropout, DropPath, Relu, Gelu,
+    Silu, Tanh, Sigmoid, Softmax, Add, Subtract, Multiply, Divide, Mean, Max, Sum,
+    ClassToken, Attention,
+)  # fmt: skip
+
+
+# --- logits -------------------------------------------------------------------------
+
+
+def squashed_logits(model: Graph) -> Iterator[Diagnostic]:
+    """An output that is called logits and comes out of an activation."""
+    for name, ref in zip(model.result_names, model.results, strict=True):
+        node = maker(model, ref)
+        op = node.payload
+        if "logit" in name.lower() and isinstance(op, Softmax | Sigmoid | Relu):
+            yield Diagnostic(SquashedLogits(name, op.name), node.span)
+
+
+# --- windows ------------------------------------------------------------------------
+
+_Cuts = tuple[tuple[str, Size, Size], ...]
+
+
+def shifted_alike(model: Graph) -> Iterator[Diagnostic]:
+    """Windows at one resolution that are all shifted by the same."""
+    found: dict[_Cuts, dict[tuple[int, ...], Span]] = {}
+    for graph in reachable(model):
+        for node in graph:
+            op = node.payload
+            if isinstance(op, WindowAttention):
+                cuts = op.cuts(graph.ins(node)["x"])
+                where = tuple((c.axis, c.size, c.window) for c in cuts)
+                shifts = tuple(c.shift for c in cuts)
+                found.setdefault(where, {}).setdefault(shifts, node.span)
+    for where, by_shift in found.items():
+        (shifts, span), *others = by_shift.items()
+        if not others and any(shifts):
+            sizes = ", ".join(f"{axis} = {size}" for axis, size, _ in where)
+            words = ", ".join(map(str, dict.fromkeys(shifts)))
+            yield Diagnostic(ShiftedAlike(sizes, words), span)
+
+
+# --- norms --------------------------------------------------------------------------
+
+
+class _Chain(NamedTuple):
+    """How many post-norms lie behind a value, from which input on, and the last."""
+
+    norms: int = 0
+    start: str = ""
+    last: Span | None = None
+
+
+def deep_post_norm(model: Graph) -> Iterator[Diagnostic]:
+    """Many layer norms in a chain, each after an addition of its own input."""
+    known: dict[int, list[_Chain]] = {}
+    longest = _Chain()
+    for graph in reachable(model):
+        chains = _chains(graph, known)
+        known[id(graph)] = [chains[ref] for ref in graph.results]
+        longest = max((longest, *chains.values()), key=lambda c: c.norms)
+    if longest.norms > _DEEPEST and longest.last is not None:
+        yield Diagnostic(DeepPostNorm(longest.norms), longest.last)
+
+
+def _chains(graph: Graph, known: dict[int, list[_Chain]]) -> dict[Ref, _Chain]:
+    chains: dict[Ref, _Chain] = {}
+    for node in graph:
+        made = [_Chain()] * len(node.outputs)
+        if isinstance(node.payload, Enter):
+            made = [_Chain(0, node.payload.name)]
+        elif isinstance(node.payload, LayerNorm):
+            made = [_normed(graph, node, chains)]
+        elif isinstance(node.payload, Call):
+            ins = {port: chains[ref] for port, ref in node.inputs}
+            inner = known[id(node.payload.graph)]
+            made = [_joined(ins.get(c.start), c) for c in inner]
+        chains |= {Ref(node.id, i): chain for i, chain in enumerate(made)}
+    return chains
+
+
+def _normed(graph: Graph, node: Node, chains: dict[Ref, _Chain]) -> _Chain:
+    """One norm more than behind the longer side of the addition before it."""
+    before = graph[node.inputs[0][1].node]
+    if not isinstance(before.payload, Add) or len(before.inputs) < 2:
+        return _Chain()
+    longer = max((chains[ref] for _, ref in before.inputs), key=lambda c: c.norms)
+    return _Chain(longer.norms + 1, longer.start, node.span)
+
+
+def _joined(first: _Chain | None, then: _Chain) -> _Chain:
+    if first is None:
+        return then
+    return _Chain(first.norms + then.norms, first.start, then.last or first.last)
+
+
+# --- positions ----------------------------------------------------------------------
+
+
+def no_positions(model: Graph) -> Iterator[Diagnostic]:
+    """Attention over ids in a model that takes them as a set."""
+    if len(model.entries) != 1:
+        return
+    enter, node = model.entries[0]
+    if node.outputs[0].dtype != "int":
+        return
+    graphs = reachable(model)
+    nodes = [n for graph in graphs for n in graph]
+    ops = [n.payload for n in nodes if isinstance(n.payload, Op)]
+    asks = [n for n in nodes if isinstance(n.payload, Attention)]
+    token = any(isinstance(op, ClassToken) for op in ops)
+    one = sum(isinstance(op, Embedding) for op in ops) == 1
+    row = any(graph.scan is not None for graph in graphs)
+    if asks and one and not row and all(_is_blind(op, token) for op in ops):
+        note = Note("attention", asks[0].span)
+        yield Diagnostic(NoPositions(enter.name), node.span, (note,))
+
+
+def _is_blind(op: Op, token: bool) -> bool:
+    """Whether an op takes positions as a set; only a class token stands apart."""
+    if isinstance(op, Attention):
+        return not op.causal
+    return isinstance(op, _BLIND) or (isinstance(op, Select) and token)
+
+
+def lint_models(models: Iterable[Graph]) -> Iterator[Diagnostic]:
+    """The warnings about whole models."""
+    from archdsl.analysis.lint_reach import unseen_input
+
+    rules: tuple[Callable[[Graph], Iterable[Diagnostic]], ...] = (
+        squashed_logits,
+        shifted_alike,
+        deep_post_norm,
+        no_positions,
+        unseen_input,
+    )
+    for model in models:
+        for rule in rules:
+            yield from rule(model)
