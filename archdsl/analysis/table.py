@@ -8,7 +8,7 @@ from archdsl.analysis.report import LayerReport, Number, Report, TensorReport, n
 from archdsl.ir.dim import total
 from archdsl.ir.formula import read, short, terms
 
-_WIDEST, _WIDTH = 28, 100  # columns of a formula in a row, and of a line
+_WIDEST, _WIDTH = 36, 100  # columns of a formula in a row, and of a line
 
 
 def table(report: Report, shown: Sequence[str], depth: int) -> str:
