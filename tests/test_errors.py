@@ -55,6 +55,32 @@ def test_independent_mistakes_are_all_reported(name: str) -> None:
     assert len({d.code for d in found}) >= 4
 
 
+def test_a_used_file_is_called_as_the_user_would_open_it(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "a.arch").write_text("use lib/b (b)\n\nblock a { b }\n")
+    (tmp_path / "lib" / "b.arch").write_text("block b { attention(heads = 2) }\n")
+    text = (
+        "use lib/a (a)\n\nmodel m {\n  input x: [B, T = 4, C = 3]\n  a\n  output y\n}\n"
+    )
+    (found,) = check(read(Source("specs/m.arch", text), tmp_path))
+    assert str(found.span) == "specs/lib/b.arch:1:21"
+    places = [str(note.span) for note in found.notes]
+    assert places == ["specs/m.arch:4:3", "specs/lib/a.arch:3:11", "specs/m.arch:5:3"]
+
+
+def test_what_cannot_be_imported_is_one_error_and_hides_no_other() -> None:
+    text = (
+        "use lib/resnet (conv_bn, nothing)\nuse no_such_file\n\n"
+        "model m {\n  input x: [B, T = 4, C = 3]\n"
+        "  nothing(3) -> unheard_of -> linaer(3)\n  conv(8, 3, strid = 2)\n"
+        "  x -> attention(2) -> conv_bn(8)\n  output y\n}\n"
+    )
+    codes = [d.code for d in check(read(Source("m.arch", text)))]
+    assert codes == ["E204", "E203", "E401", "E304"]
+
+
 def test_every_code_of_the_catalogue_has_a_case() -> None:
     codes = {c for c in classes() if c[0] == "E" or c == "W100"}  # else: test_lints
     assert codes - ELSEWHERE == {p.parent.name for p in CASES} - {"several"}

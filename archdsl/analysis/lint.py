@@ -41,8 +41,9 @@ def check(program: Program, allow: Collection[str] = ()) -> tuple[Diagnostic, ..
 def _unknown(names: Names, found: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Names that nothing defines, where no model comes by."""
     errors = [d for d in found if d.severity == "error"]
-    known = {d.span for d in errors if isinstance(d.fault, UnknownName)}
-    new = [u for u in names.unknown if u.name.span not in known]
+    # By where they start: of `nn.Conv2d` the whole is unknown, here its beginning.
+    known = {d.span[:2] for d in errors if isinstance(d.fault, UnknownName)}
+    new = [u for u in names.unknown if u.name.span[:2] not in known]
     return [
         Diagnostic(UnknownName(u.name.id, known=u.known), u.name.span)
         for u in new[: max(0, MOST_ERRORS - len(errors))]

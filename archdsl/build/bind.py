@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 
+from archdsl.build.mends import call_text, unknown_keyword, wrong_value
 from archdsl.build.values import (
     Definition,
     Given,
@@ -25,26 +27,33 @@ from archdsl.diagnostics.faults import (
     UnknownArgument,
     WrongValue,
 )
-from archdsl.ops.base import AxisName, Op, usage
+from archdsl.ops.base import AxisName, Op, short_usage, usage
 from archdsl.source import Span
 
 Tensors = dict[str, TensorValue]
 
 
 class Blamed(Exception):
-    """A refusal with the span to blame."""
+    """A refusal with the span to blame, and what else is wrong with the call."""
 
-    def __init__(self, refused: Refused, span: Span | None) -> None:
+    def __init__(
+        self, refused: Refused, span: Span | None, more: Sequence[Blamed] = ()
+    ) -> None:
         super().__init__(str(refused))
         self.refused = refused
         self.span = span
+        self.more = tuple(more)
 
 
 class _Binding:
     """The arguments of one call of an op, sorted into fields and ports."""
 
-    def __init__(self, op: type[Op]) -> None:
+    def __init__(
+        self, op: type[Op], given: Sequence[Given], axes: Sequence[str]
+    ) -> None:
         self.op = op
+        self.given = given
+        self.flowing = axes or _axes(given)  # the axes of what goes in
         self.ports = {p.name: p for p in op.ports}
         self.fields: dict[str, Value] = {}
         self.tensors: Tensors = {}
@@ -63,7 +72,11 @@ class _Binding:
             self._field(given.name, given)
         else:
             known = (*self.op.model_fields, *list(self.ports)[1:])
-            self._blame(UnknownArgument(self.op.name, given.name, known), given.span)
+            mend = unknown_keyword(self.op, given, known, self.flowing)
+            if self.op.axis_keywords and len(given.name) == 1:
+                mend = f"axes are written in uppercase: `{given.name.upper()} = …`"
+            fault = UnknownArgument(self.op.name, given.name, known, mend)
+            self._blame(fault, given.span)
 
     def _blame(self, fault: object, span: Span) -> None:
         raise Blamed(Refused(fault), span)  # type: ignore[arg-type]
@@ -74,7 +87,7 @@ class _Binding:
             self._port(self._free_port(given), given)
             return
         if isinstance(given.value, StepValue) and not self._optional_ports():
-            self._blame(FlowsIn(op.name, given.span.text), given.span)
+            self._blame(self._flows_in(given), given.span)
         if op.axis_keywords and isinstance(given.value, AxisName) and self._bare_axis():
             self.axes.append((str(given.value), None))
             self.spans.setdefault(op.axis_keywords, given.span)
@@ -101,8 +114,12 @@ class _Binding:
             takes = "one other tensor" if len(op.ports) == 2 else "no more tensors"
             self._blame(TooManyArguments(op.name, takes, usage(op)), given.span)
         elif not free:
-            self._blame(FlowsIn(op.name, given.span.text), given.span)
+            self._blame(self._flows_in(given), given.span)
         return free[0]
+
+    def _flows_in(self, given: Given) -> FlowsIn:
+        others = [g for g in self.given if g is not given]
+        return FlowsIn(self.op.name, given.span.text, call_text(self.op, others))
 
     def _bare_axis(self) -> bool:
         """Whether a bare axis is one of the sizes: all fields before them are set."""
@@ -143,6 +160,9 @@ class _Binding:
                 self.tensors[f"{name}{i}"] = self._tensor(item, given.span)
             return
         if isinstance(value, int | float) and "number" in self.op.model_fields:
+            if "number" in self.fields:
+                fault = TooManyArguments(self.op.name, "one other", usage(self.op))
+                self._blame(fault, given.span)
             self.fields["number"] = value
             self.spans["number"] = given.span
             return
@@ -153,6 +173,9 @@ class _Binding:
             mend = ""
             if isinstance(value, StepValue):
                 mend = f"let something flow into it: `x -> {value.name}`"
+                target = value.target
+                if isinstance(target, Definition) and not target.tensor_names():
+                    mend = f"name it first: `let first = {span.text}`"
             self._blame(NotATensor(self.op.name, kind(value), mend), span)
         assert isinstance(value, TensorValue)
         return value
@@ -177,24 +200,29 @@ class _Binding:
         try:
             return op(**self.fields)
         except ValidationError as error:
-            raise self._explain(error) from None
+            first, *more = [self._explain(dict(e)) for e in error.errors()]
+            raise Blamed(first.refused, first.span, more) from None
 
-    def _explain(self, error: ValidationError) -> Blamed:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        if first["type"] == "missing":
+    def _explain(self, error: Mapping[str, object]) -> Blamed:
+        op, place = self.op, error["loc"]
+        name = str(place[0]) if isinstance(place, tuple) and place else ""
+        if error["type"] == "missing":
             return Blamed(
-                Refused(MissingArgument(self.op.name, name, usage(self.op))), None
+                Refused(MissingArgument(op.name, name, short_usage(op))), None
             )
-        problem = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "literal_error":
-            problem = "must be " + str(first["ctx"]["expected"]).replace("'", '"')
+        problem = str(error["msg"]).removeprefix("Value error, ")
         problem = problem[:1].lower() + problem[1:]
-        found = kind(self.fields.get(name))
-        return Blamed(
-            Refused(WrongValue(self.op.name, name, problem, found)),
-            self.spans.get(name),
-        )
+        if error["type"] == "literal_error":
+            expected = re.findall(r"'([^']*)'", problem)
+            problem = "must be " + " or ".join(f'"{word}"' for word in expected)
+        span = self.spans.get(name)
+        blamed = next((g for g in self.given if g.span == span), None)
+        mend = wrong_value(op, name, self.given, blamed, self.flowing)
+        value = self.fields.get(name)
+        if name == op.rest and isinstance(value, tuple) and len(value) == 1:
+            value = value[0]
+        found = kind(value)
+        return Blamed(Refused(WrongValue(op.name, name, problem, found, mend)), span)
 
 
 def _tensors(value: Value) -> bool:
@@ -203,24 +231,46 @@ def _tensors(value: Value) -> bool:
     return isinstance(value, TensorValue)
 
 
+def _axes(given: Sequence[Given]) -> Sequence[str]:
+    """The axes of the first tensor among the arguments."""
+    for one in given:
+        items = one.value if isinstance(one.value, tuple) else (one.value,)
+        for item in items:
+            if isinstance(item, TensorValue):
+                return item.type.names
+    return ()
+
+
 def bind_op(
-    op: type[Op], given: Sequence[Given]
+    op: type[Op], given: Sequence[Given], axes: Sequence[str] = ()
 ) -> tuple[Op, Tensors, dict[str, Span]]:
     """The op with its parameters, the tensors given by name, and where each stands.
+
+    Args:
+        op: What is called.
+        given: The arguments.
+        axes: Those of what flows in, for what would mend an argument.
 
     Raises:
         Blamed: An argument is unknown, missing, given twice or of a wrong value.
     """
-    binding = _Binding(op)
+    binding = _Binding(op, given, axes)
+    wrong: list[Blamed] = []
     many = bool(op.ports) and op.ports[0].many
     for index, argument in enumerate(given):
         number = "number" in op.model_fields and argument.name is None
-        if (many and index == 0 and argument.name is None) or (
-            number and not _tensors(argument.value)
-        ):
-            binding._port(op.ports[0 if many else 1].name, argument)
-        else:
-            binding.take(argument)
+        try:
+            if (many and index == 0 and argument.name is None) or (
+                number and not _tensors(argument.value)
+            ):
+                binding._port(op.ports[0 if many else 1].name, argument)
+            else:
+                binding.take(argument)
+        except Blamed as blamed:
+            if blamed.refused.fault not in [b.refused.fault for b in wrong]:
+                wrong.append(blamed)
+    if wrong:
+        raise Blamed(wrong[0].refused, wrong[0].span, wrong[1:])
     return binding.finish(), binding.tensors, binding.spans
 
 
@@ -308,8 +358,7 @@ def _bound_outside(value: Value) -> StepValue | None:
 def block_usage(definition: Definition) -> str:
     """How a call of a block is written."""
     node = definition.node
-    tensors = getattr(node, "tensors", None) or ()
-    more = [t.id for t in tensors[1:]]
+    more = definition.tensor_names()[1:]
     brackets = f"[{', '.join(more)}]" if more else ""
     names = [
         p.name.id if p.default is None else f"{p.name.id} = {p.default.span.text}"

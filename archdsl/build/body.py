@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from archdsl.build.claims import wrong_claim
 from archdsl.build.flow import Flow
+from archdsl.build.origins import first_at
 from archdsl.build.session import Session
 from archdsl.build.values import (
     POISON,
@@ -18,10 +20,9 @@ from archdsl.build.values import (
     kind,
     poisoned,
 )
-from archdsl.diagnostics import Refused
+from archdsl.diagnostics import Refused, habits
 from archdsl.diagnostics.faults import (
     BadArithmetic,
-    ClaimWrong,
     DefinedTwice,
     Misplaced,
     NoInput,
@@ -36,6 +37,7 @@ from archdsl.ir.dim import Poly, Size, symbol
 from archdsl.ir.facts import Facts
 from archdsl.ir.graph import Enter, Graph, Ref
 from archdsl.ir.tensor import BATCH, DTYPES, Layout, Tensor
+from archdsl.ops.base import AxisName
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -57,6 +59,7 @@ class Body(Flow):
         self.unused_sizes = set(self.sizes)
         self.returned: tuple[Value, ...] | None = None
         self.outputs: dict[str, tuple[Value, Layout | None]] = {}
+        self._outputs: list[tree.Name] = []
 
     # -- statements ------------------------------------------------------------------
 
@@ -71,6 +74,8 @@ class Body(Flow):
             return
         problem = f"a line makes a tensor, and this makes {kind(self.flow)}"
         mend = "name a number with `let name = …`"
+        if isinstance(self.flow, AxisName):
+            mend = habits.layer(self.flow) or "ops and blocks are written in lowercase"
         self.flow = self.report(BadArithmetic(problem, "not a tensor", mend), s.span)
 
     def _let(self, s: tree.Let) -> None:
@@ -182,7 +187,9 @@ class Body(Flow):
         given = (self.types or {}).get(s.name.id)
         if isinstance(given, Tensor):
             if set(given.names) != set(declared.names) or given.dtype != declared.dtype:
-                fault = ClaimWrong(s.shape.span.text.strip(), str(given))
+                names = tuple(declared.names)
+                fault = wrong_claim(given, declared.dtype, names, ())
+                assert fault is not None
                 self.report(fault, s.shape.span)
             declared = given
         value = self.enter(s.name.id, declared, s.span)
@@ -198,7 +205,8 @@ class Body(Flow):
         axes: dict[str, Size] = {}
         for axis in shape.axes:
             if axis.id in axes:
-                self.report(DefinedTwice(axis.id), axis.span)
+                first = next(a.span for a in shape.axes if a.id == axis.id)
+                self.report(DefinedTwice(axis.id), axis.span, first_at(axis.id, first))
                 return None
             size = self._axis_size(axis)
             if size is None:
@@ -246,11 +254,17 @@ class Body(Flow):
             value = named[0] if named else self.flow
         if value is None or isinstance(value, TensorValue) or poisoned(value):
             return value
-        if isinstance(value, tuple) and value:
+        items = value if isinstance(value, tuple) and value else (value,)
+        wrong = [v for v in items if not isinstance(v, TensorValue)]
+        if not wrong:
             return value
-        problem = f"output `{s.name.id}` must be a tensor, and this is {kind(value)}"
+        found = ("a list with " if isinstance(value, tuple) else "") + kind(wrong[0])
+        problem = f"output `{s.name.id}` must be a tensor, and this is {found}"
+        mend = ""
+        if isinstance(wrong[0], StepValue):
+            mend = f"let something flow into it: `x -> {wrong[0].name}`"
         span = s.name.span if s.value is None else s.value.span
-        return self.report(BadArithmetic(problem, "not a tensor"), span)
+        return self.report(BadArithmetic(problem, "not a tensor", mend), span)
 
     def _output(self, s: tree.Output) -> None:
         if not self.definition.is_model or self.nested:
@@ -263,12 +277,15 @@ class Body(Flow):
             self.report(OutputWithoutValue(s.name.id), s.name.span)
             value = POISON
         if s.name.id in self.outputs:
-            self.report(DefinedTwice(s.name.id), s.name.span)
+            first = next(n.span for n in self._outputs if n.id == s.name.id)
+            notes = first_at(s.name.id, first)
+            self.report(DefinedTwice(s.name.id), s.name.span, notes)
+        self._outputs.append(s.name)
         if isinstance(value, TensorValue):
             self.graph.hints.setdefault(value.ref, s.name.id)
         order: Layout | None = None
         if s.claim is not None and isinstance(value, TensorValue):
-            if self._check_claim(value.type, s.claim, s.claim.span):
+            if self._check_claim(value, s.claim):
                 order = tuple(a.id for a in s.claim.axes)
             else:
                 value = POISON

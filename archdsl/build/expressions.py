@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from archdsl.build import mends
 from archdsl.build.bind import Blamed
+from archdsl.build.files import EVERYTHING
 from archdsl.build.functions import FUNCTIONS, arithmetic, call, compare, is_number
 from archdsl.build.scope import Namer, Scope
 from archdsl.build.session import DEEPEST_CALL, Session
@@ -24,7 +26,8 @@ from archdsl.build.values import (
     listed,
     poisoned,
 )
-from archdsl.diagnostics import Fault, Note, Refused
+from archdsl.build.whereabouts import whereabouts
+from archdsl.diagnostics import Fault, Note, Refused, habits
 from archdsl.diagnostics.faults import (
     BadArithmetic,
     BadIndex,
@@ -36,7 +39,6 @@ from archdsl.diagnostics.faults import (
     UnknownName,
     WrongCount,
     WrongTensors,
-    elsewhere,
 )
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import AxisName
@@ -71,6 +73,10 @@ class Expressions(ABC):
     @abstractmethod
     def apply(self, step: StepValue, flow: Value, label: str = "") -> Value:
         """Lets a value flow through a step."""
+
+    @abstractmethod
+    def lost(self, value: TensorValue, axis: str) -> tuple[Note, ...]:
+        """Where a tensor lost an axis, if it ever had it."""
 
     @abstractmethod
     def flowing(self, expression: tree.Expr) -> Value:
@@ -116,7 +122,9 @@ class Expressions(ABC):
             return self.report(BatchIsOpen(), span)
         if axis not in value.type:
             there = ", ".join(value.type.names)
-            return self.report(NoAttribute(what, axis, f"its axes are {there}"), span)
+            notes = self.lost(value, axis)
+            mend = f"its axes are {there}"
+            return self.report(NoAttribute(what, axis, mend), span, notes)
         return value.type[axis]
 
     def truth(self, expression: tree.Expr) -> bool | None:
@@ -147,9 +155,25 @@ class Expressions(ABC):
         found = self.scope.find(name) or self._defined(name, span)
         if found is not None:
             return found[0]
+        if {name, EVERYTHING} & self.module.failed:
+            return POISON
+        return self._unknown(name, span)
+
+    def _unknown(self, name: str, span: Span) -> Value:
+        """Reports a name that nothing in reach defines."""
         known = tuple(self._known())
         self.session.tick(span, len(known))
-        return self.report(UnknownName(name, known=known), span)
+        mend, notes = whereabouts(name, span, self.module)
+        axes = self.flow.type.names if isinstance(self.flow, TensorValue) else ()
+        if not notes:
+            mend = mend or habits.layer(name, axes)
+        if not notes and name == "x":
+            mend = mend or "what flows has no name until `as x` gives it one"
+        elif not notes and name.upper() in axes:
+            mend = f"an axis begins with an uppercase letter: `{name.upper()}`"
+        values = tuple(dict.fromkeys(self.scope.names()))
+        fault = UnknownName(name, known=known, mend=mend, values=values)
+        return self.report(fault, span, notes)
 
     def _defined(self, name: str, span: Span) -> tuple[Value] | None:
         """The block, model, op or function of a name in a 1-tuple, or None."""
@@ -229,9 +253,11 @@ class Expressions(ABC):
             self.scope = Scope(outer)
             self.namer.open_turn(turn, lists)
             ok = self.bind(e.target, item)
+            self.session.open_turn(turn, e.span, self.scope.values)
             if ok and (e.condition is None or self.truth(e.condition)):
                 values.append(self.evaluate(e.item))
             self.namer.close_turn()
+            self.session.turns.pop()
             self.scope = outer
             if not ok:
                 return POISON
@@ -258,7 +284,8 @@ class Expressions(ABC):
             return True
         count = len(value) if isinstance(value, tuple) else 1
         if not isinstance(value, tuple) or count != len(target.items):
-            self.report(WrongCount(len(target.items), count), target.span)
+            mend = mends.unpacking([t.span.text for t in target.items], value)
+            self.report(WrongCount(len(target.items), count, mend), target.span)
             return False
         pairs = zip(target.items, value, strict=True)
         return all(self.bind(inner, item) for inner, item in pairs)
@@ -292,9 +319,27 @@ class Expressions(ABC):
         left, right = self.made(self.number(e.left)), self.made(self.number(e.right))
         if poisoned(left, right):
             return POISON
+        if isinstance(left, StepValue) or isinstance(right, StepValue):
+            return self._step_operand(e, left, right)
         if isinstance(left, TensorValue) or isinstance(right, TensorValue):
             return self._tensor_arithmetic(e.operator, left, right, e.span)
         return arithmetic(e.operator, left, right)
+
+    def _step_operand(self, e: tree.Binary, left: Value, right: Value) -> Value:
+        """Reports a step where a tensor or number has to stand."""
+        first = isinstance(left, StepValue)
+        step, other = (e.left, e.right) if first else (e.right, e.left)
+        mend = f"let something flow into it: `(x -> {step.span.text})`"
+        name = _TENSOR_OPS.get(e.operator)
+        value = left if first else right
+        assert isinstance(value, StepValue)
+        inside = [g for g in value.given if isinstance(g.value, TensorValue)]
+        if inside:
+            mend = f"write `({inside[0].span.text} -> {value.name})`"
+        elif name and (first or e.operator in "+*"):
+            mend = f"write `{step.span.text} -> {name}({other.span.text})`"
+        fault = NotATensor(f"`{e.operator}`", kind(value), mend)
+        return self.report(fault, step.span)
 
     def _logic(self, e: tree.Binary) -> Value:
         """``and``, ``or``: the right side is not looked at where the left decides."""
@@ -324,8 +369,9 @@ class Expressions(ABC):
             return self._op(_TENSOR_OPS[sign], right, left, span)
         if sign == "-":
             return self._op("add", self._op("multiply", right, -1, span), left, span)
-        problem = "a number divided by a tensor"
-        return self.report(BadArithmetic(problem, "not available"), span)
+        problem = "a number cannot be divided by a tensor"
+        mend = "a tensor by a number can: `x / 2`; so can two tensors"
+        return self.report(BadArithmetic(problem, "not available", mend), span)
 
     def _op(self, name: str, left: Value, right: Value, span: Span) -> Value:
         step = StepValue(ops()[name], (Given(None, right, span),), span=span)
@@ -361,7 +407,7 @@ class Expressions(ABC):
             return self._function(function.name, given, e.span)
         if not isinstance(function, StepValue):
             problem = f"{kind(function)} cannot be called"
-            mend = elsewhere(function) if isinstance(function, AxisName) else ""
+            mend = habits.layer(function) if isinstance(function, AxisName) else ""
             fault = BadArithmetic(problem, "not a step", mend)
             return self.report(fault, e.function.span)
         return function.bound(given, e.function.span)
@@ -381,7 +427,7 @@ class Expressions(ABC):
         """Whether ``max(…)`` is of numbers; of axes, it is the op."""
         if not isinstance(step, StepValue) or step.name not in FUNCTIONS or not given:
             return False
-        if not isinstance(step.target, type):
+        if not isinstance(step.target, type) or any(g.name for g in given):
             return False
         return all(is_number(g.value) or isinstance(g.value, tuple) for g in given)
 
@@ -404,7 +450,8 @@ class Expressions(ABC):
         problem = f"{kind(base)} has no items"
         mend = ""
         if isinstance(base, TensorValue):
-            mend = "`select(T, 0)` takes one position, `slice(T, 0, 4)` several"
+            axis = next(iter(base.type.positions), "C")
+            mend = f"`select({axis}, 0)` takes one place, `slice({axis}, 0, 4)` several"
         return self.report(
             BadArithmetic(problem, "not a list or a block", mend), e.span
         )
@@ -422,6 +469,10 @@ class Expressions(ABC):
         return base[index]
 
     def _attribute(self, e: tree.Attribute) -> Value:
+        library = self._library(e)
+        if library:
+            mend = mends.of_library(library, e.name)
+            return self.report(UnknownName(e.span.text, mend=mend), e.span)
         base = self.evaluate(e.base)
         if poisoned(base):
             return POISON
@@ -433,8 +484,17 @@ class Expressions(ABC):
                 return replace(base, transposed=True, span=e.span)
             mend = f"declare it once: `layer name = {base.name}(…)`"
             return self.report(NoAttribute(what, e.name, mend), e.span)
-        mend = "a tensor's sizes are its attributes, such as `x.C`"
+        mend = mends.attribute(e.base.span.text, e.name, base)
         return self.report(NoAttribute(what, e.name, mend), e.span)
+
+    def _library(self, e: tree.Attribute) -> str:
+        """The library that a dotted name begins with, ``self`` too, or ""."""
+        root = e.base
+        while isinstance(root, tree.Attribute):
+            root = root.base
+        name = root.id if isinstance(root, tree.Name | tree.Axis) else ""
+        known = not habits.is_library(name) or self.scope.find(name) is not None
+        return "" if known else name
 
     def check_count(self, count: int, limit: int, what: str, span: Span) -> bool:
         """Whether a loop is short enough; False after an error."""

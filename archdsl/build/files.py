@@ -10,7 +10,8 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from archdsl.build.values import Definition
-from archdsl.diagnostics import Diagnostic, Fault
+from archdsl.build.whereabouts import Binding
+from archdsl.diagnostics import Diagnostic, Fault, Note
 from archdsl.diagnostics.faults import (
     CyclicUse,
     DefinedTwice,
@@ -23,6 +24,7 @@ from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 
 DEEPEST_USE = 40
+EVERYTHING = "*"  # in `Module.failed`: whatever a file that is not there defines
 MOST_TEXT = 1 << 20  # characters of all files that are used
 _MOST_BYTES = 1 << 26  # more than any file may have
 
@@ -36,6 +38,8 @@ class Module:
     definitions: dict[str, Definition] = field(default_factory=dict)
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)  # what was to be imported
+    bindings: dict[str, list[Binding]] | None = field(default=None, repr=False)
 
     @property
     def models(self) -> list[str]:
@@ -91,7 +95,8 @@ class Loader:
         self._open.append(key)
         for item in file.items:
             if isinstance(item, tree.Use):
-                self._use(module, item, folder)
+                if not self._use(module, item, folder):
+                    module.failed |= {n.id for n in item.names} or {EVERYTHING}
             else:
                 self._define(module, item)
         self._open.pop()
@@ -100,12 +105,20 @@ class Loader:
     def _report(self, fault: Fault, span: Span) -> None:
         self.diagnostics.append(Diagnostic(fault, span))
 
+    def _twice(self, module: Module, name: str, span: Span) -> None:
+        """Reports a second definition, with the first one's place."""
+        items = [i for i in module.file.items if not isinstance(i, tree.Use)]
+        first = next(i.name.span for i in items if i.name.id == name)
+        note = Note(f"`{name}` is first defined here", first)
+        self.diagnostics.append(Diagnostic(DefinedTwice(name), span, (note,)))
+
     def _define(
         self, module: Module, item: tree.Block | tree.Model | tree.Variant
     ) -> None:
         name = item.name.id
+        self._check_head(item)
         if name in module.own:
-            self._report(DefinedTwice(name), item.name.span)
+            self._twice(module, name, item.name.span)
             return
         module.own[name] = None
         if isinstance(item, tree.Variant):
@@ -115,24 +128,38 @@ class Loader:
             module.definitions[name] = Definition(item, module)
             module.variants.pop(name, None)
 
+    def _check_head(self, item: tree.Block | tree.Model | tree.Variant) -> None:
+        """Reports what the head of a block or model names twice."""
+        names = [] if isinstance(item, tree.Variant) else [*item.parameters]
+        heads = [*(getattr(item, "tensors", None) or ()), *(p.name for p in names)]
+        first: dict[str, Span] = {}
+        for head in heads:
+            if head.id in first:
+                note = Note(f"`{head.id}` is first defined here", first[head.id])
+                fault = DefinedTwice(head.id)
+                self.diagnostics.append(Diagnostic(fault, head.span, (note,)))
+            first.setdefault(head.id, head.span)
+
     def _use(
         self, module: Module, use: tree.Use, folder: Path | Traversable | None
-    ) -> None:
+    ) -> bool:
+        """Brings what a `use` names; False, with a report, if there is no file."""
         found = _find(use.path, folder)
         if found is None:
             beside = f" ({folder})" if isinstance(folder, Path) else ""
             self._report(ImportNotFound(use.path, beside and ""), use.span)
-            return
+            return False
         place, root = found
         key = str(place)
         if key in self._open:
             cycle = [*self._open[self._open.index(key) :], key]
             words = " -> ".join(Path(k).name for k in cycle)
             self._report(CyclicUse(words), use.span)
-            return
+            return False
         if key not in self._modules and not self._load_used(use, place, root, key):
-            return
+            return False
         self._take(module, use, self._modules[key])
+        return True
 
     def _load_used(
         self,
@@ -159,7 +186,7 @@ class Loader:
             return False
         name = f"{use.path}.arch"
         if root is self._folder:
-            name = str(self._beside / name)
+            name = (self._beside / name).as_posix()  # as the user would open it
         self._load(Source(name, text), root, key)
         return True
 
@@ -167,13 +194,14 @@ class Loader:
         names: Iterable[tuple[str, Span]] = [(n.id, n.span) for n in use.names]
         for name, span in names or [(n, use.span) for n in other.own]:
             if name in module.own:
-                self._report(DefinedTwice(name), span)
+                self._twice(module, name, span)
             elif name in other.own and name in other.definitions:
                 module.definitions[name] = other.definitions[name]
             elif name in other.own and name in other.variants:
                 module.variants[name] = other.variants[name]
             else:
                 known = tuple(other.own)
+                module.failed.add(name)
                 self._report(ImportMissesName(use.path, name, known), span)
 
 

@@ -6,7 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from archdsl.build.claims import wrong_claim
 from archdsl.build.functions import LONGEST_LIST
+from archdsl.build.origins import first_at
 from archdsl.build.scope import Scope
 from archdsl.build.session import Session
 from archdsl.build.steps import Steps
@@ -21,19 +23,20 @@ from archdsl.build.values import (
     listed,
     poisoned,
 )
-from archdsl.diagnostics import Refused
+from archdsl.build.whereabouts import labels
+from archdsl.diagnostics import Fault, Refused, habits
 from archdsl.diagnostics.faults import (
     BadArithmetic,
-    ClaimWrong,
     DefinedTwice,
     Dropped,
     ResidualChanges,
     TooManyArguments,
+    UnknownArgument,
     WrongValue,
 )
 from archdsl.ir.dim import Poly, Size
-from archdsl.ir.graph import Graph, Path
-from archdsl.ir.tensor import Tensor
+from archdsl.ir.graph import Enter, Graph, Path
+from archdsl.ops.base import AxisName
 from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree
@@ -53,31 +56,38 @@ class Flow(Steps):
     def define(self, name: tree.Name, value: Value) -> None:
         """Gives a value a name in this scope."""
         if name.id in self.scope.values:
-            self.report(DefinedTwice(name.id), name.span)
+            first = self.scope.places.get(name.id)
+            self.report(DefinedTwice(name.id), name.span, first_at(name.id, first))
         self.scope.values[name.id] = value
+        self.scope.places.setdefault(name.id, name.span)
         if isinstance(value, TensorValue):
             self.graph.hints.setdefault(value.ref, name.id)
 
     # -- claims ----------------------------------------------------------------------
 
-    def _check_claim(self, found: Tensor, claim: tree.Shape, span: Span) -> bool:
+    def _check_claim(self, value: TensorValue, claim: tree.Shape) -> bool:
         """Whether a tensor is as claimed; reports where it is not."""
+        found = value.type
         sizes: dict[str, Value] = {}
         for axis in claim.axes:
             size = None if axis.size is None else self.number(axis.size)
             if poisoned(size):
                 return True
             sizes[axis.id] = size
-        same = set(sizes) == set(found.names)
-        if same and claim.dtype in ("", found.dtype):
-            self.facts.at("a claim", span)
-            try:
-                if all(self._is(found[a], n) for a, n in sizes.items()):
-                    return True
-            except Refused as refused:
-                self.report(refused.fault, span, refused.notes)
-                return False
-        self.report(ClaimWrong(claim.span.text.strip(), str(found)), span)
+        self.facts.at("a claim", claim.span)
+        try:
+            wrong = [
+                a for a, n in sizes.items() if a in found and not self._is(found[a], n)
+            ]
+        except Refused as refused:
+            self.report(refused.fault, claim.span, refused.notes)
+            return False
+        fault = wrong_claim(found, claim.dtype, tuple(sizes), tuple(wrong))
+        if fault is None:
+            return True
+        origins = [self.session.origin(self.graph, value, a) for a in wrong]
+        origins += [n for a in sizes if a not in found for n in self.lost(value, a)]
+        self.report(fault, claim.span, tuple(dict.fromkeys(origins)))
         return False
 
     def _is(self, found: Size, claimed: Value) -> bool:
@@ -141,6 +151,12 @@ class Flow(Steps):
         mend = ""
         if isinstance(value, TensorValue):
             mend = f"`-> add({e.span.text})`, or begin a new line with it"
+            if not isinstance(self.graph[value.ref.node].payload, Enter):
+                mend += f"; `layer {e.span.text} = …` can be used again"
+        elif isinstance(value, AxisName):
+            mend = habits.layer(value)
+        elif isinstance(value, tuple):
+            mend = "steps in a row are joined by arrows: `-> a -> b`"
         return self.report(BadArithmetic(problem, "not a step", mend), e.span)
 
     def _marked(self, e: tree.Step, *, first: bool) -> Value:
@@ -148,7 +164,7 @@ class Flow(Steps):
         label = e.label.id if e.label else ""
         value = self._step(e.value, first=first, label=label)
         if e.claim is not None and isinstance(value, TensorValue):
-            fits = self._check_claim(value.type, e.claim, e.claim.span)
+            fits = self._check_claim(value, e.claim)
             value = value if fits else POISON
         if e.label is not None:
             self.define(e.label, value)
@@ -159,12 +175,15 @@ class Flow(Steps):
         given = self.arguments(e.arguments)
         before = self.tensor(self.flow, "residual", e.span)
         known = {None, "drop_path"}
-        bad = list(given[1:]) or [g for g in given if g.name not in known]
-        if bad:
-            fault = TooManyArguments(
-                "residual", "one argument", "residual(drop_path = 0.1) { … }"
-            )
-            self.report(fault, bad[0].span)
+        unknown = [g for g in given if g.name not in known]
+        usage = "residual(drop_path = 0.1) { … }"
+        if unknown:
+            name = unknown[0].name or ""
+            fault: Fault = UnknownArgument("residual", name, ("drop_path",))
+            self.report(fault, unknown[0].span)
+        elif len(given) > 1:
+            fault = TooManyArguments("residual", "one argument", usage)
+            self.report(fault, given[1].span)
         after = self._inner(e.body)
         span = Span(e.span.source, e.span.start, e.span.start + len("residual"))
         if before is None or poisoned(after) or not self._returns(before, after, span):
@@ -210,7 +229,7 @@ class Flow(Steps):
     def _if(self, e: tree.If, _label: str) -> Value:
         truth = self.truth(e.condition)
         if truth is None:
-            return POISON
+            return self._unknown_labels(e)
         if truth:
             return self._inner(e.body)
         return self.flow if e.other is None else self._inner(e.other)
@@ -229,7 +248,7 @@ class Flow(Steps):
     def _repeat(self, e: tree.Repeat, label: str) -> Value:
         given = self.arguments(e.arguments)
         if poisoned(*(g.value for g in given)):
-            return POISON
+            return self._once(e)
         count = self.sized(given[0].value, given[0].span) if len(given) == 1 else None
         if isinstance(count, float) and count.is_integer():
             count = int(count)
@@ -245,9 +264,32 @@ class Flow(Steps):
     def _for(self, e: tree.For, label: str) -> Value:
         items = self.iterable(e.iterable)
         if items is None:
-            return POISON
+            return self._once(e, e.target)
         name = label or _only_step(e.body) or _counter(e.target, items)
         return self._loop(e, name, list(items), e.target)
+
+    def _once(self, e: tree.For | tree.Repeat, *targets: tree.Target) -> Value:
+        """Runs a body for its own errors where its turns are not known."""
+        outer, before = self.scope, self.flow
+        self.scope = Scope(outer)
+        waiting = list(targets)
+        while waiting:
+            items = waiting.pop().items
+            if isinstance(items, tree.Name):
+                self.scope.values[items.id] = POISON
+            else:
+                waiting += items
+        self.nested += 1
+        self.run(e.body)
+        self.nested -= 1
+        self.scope, self.flow = outer, before
+        return self._unknown_labels(e)
+
+    def _unknown_labels(self, e: tree.Expr) -> Value:
+        """What a construct names is not known, and no error of its own."""
+        for name in labels(e):
+            self.scope.values[name] = self.scope.labels[name] = POISON
+        return POISON
 
     def _loop(
         self,
@@ -268,7 +310,9 @@ class Flow(Steps):
             if target is not None and not self.bind(target, item):
                 self.flow = POISON
                 break
+            self.session.open_turn(turn, e.span, self.scope.values)
             self._turn(e.body, (*base, str(turn)))
+            self.session.turns.pop()
             turns.append(self.scope.labels)
         self.nested -= 1
         value, self.flow = self.flow, before
@@ -286,8 +330,8 @@ class Flow(Steps):
 
     def _collect(self, turns: list[dict[str, Value]], span: Span) -> None:
         """A label in a loop is a list, one value a turn."""
-        for name in dict.fromkeys(n for labels in turns for n in labels):
-            values = listed(labels[name] for labels in turns if name in labels)
+        for name in dict.fromkeys(n for turn in turns for n in turn):
+            values = listed(turn[name] for turn in turns if name in turn)
             self.session.weigh((values,), span)
             self.scope.values[name] = self.scope.labels[name] = values
 

@@ -180,7 +180,9 @@ _OTHER: dict[str, Callable[[int], bool]] = {
 
 def _range(*numbers: Value) -> Value:
     if not 1 <= len(numbers) <= 3 or not all(type(n) is int for n in numbers):
-        raise _refuse("range takes one to three whole numbers", "range(stop)")
+        found = " and ".join(map(kind, numbers))
+        mend = "`//` divides to whole numbers" if float in map(type, numbers) else ""
+        raise _refuse("range takes one to three whole numbers", f"given {found}", mend)
     if len(numbers) == 3 and numbers[2] == 0:
         raise _refuse("range cannot step by 0", "the step is 0")
     values = range(*numbers)  # type: ignore[arg-type]

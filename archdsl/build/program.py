@@ -32,6 +32,7 @@ from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 
 Extent: TypeAlias = int | str | None  # of an axis that is set: "32*n", None for open
+_OF_NAMES = {"E202", "E203", "E204"}  # errors of a file that leave its models readable
 _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
 
 
@@ -106,9 +107,10 @@ class Checked:
 
 def check(program: Program) -> Checked:
     """Every error of a file: of its text, and of each of its models."""
-    if program.diagnostics:
+    if {d.code for d in program.diagnostics} - _OF_NAMES:
         return Checked(program.diagnostics)
     session, graphs = Session(), []
+    session.diagnostics += program.diagnostics
     with _limits(session, program.module), _kept(session):
         if not program.module.own:
             _default_model(session, program.module)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archdsl.build.bind import Blamed, bind_op
+from archdsl.build.origins import Frame
 from archdsl.build.scope import Scope
-from archdsl.build.session import Frame
 from archdsl.build.values import (
     POISON,
     Definition,

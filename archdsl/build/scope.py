@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from archdsl.build.values import Value
 from archdsl.ir.graph import Path
+from archdsl.source import Span
 
 # Attributes of a Python module of layers that a layer's name must not hide.
 RESERVED = frozenset(
@@ -124,6 +125,7 @@ class Scope:
     parent: Scope | None = None
     values: dict[str, Value] = field(default_factory=dict)
     labels: dict[str, Value] = field(default_factory=dict)
+    places: dict[str, Span] = field(default_factory=dict)
 
     def find(self, name: str) -> tuple[Value] | None:
         """The value in a 1-tuple, or None."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from archdsl.build.functions import LONGEST_LIST
-from archdsl.build.values import Definition, TensorValue, Value
+from archdsl.build.origins import Frame, Turn, origin, surroundings
+from archdsl.build.values import TensorValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, Lint, Note, Refused
 from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
 from archdsl.ir.dim import Poly
-from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
+from archdsl.ir.graph import Graph, Node
 from archdsl.ir.tensor import Tensor
 from archdsl.source import Span
 
@@ -26,22 +27,11 @@ _ERRORS = f"{MOST_ERRORS} errors"
 _ERROR = 20  # steps of evaluation that an error is worth
 _FACTOR = 10  # steps of evaluation that a factor of a formula is worth
 _TEXT = 16  # characters of a text that are worth one
+_OF_VALUES = ("E3", "E403", "E408", "E409", "E509")  # that one turn may have, not all
 
 
 class Exhausted(Exception):
     """The spec asked for more than the limits allow; it is reported already."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A call of a block that is being elaborated."""
-
-    definition: Definition
-    words: str
-    span: Span
-    caller: Graph
-    sources: Mapping[str, TensorValue]
-    where: str
 
 
 @dataclass
@@ -53,9 +43,11 @@ class Session:
     memo: dict[object, Graph | None] = field(default_factory=dict)
     variants: dict[int, Value] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
     work: int = 0
     nodes: int = 0
-    _seen: set[tuple[str, Span]] = field(default_factory=set)
+    _seen: dict[tuple[str, Span], int] = field(default_factory=dict)
+    _again: dict[int, int] = field(default_factory=dict)
 
     def report(self, fault: Fault, span: Span, notes: Iterable[Note] = ()) -> None:
         """Keeps a diagnostic; the first of one code at one place only.
@@ -64,24 +56,36 @@ class Session:
             Exhausted: There are more than anyone reads.
         """
         self.work += _ERROR
-        if (fault.code, span) in self._seen:
+        place = fault.code, span
+        if place in self._seen:
+            self._repeated(self._seen[place])
             return
-        self._seen.add((fault.code, span))
+        self._seen[place] = len(self.diagnostics)
         if len(self.diagnostics) == MOST_ERRORS:
             mend = "mend the first ones: later ones often follow from them"
             fault = TooMuchWork("this spec has too many errors", _ERRORS, mend)
             self.diagnostics.append(Diagnostic(fault, span))
             raise Exhausted
-        calls = [
-            Note(f"in {frame.words}, called in {frame.where}", frame.span, shown=False)
-            for frame in reversed(self.frames[-3:])
-        ]
-        self.diagnostics.append(Diagnostic(fault, span, (*notes, *calls)))
+        values = fault.code.startswith(_OF_VALUES)
+        around = surroundings(self.frames, self.turns, first_turns=values)
+        self.diagnostics.append(Diagnostic(fault, span, (*notes, *around)))
+
+    def _repeated(self, index: int) -> None:
+        """Notes that what is wrong inside a block is so in other calls of it too."""
+        if not self.frames:
+            return
+        count = self._again[index] = self._again.get(index, 0) + 1
+        found = self.diagnostics[index]
+        notes = found.notes if count == 1 else found.notes[:-1]
+        more = f"{count} other call{'s' * (count > 1)}"
+        of = self.frames[-1].definition.name
+        note = Note(f"the same in {more} of {of}", shown=False)
+        self.diagnostics[index] = replace(found, notes=(*notes, note))
 
     def warn(self, lint: Lint, span: Span, notes: Iterable[Note] = ()) -> None:
         """Keeps a warning; the first of one code at one place only."""
         if (lint.code, span) not in self._seen and len(self.warnings) < MOST_ERRORS:
-            self._seen.add((lint.code, span))
+            self._seen[lint.code, span] = len(self.warnings)
             self.warnings.append(Diagnostic(lint, span, tuple(notes)))
 
     def tick(self, span: Span, work: int = 1) -> None:
@@ -172,32 +176,8 @@ class Session:
 
     def origin(self, graph: Graph, value: TensorValue, axis: str) -> Note:
         """Where a tensor got the size that an axis has, through the open calls."""
-        size = value.type[axis]
-        frames = list(self.frames)
-        node = _source(graph, value.ref, axis, size)
-        while isinstance(node.payload, Enter) and frames:
-            frame = frames.pop()
-            graph, value = frame.caller, frame.sources[node.payload.name]
-            node = _source(graph, value.ref, axis, size)
-        return Note(f"{axis} = {size} comes from {_words(node)}", node.span)
+        return origin(self.frames, graph, value, axis)
 
-
-def _words(node: Node) -> str:
-    if isinstance(node.payload, Call):
-        return node.payload.graph.name
-    before = "input " if isinstance(node.payload, Enter) else ""
-    return before + node.payload.name
-
-
-def _source(graph: Graph, ref: Ref, axis: str, size: object) -> Node:
-    """The node that gave an axis its size."""
-    while True:
-        node = graph[ref.node]
-        came = [r for _, r in node.inputs if _has(graph.tensor(r), axis, size)]
-        if not came:
-            return node
-        ref = came[0]
-
-
-def _has(tensor: Tensor, axis: str, size: object) -> bool:
-    return axis in tensor and tensor[axis] == size
+    def open_turn(self, index: int, span: Span, names: Mapping[str, Value]) -> None:
+        """Opens one turn of a loop, with its variables: errors name it."""
+        self.turns.append(Turn(index + 1, len(self.frames), span, dict(names)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from archdsl.build.body import Body
+from archdsl.build.origins import Frame
 from archdsl.build.scope import Scope
-from archdsl.build.session import Frame, Session
+from archdsl.build.session import Session
 from archdsl.build.values import (
     POISON,
     Definition,
@@ -17,17 +18,15 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.diagnostics.faults import (
-    DefinedTwice,
     WrongValue,
 )
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import AxisName, spelled
+from archdsl.ops.base import AxisName
 from archdsl.source import Span
 from archdsl.syntax import tree
 
-_LONGEST_WORD = 60  # characters of an argument in a note
 _TYPES: dict[str, Callable[[Value], bool]] = {
     "int": lambda v: isinstance(v, int | Poly) and not isinstance(v, bool),
     "float": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
@@ -68,17 +67,6 @@ def _key(value: Value) -> object:
         given = tuple((g.name, _key(g.value)) for g in value.given)
         return value.target, given, value.tensors, value.transposed
     return type(value).__name__, value
-
-
-def call_words(name: str, given: Mapping[str, Value]) -> str:
-    """A call as it is named in notes."""
-    inside = ", ".join(f"{k} = {_word(v)}" for k, v in given.items())
-    return f"{name}({inside})" if inside else name
-
-
-def _word(value: Value) -> str:
-    text = value.name if isinstance(value, StepValue) else spelled(value)
-    return text if len(text) <= _LONGEST_WORD else text[: _LONGEST_WORD - 1] + "…"
 
 
 def elaborate(
@@ -125,8 +113,6 @@ def _hyperparameters(
     found: dict[str, Value] = {}
     for parameter in definition.node.parameters:
         name = parameter.name.id
-        if name in found:
-            body.report(DefinedTwice(name), parameter.name.span)
         if name in given:
             found[name] = given[name]
         else:

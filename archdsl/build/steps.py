@@ -11,7 +11,8 @@ from archdsl.build.bind import (
     block_usage,
 )
 from archdsl.build.expressions import Expressions
-from archdsl.build.session import Frame, Session
+from archdsl.build.origins import Frame, call_words, lost, shrinking
+from archdsl.build.session import Session
 from archdsl.build.values import (
     POISON,
     Definition,
@@ -25,11 +26,19 @@ from archdsl.build.values import (
 )
 from archdsl.diagnostics import Note, Refused
 from archdsl.diagnostics.faults import (
+    AxisMissing,
+    FlowsIn,
     MissingArgument,
     NoAttribute,
     NoFlow,
     NotATensor,
+    NotDivisible,
     SharedDiffers,
+    TooManyArguments,
+    TooSmall,
+    UnknownArgument,
+    WindowDoesNotDivide,
+    WrongAxes,
     WrongDtype,
     WrongTensors,
 )
@@ -42,6 +51,7 @@ from archdsl.source import Span
 from archdsl.syntax import tree
 
 Sources = dict[str, TensorValue]
+_OF_SIZES = TooSmall, NotDivisible, WindowDoesNotDivide  # that steps before have made
 
 
 class Steps(Expressions):
@@ -59,7 +69,9 @@ class Steps(Expressions):
         try:
             return self._apply(step, flow, label)
         except Blamed as blamed:
-            return self.report(blamed.refused.fault, blamed.span or step.span)
+            for each in (blamed, *blamed.more):
+                self.report(each.refused.fault, each.span or step.span)
+            return POISON
         except Refused as refused:
             return self.report(refused.fault, step.span, refused.notes)
 
@@ -83,7 +95,8 @@ class Steps(Expressions):
         path = self._unless_inside(path, before)
         if poisoned(*(g.value for g in given)):
             return POISON
-        op, tensors, spans = bind_op(op_type, given)
+        axes = flow.type.names if isinstance(flow, TensorValue) else ()
+        op, tensors, spans = bind_op(op_type, given, axes)
         sources = self._sources(op, tensors, flow, step.span)
         if sources is None:
             return POISON
@@ -123,12 +136,18 @@ class Steps(Expressions):
         return self._add(op, sources, outs, path, span, label, weights_from)
 
     def _origins(self, refused: Refused, sources: Sources) -> tuple[Note, ...]:
-        axis = getattr(refused.fault, "axis", "")
-        notes = [
-            self.session.origin(self.graph, value, axis)
-            for value in sources.values()
-            if axis in value.type
-        ]
+        """Where the sizes that do not fit come from, or where an axis ended."""
+        axis, frames = getattr(refused.fault, "axis", ""), self.session.frames
+        notes: list[Note] = []
+        for value in sources.values():
+            if axis in value.type:
+                notes.append(self.session.origin(self.graph, value, axis))
+            elif isinstance(refused.fault, AxisMissing):
+                notes += self.lost(value, axis)
+            if isinstance(refused.fault, WrongAxes) and not value.type.positions:
+                notes += self.lost(value, "")
+            if isinstance(refused.fault, _OF_SIZES) and axis in value.type.positions:
+                notes += shrinking(frames, self.graph, value, axis)
         return tuple(dict.fromkeys(notes))
 
     def _sources(
@@ -188,6 +207,10 @@ class Steps(Expressions):
             return False
         return True
 
+    def lost(self, value: TensorValue, axis: str) -> tuple[Note, ...]:
+        """Where a tensor lost an axis, or, with "", its positions."""
+        return lost(self.session.frames, self.graph, value, axis)
+
     # -- nodes -----------------------------------------------------------------------
 
     def _take_path(self, kind: str, label: str) -> Path:
@@ -237,7 +260,7 @@ class Steps(Expressions):
     def _specialised(
         self, step: StepValue, definition: Definition, flow: Value
     ) -> tuple[Graph | None, Sources]:
-        from archdsl.build.specialise import call_words, specialise
+        from archdsl.build.specialise import specialise
 
         found, missing = bind_parameters(definition, step.given)
         if missing:
@@ -312,11 +335,24 @@ class Steps(Expressions):
     def _wrong_tensors(
         self, step: StepValue, definition: Definition, names: tuple[str, ...]
     ) -> None:
+        what, usage = f"`{definition.name}`", block_usage(definition)
+        given = step.tensors or ()
+        for one in given:
+            if one.name is not None and one.name not in names:
+                brackets = f"`{definition.name}[…]`"
+                unknown = UnknownArgument(brackets, one.name, names[1:])
+                self.report(unknown, one.span)
+                return
         takes = f"{len(names)} tensor{'s' * (len(names) != 1)} ({', '.join(names)})"
-        gets = f"{len(step.tensors or ())} in brackets"
-        fault = WrongTensors(
-            f"`{definition.name}`", takes, gets, block_usage(definition)
-        )
+        missing = names[1 + len(given) :]
+        if missing:
+            gets = f"no {' and no '.join(missing)}"
+            lacks = f"{', '.join(missing)} in brackets"
+            fault = WrongTensors(what, takes, gets, usage, f"needs {lacks}")
+        else:
+            gets = f"{len(given)} in brackets"
+            lacks = f"{names[0]} is what flows" if names else "takes none"
+            fault = WrongTensors(what, takes, gets, usage, lacks)
         self.report(fault, step.span)
 
     # -- shared layers ---------------------------------------------------------------
@@ -328,6 +364,8 @@ class Steps(Expressions):
                 "a layer is used in the body that declares it",
             )  # fmt: skip
             return self.report(fault, step.span)
+        if step.given:
+            return self._layer_called(step.given[0], layer)
         if step.transposed:
             return self._transposed(step, layer, flow)
         self.path = layer.path
@@ -346,6 +384,15 @@ class Steps(Expressions):
         return self._same_weights(
             layer, self.graph[len(self.graph) - 1], value, step.span
         )
+
+    def _layer_called(self, given: Given, layer: LayerValue) -> Value:
+        """Reports arguments of a layer, which has had its own."""
+        what = f"`{layer.name}`"
+        if isinstance(given.value, TensorValue):
+            return self.report(FlowsIn(what, given.span.text, layer.name), given.span)
+        usage = f"`{layer.name}`, its arguments being those of `layer {layer.name}`"
+        fault = TooManyArguments(what, "no arguments", usage)
+        return self.report(fault, given.span)
 
     def _as_first(self, layer: LayerValue, flow: Value) -> Value:
         """What flows, its axes displayed in the order of the layer's first use."""

@@ -171,5 +171,8 @@ def kind(value: object) -> str:
     if isinstance(value, tuple):
         words = "a list" if value else "an empty list"
         short = all(isinstance(v, bool | int | float | str) for v in value)
-        return spelled(value) if short and 0 < len(value) <= 8 else words
+        items = ", ".join(v if isinstance(v, AxisName) else kind(v) for v in value)
+        return f"[{items}]" if short and 0 < len(value) <= 8 else words
+    if isinstance(value, str):  # not as an axis is spelled, though in uppercase
+        return '"' + spelled(f"a{value}")[2:]
     return spelled(value)

@@ -16,6 +16,7 @@ from archdsl.source import Span
 
 Severity: TypeAlias = Literal["error", "warning"]
 _MOST_NAMES, _LONGEST_NAME = 500, 60  # that are compared for a suggestion
+_NEXT_BEST = 0.1  # how much less alike than the best another suggestion may be
 
 
 @dataclass_transform(frozen_default=True)
@@ -154,7 +155,10 @@ def near(name: str, known: Iterable[str]) -> str:
     if len(names) > _MOST_NAMES:
         names = [n for n in names if n[:1] == name[:1]][:_MOST_NAMES]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.7)
-    if not close:
+    if close:  # near each other, too: `linaer` means `linear`, not `linspace`
+        least = difflib.SequenceMatcher(None, close[0], name).ratio() - _NEXT_BEST
+        close = difflib.get_close_matches(name, close, n=3, cutoff=least)
+    else:
         close = [k for k in names if _akin(name, k)][:3]
     if not close:
         return ""

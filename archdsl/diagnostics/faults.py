@@ -5,36 +5,10 @@ E2xx names, E3xx shapes and sizes, E4xx arguments, E5xx models and files, E6xx l
 
 from __future__ import annotations
 
-from archdsl.diagnostics import Fault, near
+from archdsl.diagnostics import Fault, habits, near
 
 _FEW = 12  # names that are listed where nothing is near
-
-# What layers are called in PyTorch and elsewhere, in lowercase without underscores.
-_ELSEWHERE = {
-    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "convolution": "conv",
-    "dense": "linear", "fc": "linear", "fullyconnected": "linear", "linear": "linear",
-    "relu": "relu", "gelu": "gelu", "silu": "silu", "swish": "silu", "tanh": "tanh",
-    "sigmoid": "sigmoid", "softmax": "softmax", "dropout": "dropout",
-    "droppath": "drop_path", "stochasticdepth": "drop_path", "cat": "concat",
-    "concatenate": "concat", "batchnorm": "batch_norm", "batchnorm1d": "batch_norm",
-    "batchnorm2d": "batch_norm", "bn": "batch_norm", "layernorm": "layer_norm",
-    "maxpool": "max_pool", "maxpool2d": "max_pool", "avgpool": "avg_pool",
-    "avgpool2d": "avg_pool", "adaptiveavgpool2d": "adaptive_avg_pool",
-    "globalaveragepooling2d": "mean(H, W)", "flatten": "merge(C, H, W, into = C)",
-    "multiheadattention": "attention", "mha": "attention", "embed": "embedding",
-    "reshape": "merge or split", "view": "merge or split", "mul": "multiply",
-    "sequential": "repeat", "modulelist": "repeat",
-}  # fmt: skip
-
-
-def elsewhere(name: str) -> str:
-    """A help for a name that other libraries use, or ""."""
-    plain = name.replace("_", "").lower()
-    if plain in ("permute", "transpose", "rearrange"):
-        return "axes have names here: no step needs their order"
-    found = _ELSEWHERE.get(plain, "")
-    return f"here it is `{found}`" if found and found != name else ""
-
+_MOST_VALUES = 8  # that a help lists
 
 # --- E2xx: names --------------------------------------------------------------------
 
@@ -49,11 +23,17 @@ class UnknownName(Fault):
     name: str
     kind: str = "unknown name"
     known: tuple[str, ...] = ()
+    mend: str = ""
+    values: tuple[str, ...] = ()
 
     def helps(self) -> tuple[str, ...]:
-        """What it is called here, or the nearest names."""
-        found = elsewhere(self.name) or near(self.name, self.known)
-        return (found,) if found else ("`archdsl list --ops` prints the ops",)
+        """What it is called here, how to get at it, or the nearest names."""
+        found = self.mend or habits.layer(self.name) or near(self.name, self.known)
+        if found:
+            return (found,)
+        there = ", ".join(f"`{v}`" for v in self.values[:_MOST_VALUES])
+        here = f"the values here are {there}; " if there else ""
+        return (f"{here}`archdsl list --ops` prints the ops",)
 
 
 class DefinedTwice(Fault):
@@ -205,18 +185,21 @@ class NotDivisible(Fault):
     size: object
     mend: str = ""
 
+    def message(self) -> str:
+        """The sentence; an op that divides has no argument to name: ``op: 2 …``."""
+        said = super().message()
+        return said.replace(": =", ":", 1) if self.name.endswith(":") else said
+
 
 class ClaimWrong(Fault):
     """A shape that the spec claims and that is not so."""
 
     code = "E305"
-    title = "the shape claimed here is not the shape that arrives"
-    label = "claimed {claimed}, but it is {found}"
-    help = "{mend}"
+    title = "the shape claimed here is wrong: {differences}"
+    label = "it is {found}"
 
-    claimed: str
+    differences: str
     found: str
-    mend: str = ""
 
 
 class TooSmall(Fault):
@@ -321,8 +304,8 @@ class ResidualChanges(Fault):
     title = "the body of this residual changes {axis} from {before} to {after}"
     label = "{shape_before} goes in, {shape_after} comes out"
     help = (
-        "bring {axis} back to {before} at the end of the body, or project the skip: "
-        "`let skip = x -> conv(…)`, the branch, then `add(skip)`"
+        "end the body with {axis} = {before}, or project the skip: "
+        "`let skip = x -> conv(…)`, then `add(skip)`"
     )
 
     axis: str
@@ -370,11 +353,14 @@ class UnknownArgument(Fault):
     what: str
     name: str
     known: tuple[str, ...] = ()
+    mend: str = ""
 
     def helps(self) -> tuple[str, ...]:
-        """The nearest keywords, or all."""
-        found = near(self.name, self.known)
-        return (found or "it takes " + (", ".join(self.known) or "none"),)
+        """What it is called here, why it is not needed, the nearest, or all."""
+        here = habits.keyword(self.name, self.known)
+        found = self.mend or (f"here it is `{here}`" if here else "")
+        found = found or near(self.name, self.known) or habits.unneeded(self.name)
+        return (found or "it takes " + (", ".join(self.known) or "no arguments"),)
 
 
 class MissingArgument(Fault):
@@ -388,6 +374,11 @@ class MissingArgument(Fault):
     what: str
     name: str
     usage: str
+
+    def message(self) -> str:
+        """The sentence; words that are no argument's name are no code."""
+        words = " " in self.name
+        return f"{self.what} needs {self.name}" if words else super().message()
 
 
 class WrongValue(Fault):
@@ -416,6 +407,11 @@ class TooManyArguments(Fault):
     what: str
     takes: str
     usage: str
+
+    def message(self) -> str:
+        """The sentence; nothing is one more than no arguments."""
+        none = self.takes.startswith("no ")
+        return f"{self.what} takes {self.takes}" if none else super().message()
 
 
 class GivenTwice(Fault):
@@ -498,9 +494,15 @@ class WrongCount(Fault):
     code = "E411"
     title = "{names} names for {values} values"
     label = "expected {values}"
+    help = "{mend}"
 
     names: int
     values: int
+    mend: str = ""
+
+    def message(self) -> str:
+        """The sentence, one value being no values."""
+        return super().message().removesuffix("s" * (self.values == 1))
 
 
 class WrongTensors(Fault):
@@ -508,13 +510,14 @@ class WrongTensors(Fault):
 
     code = "E412"
     title = "{what} takes {takes}, and gets {gets}"
-    label = "tensors go in brackets"
+    label = "{lacks}"
     help = "it is written {usage}"
 
     what: str
     takes: str
     gets: str
     usage: str
+    lacks: str = "tensors go in brackets"
 
 
 class BatchIsOpen(Fault):
@@ -532,10 +535,11 @@ class FlowsIn(Fault):
     code = "E414"
     title = "{what} works on what flows into it, and this is among its arguments"
     label = "goes before the arrow"
-    help = "write `{text} -> {what}`, with the other arguments after it"
+    help = "write `{text} -> {call}`"
 
     what: str
     text: str
+    call: str
 
 
 class Dropped(Fault):

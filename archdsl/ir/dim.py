@@ -9,6 +9,7 @@ such a term is a positive whole number as any other, and M times it is H.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -246,6 +247,14 @@ def divides(by: Size, size: Size) -> bool | None:
     if isinstance(size, int) and isinstance(by, int):
         return size % by == 0
     return True if (size // by) * by == size else None
+
+
+def near_divisors(number: int, size: int) -> list[int]:
+    """The divisors of a size that are next to a number, 1 left out."""
+    small = [d for d in range(1, min(math.isqrt(size), 10**5) + 1) if size % d == 0]
+    found = sorted({d for low in small for d in (low, size // low)} - {1})
+    below, above = [d for d in found if d < number], [d for d in found if d > number]
+    return below[-1:] + above[:1]
 
 
 def substitute(size: Size, values: Mapping[str, Size]) -> Size:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import NotDivisible, WrongAxes, WrongValue
-from archdsl.ir.dim import Size
+from archdsl.ir.dim import Size, near_divisors
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (
     Axes,
@@ -40,14 +39,6 @@ from archdsl.ops.emit import (
     positional,
 )
 from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
-
-
-def near_divisors(number: int, size: int) -> list[int]:
-    """The divisors of a size that are next to a number, 1 left out."""
-    small = [d for d in range(1, min(math.isqrt(size), 10**5) + 1) if size % d == 0]
-    found = sorted({d for low in small for d in (low, size // low)} - {1})
-    below, above = [d for d in found if d < number], [d for d in found if d > number]
-    return below[-1:] + above[:1]
 
 
 def check_heads(op: Op, heads: int, size: Size, facts: Facts) -> None:

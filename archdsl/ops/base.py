@@ -302,8 +302,8 @@ def spelled(value: object) -> str:
     return str(value)
 
 
-def usage(op: type[Op]) -> str:
-    """How a call of an op is written, with its defaults."""
+def usage(op: type[Op], *, short: bool = False) -> str:
+    """How a call of an op is written, with its defaults or with what it must have."""
     words = ["[a, b, …]"] if op.ports and op.ports[0].many else []
     words += [p.name for p in op.ports[1:] if p.name == "other" or not p.optional]
     for field, info in op.model_fields.items():
@@ -312,12 +312,20 @@ def usage(op: type[Op]) -> str:
         elif field == op.axis_keywords:
             words.append("H = 14, W = 14, …")
         elif info.is_required():
-            words.append(field)
-        elif field != "number":
+            words.append(f"{field} = …" if op.rest else field)
+        elif field != "number" and not short:
             words.append(f"{field} = {spelled(info.default)}")
     later = [p.name for p in op.ports[1:] if p.optional and p.name not in words]
-    words += [f"{name} = tensor" for name in later]
+    words += [f"{name} = tensor" for name in later if not short]
     return f"{op.name}({', '.join(words)})" if words else op.name
+
+
+def short_usage(op: type[Op]) -> str:
+    """What a call of an op must have, and an example of one."""
+    needed = usage(op, short=True)
+    codes = [e.code for e in op.examples if e.code.startswith(f"{op.name}(")]
+    one = [c for c in codes if "->" not in c and c != needed]
+    return f"{needed}, such as {one[0]}" if one else needed
 
 
 # --- what rules share ---------------------------------------------------------------
@@ -395,7 +403,8 @@ def chosen(op: Op, tensor: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
         return over
     if not tensor.positions:
         needs = "needs at least one position axis"
-        raise Refused(WrongAxes(op.name, needs, str(tensor)))
+        mend = "`linear` mixes the features where no position is left"
+        raise Refused(WrongAxes(op.name, needs, str(tensor), mend))
     return tensor.positions
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import gcd
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import NotDivisible, TooSmall, WrongAxes
-from archdsl.ir.dim import Size, product
+from archdsl.ir.dim import Size, near_divisors, product
 from archdsl.ops.base import (
     Axes,
     Cost,
@@ -75,10 +76,23 @@ def slid(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Tens
     for axis, t in taps.items():
         room = tensor[axis] + 2 * t.padding - t.dilation * (t.kernel - 1) - 1
         if not facts.at_least(room, 0):
-            what = f"{op.name} with kernel {t.kernel}"
-            raise Refused(TooSmall(what, axis, tensor[axis]))
+            apart = f" and dilation {t.dilation}" if t.dilation > 1 else ""
+            what = f"{op.name} with kernel {t.kernel}{apart}"
+            mend = _smaller(op, tensor, t)
+            raise Refused(TooSmall(what, axis, tensor[axis], mend))
         sizes[axis] = room // t.stride + 1
     return tensor.resized(sizes)
+
+
+def _smaller(op: Op, tensor: Tensor, taps: Taps) -> str:
+    """What would leave something of an axis that is smaller than the window."""
+    if isinstance(op, Conv) and op.features == tensor["C"]:
+        call = f"conv({spelled(op.kernel)}, …)"
+        return f"the features that flow in are known: did you mean `{call}`?"
+    room = tensor[taps.axis] + 2 * taps.padding
+    if taps.dilation > 1 or not isinstance(room, int) or room < 2:
+        return f"use a larger input, or fewer steps that make {taps.axis} smaller"
+    return f"use kernel = {room} or less, more padding, or a larger input"
 
 
 def fold(template: str, tensor: Tensor, over: tuple[str, ...]) -> str:
@@ -146,12 +160,19 @@ class Conv(Op):
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
         size = need_features(self, x)
-        if not facts.divides(self.groups, size):
-            raise Refused(NotDivisible("groups", self.groups, "C", size), "groups")
-        if not facts.divides(self.groups, self.features):
-            fault = NotDivisible("groups", self.groups, "features", self.features)
-            raise Refused(fault, "groups")
+        for name, features in (("C", size), ("features", self.features)):
+            if not facts.divides(self.groups, features):
+                mend = self._better_groups(size)
+                fault = NotDivisible("groups", self.groups, name, features, mend)
+                raise Refused(fault, "groups")
         return (slid(self, x, self.taps(x), facts).resized({"C": self.features}),)
+
+    def _better_groups(self, size: Size) -> str:
+        """The groups that divide what goes in and what comes out."""
+        if not isinstance(size, int) or not isinstance(self.features, int):
+            return ""
+        better = near_divisors(self.groups, gcd(size, self.features)) or [1]
+        return "use groups = " + " or ".join(map(str, better))
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         x = ins["x"]

@@ -92,8 +92,8 @@ class PatchMerge(Op):
         halves: dict[str, Size] = {}
         for axis in chosen(self, x, self.over):
             if not self.pad and not facts.divides(2, x[axis]):
-                mend = "patch_merge(pad = true) adds a row of zeros"
-                fault = NotDivisible("patch_merge's factor", 2, axis, x[axis], mend)
+                mend = "patch_merge(pad = true) adds a row of zeros where a size is odd"
+                fault = NotDivisible("patch_merge:", 2, axis, x[axis], mend)
                 raise Refused(fault)
             halves[axis] = ceil_div(x[axis], 2) if self.pad else x[axis] // 2
         return (x.resized({**halves, "C": self.features or 2 * size}),)

@@ -9,8 +9,15 @@ from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import WindowDoesNotDivide, WrongValue
-from archdsl.ir.dim import Poly, Size, ceil_div, product, quotient
-from archdsl.ops.attention import check_heads, near_divisors, projections
+from archdsl.ir.dim import (
+    Poly,
+    Size,
+    ceil_div,
+    near_divisors,
+    product,
+    quotient,
+)
+from archdsl.ops.attention import check_heads, projections
 from archdsl.ops.base import (
     Axes,
     Cost,
@@ -139,7 +146,8 @@ class WindowAttention(Op):
             if not facts.at_least(cut.declared - 1, cut.moved):
                 problem = f"must be less than the window, {cut.declared}"
                 found = spelled(self.shift)
-                fault = WrongValue("window_attention", "shift", problem, found)
+                mend = f"Swin shifts by half a window: {cut.declared // 2}"
+                fault = WrongValue("window_attention", "shift", problem, found, mend)
                 raise Refused(fault, "shift")
             if self.pad:
                 facts.at_least(x[cut.axis], cut.window)
