@@ -86,8 +86,8 @@ def test_the_compiled_module_has_its_class_and_computes_it(installed, spec):
 
 
 def test_it_is_listed_among_the_ops(installed):
-    lines = archdsl(installed, "list", "--ops").stdout.splitlines()
-    assert any(line.startswith("snake ") for line in lines)
+    lines = archdsl(installed, "ops").stdout.splitlines()
+    assert any(line.startswith("  snake ") for line in lines)
 
 
 def test_without_the_package_its_name_is_unknown(spec, tmp_path):
@@ -130,12 +130,14 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("words", ["check", "analyze", "compile -o -", "list --ops"])
+@pytest.mark.parametrize(
+    "words", ["check", "analyze", "compile -o -", "ops", "ops relu"]
+)
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_package_that_does_not_fit_is_named_in_an_error(tmp_path, spec, name, words):
     text, code, message = BROKEN[name]
     plugin(tmp_path, name, text)
-    command = words.split() + ([spec] if "list" not in words else [])
+    command = words.split() + ([spec] if "ops" not in words else [])
     done = archdsl(tmp_path, *command)
     assert done.returncode == 1
     assert done.stdout == ""

@@ -195,9 +195,9 @@ class Loader:
         for name, span in names or [(n, use.span) for n in other.own]:
             if name in module.own:
                 self._twice(module, name, span)
-            elif name in other.own and name in other.definitions:
+            elif name in other.definitions:
                 module.definitions[name] = other.definitions[name]
-            elif name in other.own and name in other.variants:
+            elif name in other.variants:
                 module.variants[name] = other.variants[name]
             else:
                 known = tuple(other.own)

@@ -186,4 +186,4 @@ def of_library(library: str, name: str) -> str:
     if name in ops():
         return f"here it is `{name}`"
     found = habits.layer(name) or near(name.lower(), ops())
-    return found or "`archdsl list --ops` prints the ops"
+    return found or "`archdsl ops` prints the ops"

@@ -34,7 +34,7 @@ _TYPES: dict[str, Callable[[Value], bool]] = {
     "str": lambda v: isinstance(v, str),
     "list": lambda v: isinstance(v, tuple),
     "axis": lambda v: isinstance(v, AxisName),
-    "block": lambda v: isinstance(v, StepValue),
+    "step": lambda v: isinstance(v, StepValue),
 }
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import click
 
@@ -205,7 +205,7 @@ def show(diagnostics: Sequence[Diagnostic], color: str, form: str = "text") -> N
         return
     from archdsl.diagnostics.render import counted, render
 
-    text = render(diagnostics, color=_colored(color), width=_width())
+    text = render(diagnostics, color=colored(color, sys.stderr), width=_width())
     click.echo(text, err=True, color=True)
     if len(set(diagnostics)) > 1:
         click.echo(counted(diagnostics), err=True)
@@ -222,12 +222,13 @@ def _width() -> int:
     return max(_NARROWEST, min(found, _WIDEST)) if found else WIDTH
 
 
-def _colored(color: str) -> bool:
+def colored(color: str, stream: TextIO) -> bool:
+    """Whether what goes to a stream is coloured."""
     if color != "auto":
         return color == "always"
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 def write_whole(path: Path, text: str) -> None:

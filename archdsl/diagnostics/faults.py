@@ -33,7 +33,7 @@ class UnknownName(Fault):
             return (found,)
         there = ", ".join(f"`{v}`" for v in self.values[:_MOST_VALUES])
         here = f"the values here are {there}; " if there else ""
-        return (f"{here}`archdsl list --ops` prints the ops",)
+        return (f"{here}`archdsl ops` prints the ops",)
 
 
 class DefinedTwice(Fault):

@@ -30,11 +30,15 @@ def _approximate(value: object) -> str:
     raise ValueError('must be "none" or "tanh"')
 
 
-Approximate = Annotated[str, PlainValidator(_approximate)]
+Approximate = Annotated[str, PlainValidator(_approximate), '"none" or "tanh"']
 
 
 class _Activation(Op):
-    """What functions of one number share."""
+    """What functions of one number share.
+
+    Shape:
+        The one that goes in: each number is taken by itself.
+    """
 
     group = "activation"
     kind = "activation"

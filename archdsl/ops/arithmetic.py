@@ -33,6 +33,9 @@ from archdsl.ops.emit import Emit, Site, positional
 class _Arithmetic(Op):
     """What the four operations share.
 
+    Shape:
+        The axes of x, then those that only `other` has.
+
     Args:
         number: The second operand, where that is a number.
     """
@@ -145,8 +148,7 @@ class Add(_Arithmetic):
     """Sum of two tensors, or of a tensor and a number.
 
     Axes meet by name: a missing one broadcasts, and one of the same name must have the
-    same size. The result has the axes of x, then those that only `other` has.
-    Costs 1 operation an element.
+    same size. Costs 1 operation an element.
 
     Args:
         number: The second operand, where that is a number: ``add(1)``. A tensor goes
@@ -169,8 +171,7 @@ class Subtract(_Arithmetic):
     """Difference of two tensors, or of a tensor and a number.
 
     Axes meet by name: a missing one broadcasts, and one of the same name must have the
-    same size. The result has the axes of x, then those that only `other` has.
-    Costs 1 operation an element.
+    same size. Costs 1 operation an element.
 
     Args:
         number: What is taken away, where that is a number: ``subtract(1)``. A tensor
@@ -190,8 +191,7 @@ class Multiply(_Arithmetic):
 
     Axes meet by name: a missing one broadcasts, so a gate of each feature
     ``[B, C]`` scales a map ``[B, C, H, W]`` as it is. One of the same name must have
-    the same size. The result has the axes of x, then those that only `other` has.
-    Costs 1 operation an element.
+    the same size. Costs 1 operation an element.
 
     Args:
         number: The factor, where that is a number: ``multiply(0.5)``. A tensor goes to
@@ -214,8 +214,7 @@ class Divide(_Arithmetic):
     """Quotient of two tensors element by element, or of a tensor and a number.
 
     Axes meet by name: a missing one broadcasts, and one of the same name must have the
-    same size. The result has the axes of x, then those that only `other` has.
-    Costs 1 operation an element. Ids cannot be divided.
+    same size. Ids cannot be divided. Costs 1 operation an element.
 
     Args:
         number: The divisor, where that is a number: ``divide(2)``. A tensor goes to the

@@ -135,23 +135,44 @@ def _each(check: Callable[[object], S]) -> Callable[[object], S | tuple[S, ...]]
     return validate
 
 
-SizeField = Annotated[int | Poly, PlainValidator(_positive)]  # at least 1, may be open
-Count = Annotated[int, PlainValidator(_count)]  # at least 1
-Natural = Annotated[int, PlainValidator(_natural)]  # at least 0
+# The last item of each says in the manual what an argument may be.
+SizeField = Annotated[
+    int | Poly, PlainValidator(_positive), "a whole number ≥ 1, or an open size"
+]
+Count = Annotated[int, PlainValidator(_count), "a whole number ≥ 1"]
+Natural = Annotated[int, PlainValidator(_natural), "a whole number ≥ 0"]
 Integer = Annotated[int, PlainValidator(_integer)]
-Rate = Annotated[float, PlainValidator(_rate)]  # 0 <= rate < 1
+Rate = Annotated[float, PlainValidator(_rate), "a number ≥ 0 and < 1"]
 Real = Annotated[float, PlainValidator(_real)]
 Flag = Annotated[bool, PlainValidator(_flag)]
-Axis = Annotated[str, PlainValidator(_axis)]
-Axes = Annotated[tuple[str, ...], PlainValidator(_axes)]  # one or several, or ()
-Each = Annotated[int | tuple[int, ...], PlainValidator(_each(_count))]
-SizeEach = Annotated[Size | tuple[Size, ...], PlainValidator(_each(_positive))]
-NonNegativeSizeEach = Annotated[
-    Size | tuple[Size, ...], PlainValidator(_each(_natural_size))
+Axis = Annotated[str, PlainValidator(_axis), "an axis"]
+Axes = Annotated[  # one or several, or ()
+    tuple[str, ...], PlainValidator(_axes), "an axis, or a list of them"
 ]
-NonNegativeEach = Annotated[int | tuple[int, ...], PlainValidator(_each(_natural))]
+Each = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_each(_count)),
+    "a whole number ≥ 1, or a list of them",
+]
+NonNegativeEach = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_each(_natural)),
+    "a whole number ≥ 0, or a list of them",
+]
+SizeEach = Annotated[
+    Size | tuple[Size, ...],
+    PlainValidator(_each(_positive)),
+    "a whole number ≥ 1 or an open size, or a list of them",
+]
+NonNegativeSizeEach = Annotated[
+    Size | tuple[Size, ...],
+    PlainValidator(_each(_natural_size)),
+    "a whole number ≥ 0 or an open size, or a list of them",
+]
 AxisSizes = Annotated[  # ``N = 100, C = 256``; None for a size that is inferred
-    tuple[tuple[str, int | Poly | None], ...], BeforeValidator(tuple)
+    tuple[tuple[str, int | Poly | None], ...],
+    BeforeValidator(tuple),
+    "axes with their sizes",
 ]
 
 
@@ -182,7 +203,8 @@ class Op(BaseModel):
     """An operation with its parameters; subclasses say everything about one op.
 
     The class docstring is the op's manual: its first line a summary, then what it
-    does to which axes and what it costs, and an ``Args:`` section that documents every
+    does to which axes and what it costs. A ``Shape:`` section says which shape comes
+    out, where it is not the one that goes in; an ``Args:`` section documents every
     field. Field order is the order of positional arguments.
     """
 

@@ -32,6 +32,10 @@ class Concat(Op):
     The other axes must agree by name and size; they may come in any order, and the
     result has that of the first tensor. Costs nothing but the copy.
 
+    Shape:
+        The axis `over` becomes as long as those of all the tensors together; the others
+        are those of the first.
+
     Args:
         over: The axis on which they are joined: C, or a position.
     """

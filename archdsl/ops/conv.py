@@ -112,6 +112,12 @@ class Conv(Op):
     windows that do not, tile (``padding = 0``), unless `padding` is given.
     Costs ``features * (C / groups) * kernel`` MACs at each output position.
 
+    Shape:
+        C becomes `features`. An axis of n that the window slides over becomes
+        ``(n + 2 * padding - reach) // stride + 1``, where the window reaches over
+        ``dilation * (kernel - 1) + 1`` positions: with the padding rule, an odd kernel
+        and a stride of 1, n stays.
+
     Args:
         features: The size of C that comes out.
         kernel: The length of the window, one number or one for each axis.

@@ -20,7 +20,10 @@ from archdsl.ops.emit import Emit, Make, Site, positional
 class Embedding(Op):
     """Table of learned features, one row for each id.
 
-    Takes ids of any axes and adds the axis C. Costs nothing but the reading of rows.
+    Takes ids of any axes. Costs nothing but the reading of rows.
+
+    Shape:
+        The axes of the ids, then ``C = dim``.
 
     Args:
         vocab: How many ids there are: 0 to ``vocab - 1``.

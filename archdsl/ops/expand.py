@@ -31,6 +31,9 @@ class Expand(Op):
     position, before: a learned query, a first state. Only the other tensor's sizes are
     read. Costs nothing: no number is copied.
 
+    Shape:
+        The axes of x and the new ones, these as long as in the other tensor.
+
     Args:
         over: The axes to repeat along; all that are missing by default.
     """

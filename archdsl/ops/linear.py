@@ -34,6 +34,9 @@ class Linear(Op):
 
     Costs ``C * features`` MACs at each position, and an addition for each bias.
 
+    Shape:
+        C becomes `features`.
+
     Args:
         features: The size of C that comes out.
         bias: Whether a learned number is added to each feature.

@@ -46,10 +46,14 @@ class Lstm(Op):
 
     Runs along the one position axis there is, or along `over`; other positions are
     batch. C becomes `hidden`, twice that if `bidirectional`: forwards, then backwards.
-    Of n features, each step of each layer and direction costs
-    ``4 * (n * hidden + hidden**2)`` MACs, and for each hidden number 8 operations of
-    bias, 14 of activation (3 sigmoids, 2 tanh) and 8 of arithmetic (4 to add up the
-    gates, 4 to update the cell and put it out).
+    Costs ``4 * (n * hidden + hidden**2)`` MACs for each step of each layer and
+    direction that takes n features, and for each hidden number 8 operations of bias,
+    14 of activation (3 sigmoids, 2 tanh) and 8 of arithmetic (4 to add up the gates,
+    4 to update the cell and put it out).
+
+    Shape:
+        C becomes `hidden`, or ``2 * hidden`` if `bidirectional`; with `last`, the axis
+        that it runs along goes.
 
     Args:
         hidden: The size of the state.

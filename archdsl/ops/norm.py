@@ -40,7 +40,7 @@ def _small(value: object) -> float:
     return float(value)
 
 
-Small = Annotated[float, PlainValidator(_small)]  # 0 < value <= 1
+Small = Annotated[float, PlainValidator(_small), "a number > 0 and ≤ 1"]
 
 
 class LayerNorm(Op):

@@ -24,6 +24,9 @@ from archdsl.ops.emit import Arg, Emit, Make, Site, positional
 class _Source(Op):
     """What ops without inputs share.
 
+    Shape:
+        The axes that are named.
+
     Args:
         axes: The axes, with their sizes.
     """

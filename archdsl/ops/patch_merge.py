@@ -60,6 +60,10 @@ class PatchMerge(Op):
     Costs ``4 * C * features`` MACs at each output position of a map, and 7 operations
     an element for the norm.
 
+    Shape:
+        C becomes `features`; each axis that is halved, half of it, rounded up where it
+        is padded.
+
     Args:
         features: The size of C that comes out; twice the size that comes in, if none
             is given.

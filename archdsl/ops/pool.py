@@ -41,7 +41,13 @@ from archdsl.ops.spread import At, Spread, Taps
 
 
 class _Pool(Op):
-    """What the pools that slide a window share."""
+    """What the pools that slide a window share.
+
+    Shape:
+        An axis of n that the window slides over becomes
+        ``(n + 2 * padding - reach) // stride + 1``, where the window reaches over as
+        many positions as it is long, those between its taps counted.
+    """
 
     group = "convolution and pooling"
     around: ClassVar[str]  # what is put around, in Python
@@ -210,6 +216,9 @@ class AdaptiveAvgPool(Op):
     ``ceil((i + 1) * n / m)``. It works on all position axes, or those of `over`.
     Costs an operation for each value that a window reads: on an axis
     ``n + m - gcd(n, m)``; an open n is taken to be a multiple of m.
+
+    Shape:
+        Each axis that is pooled becomes `size`.
 
     Args:
         size: The size that comes out, one number or one for each axis.

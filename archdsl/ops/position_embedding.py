@@ -93,6 +93,9 @@ class ClassToken(Op):
     Works on the one position axis, which grows by `count`; `select` takes the tokens
     out again. Costs nothing but the copy.
 
+    Shape:
+        The position axis grows by `count`.
+
     Args:
         count: How many tokens; DeiT has 2, the second for distillation.
     """

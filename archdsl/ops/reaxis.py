@@ -42,6 +42,9 @@ class Merge(Op):
     C)`` features of everything, and ``merge(H, into = T)`` gives one axis another name.
     The batch is left alone. Costs nothing.
 
+    Shape:
+        The merged axes go; `into` is as long as their product.
+
     Args:
         axes: The axes that are merged, the slowest first.
         into: The name of the axis that they make; one of theirs, or a new one.
@@ -118,6 +121,9 @@ class Split(Op):
 
     ``split(N, H = 14, W = 14)`` makes a map of a row of patches again. One size may be
     left out: ``split(N, H = 14, W)``. The batch is left alone. Costs nothing.
+
+    Shape:
+        The axis goes; the axes of `into` stand in its place.
 
     Args:
         axis: The axis that is split.

@@ -24,7 +24,11 @@ from archdsl.ops.spread import Spread, Whole
 
 
 class _Reduction(Op):
-    """What the reductions share."""
+    """What the reductions share.
+
+    Shape:
+        The named axes go.
+    """
 
     group = "reduction"
     rest = "over"

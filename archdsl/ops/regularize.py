@@ -22,7 +22,7 @@ from archdsl.ops.emit import Emit, Make, Site, positional
 class Dropout(Op):
     """Sets numbers to 0 at random in training, and scales the others up.
 
-    Works on each number by itself. Does nothing in inference and costs nothing there.
+    Works on each number by itself. Costs nothing in inference, where it does nothing.
 
     Args:
         rate: The chance of each number to be left out.
@@ -54,7 +54,7 @@ class DropPath(Op):
     """Sets whole examples to 0 at random in training, and scales the others up.
 
     At the end of a residual branch this leaves the branch out: stochastic depth.
-    Does nothing in inference and costs nothing there.
+    Costs nothing in inference, where it does nothing.
 
     Args:
         rate: The chance of each example to be left out.

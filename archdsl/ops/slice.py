@@ -28,8 +28,11 @@ from archdsl.ops.spread import Affine, Some, Spread
 class Slice(Op):
     """A stretch of one axis, as a slice in Python.
 
-    Works on C or a position; the other axes are left alone. Copies nothing and costs
-    nothing.
+    Works on C or a position; the other axes are left alone. Costs nothing: nothing
+    is copied.
+
+    Shape:
+        The axis becomes as long as what is taken.
 
     Args:
         axis: The axis that is cut.
@@ -107,7 +110,10 @@ class Select(Op):
     """One index of one axis; the axis is gone.
 
     Works on C or a position; the other axes are left alone. ``select(N, 0)`` takes
-    the class token. Copies nothing and costs nothing.
+    the class token. Costs nothing: nothing is copied.
+
+    Shape:
+        The axis goes.
 
     Args:
         axis: The axis that goes.
