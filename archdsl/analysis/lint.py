@@ -13,10 +13,12 @@ from archdsl.build import Program
 from archdsl.build import check as check_program
 from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Diagnostic
-from archdsl.diagnostics.faults import UnknownName
+from archdsl.diagnostics.faults import BrokenPlugin, OpClash, UnknownName
 from archdsl.diagnostics.lints import DeadLayer
 from archdsl.ir.graph import Graph, reachable
 from archdsl.syntax.parse import uncollected
+
+_NO_OPS = (BrokenPlugin, OpClash)  # no name can be looked up where the ops fail
 
 
 @uncollected()
@@ -31,7 +33,8 @@ def check(program: Program, allow: Collection[str] = ()) -> tuple[Diagnostic, ..
         ValueError: One of them is no warning's.
     """
     checked = check_program(program)
-    if program.diagnostics:
+    no_ops = any(isinstance(d.fault, _NO_OPS) for d in checked.diagnostics)
+    if program.diagnostics or no_ops:
         return allowed(checked.diagnostics, program.module.source, allow)
     names = Names(program.module)
     found = [*checked.diagnostics, *_unknown(names, checked.diagnostics)]

@@ -52,7 +52,8 @@ def _named(name: str, known: dict[str, type[Op]]) -> type[Op]:
         return known[name]
     from archdsl.diagnostics import habits, near
 
-    hint = habits.layer(name) or near(name, known) or "`archdsl ops` prints them all"
+    plain = name.rpartition(".")[2]  # `nn.Conv2d`
+    hint = habits.layer(plain) or near(plain, known) or "`archdsl ops` prints them all"
     raise click.UsageError(f"no op is called {name!r}; {hint}")
 
 

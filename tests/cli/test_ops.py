@@ -93,7 +93,7 @@ def test_what_an_op_says_is_not_what_all_ops_say():
     ("name", "hint"),
     [
         ("covn", "did you mean `conv`?"),
-        ("Conv2d", "here it is `conv`"),
+        ("nn.Conv2d", "here it is `conv`"),
         ("MultiheadAttention", "here it is `attention`"),
         ("permute", "axes have names here"),
         ("zzz", "`archdsl ops` prints them all"),
