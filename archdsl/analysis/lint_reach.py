@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 
 from archdsl.diagnostics import Diagnostic, Note
 from archdsl.diagnostics.lints import UnseenInput
@@ -134,6 +135,9 @@ class _Search:
         if all(needs.get(a) is None for a in axes) and not isinstance(reach, Affine):
             return None
         ranges = [_indices(needs.get(a), out, a) for a in axes]
+        each = reach.kernel if isinstance(reach, Taps) else 1
+        if self.work + each * prod(map(len, ranges)) > _MOST_WORK:
+            return None  # before any of them is made: an axis may have 2**60 positions
         found = set[int]()
         for place in product(*ranges):
             sources = reach.sources(dict(zip(axes, place, strict=True)))

@@ -26,10 +26,12 @@ class _Rules(NamedTuple):
 def _rules() -> _Rules:
     text = (grammar() / "arch.lark").read_text(encoding="utf-8")
     lark = Lark(text, parser="lalr", start="file")
+    written = {t.name for t in lark.terminals}  # others stand in no text
     made_of: dict[str, list[tuple[str, ...]]] = {}
     for rule in lark.rules:
         parts = tuple(symbol.name for symbol in rule.expansion)
-        made_of.setdefault(rule.origin.name, []).append(parts)
+        if all(s.name in written or not s.is_term for s in rule.expansion):
+            made_of.setdefault(rule.origin.name, []).append(parts)
     fixed = {
         t.name: t.pattern.value
         for t in lark.terminals

@@ -12,10 +12,6 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
-from types import ModuleType
 from zlib import crc32
 
 from archdsl.analysis.lint import check
@@ -29,6 +25,7 @@ from archdsl.diagnostics.render import render
 from archdsl.ir.text import text as graph_text
 from archdsl.source import Source, Span
 from archdsl.syntax import parse
+from archdsl.syntax.format import format_source
 from tests.fuzz.cases import Case
 
 SECONDS = 10.0  # of processor time for one input
@@ -147,19 +144,10 @@ def _compile(text: str) -> None:
         raise Wrong(f"the module is no Python: {error}") from None
 
 
-@cache
-def _there(name: str) -> ModuleType | None:
-    """A part of archdsl, where it exists."""
-    return import_module(name) if find_spec(name) else None
-
-
 def _format(text: str) -> None:
     """The formatter keeps the tree, and has nothing to do a second time."""
-    module = _there("archdsl.syntax.format")
-    if module is None:
-        return
-    once = module.format_source(Source("fuzz.arch", text))
-    if module.format_source(Source("fuzz.arch", once)) != once:
+    once = format_source(Source("fuzz.arch", text))
+    if format_source(Source("fuzz.arch", once)) != once:
         raise Wrong("formatted twice is not formatted once")
     if _shape(text) != _shape(once):
         raise Wrong("formatted, it is another tree")
