@@ -130,6 +130,17 @@ def check(spec: Spec, *, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
     return check_program(open_spec(spec).program, allow)
 
 
+def format(text: str) -> str:
+    """The text of a spec in canonical form: same tree, same comments.
+
+    Raises:
+        SpecError: The text has syntax errors.
+    """
+    from archdsl.syntax.format import format_source
+
+    return format_source(Source("<text>", text))
+
+
 def analyze(
     spec: Spec,
     *,

@@ -5,6 +5,7 @@ from pathlib import Path
 import archdsl
 from archdsl.backends.manual import manual
 from docs.catalogue import pages
+from docs.grammar import grammar_page
 
 HERE = Path(__file__).parent
 
@@ -12,6 +13,7 @@ HERE = Path(__file__).parent
 def main() -> None:
     """Writes them all."""
     (HERE / "ops.md").write_text(manual(), encoding="utf-8")
+    (HERE / "grammar.md").write_text(grammar_page(), encoding="utf-8")
     archdsl.draw(
         HERE.parent / "specs" / "swin_t.arch", HERE / "pictures" / "swin_t.svg"
     )

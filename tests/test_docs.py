@@ -15,6 +15,8 @@ from archdsl.backends.torch.load import load
 from archdsl.build import build
 from archdsl.ir.dim import symbol
 from archdsl.ops.registry import ops
+from archdsl.syntax.table import table
+from docs.grammar import grammar_page
 from tests.pages import PAGES, ROOT, blocks, specs
 from tests.tools import forgotten, inputs_for, outputs_of
 
@@ -43,6 +45,14 @@ def test_every_model_in_the_documentation_compiles_and_runs(page, number, text):
 def test_the_manual_of_the_ops_is_up_to_date():
     kept = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
     assert kept == manual(), "run `make docs`"
+
+
+def test_the_page_of_the_grammar_is_up_to_date():
+    kept = (ROOT / "docs" / "grammar.md").read_text(encoding="utf-8")
+    assert kept == grammar_page(), "run `make docs`"
+    shown = set(re.findall(r"^(\w+) = ", kept, re.M))
+    assert {origin for origin, _, _ in table().rules} <= shown
+    assert set(table().patterns) <= shown and "MISSING" not in kept
 
 
 def test_every_argument_of_every_op_is_documented():

@@ -55,6 +55,21 @@ def test_independent_mistakes_are_all_reported(name: str) -> None:
     assert len({d.code for d in found}) >= 4
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("one_and_four", 5), ("assign", 4), ("bracket", 3), ("else", 2), ("header", 3),
+        ("loop", 2), ("missing_use", 3), ("no_closer", 3), ("no_opener", 2),
+        ("no_opener_model", 3), ("number", 2), ("operator", 2), ("python", 3),
+        ("ret", 1), ("stray", 1), ("stray_margin", 2), ("stray_mid", 3), ("string", 2),
+        ("typing", 2), ("typing2", 2), ("typing3", 2), ("typing_name", 3),
+        ("use_all", 2), ("variant", 2),
+    ],
+)  # fmt: skip
+def test_after_a_syntax_error_one_mistake_is_one_error(name: str, count: int) -> None:
+    assert len(diagnose(ERRORS / "several" / f"{name}.arch")) == count
+
+
 def test_a_used_file_is_called_as_the_user_would_open_it(
     tmp_path: pathlib.Path,
 ) -> None:

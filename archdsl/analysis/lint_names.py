@@ -145,7 +145,9 @@ def _choices(module: Module) -> set[str]:
 
 
 def _blocks(names: Names) -> Iterator[Diagnostic]:
-    items = [i for i in names.module.file.items if not isinstance(i, tree.Use)]
+    items = [
+        i for i in names.module.file.items if not isinstance(i, tree.Use | tree.Missing)
+    ]
     todo = [i.name.id for i in items if not isinstance(i, tree.Block)]
     if not todo:
         return
@@ -177,7 +179,7 @@ def _hiding(names: Names) -> Iterator[Diagnostic]:
 
 def _hidden_ops(module: Module) -> Iterator[Diagnostic]:
     for item in module.file.items:
-        if isinstance(item, tree.Use):
+        if isinstance(item, tree.Use | tree.Missing):
             continue
         name = item.name.id
         op = ops().get(name)
@@ -191,6 +193,8 @@ def _hidden_imports(module: Module) -> Iterator[Diagnostic]:
     """What is imported by its name and defined, or imported, once more later."""
     imported: dict[str, Span] = {}
     for item in module.file.items:
+        if isinstance(item, tree.Missing):
+            continue
         found = item.names if isinstance(item, tree.Use) else (item.name,)
         what = "import" if isinstance(item, tree.Use) else _kind(item)
         for name in found:

@@ -96,7 +96,7 @@ class Names:
         self.passed: set[str] = set()
         self._scope = _Scope()
         for item in module.file.items:
-            if not isinstance(item, tree.Use):
+            if not isinstance(item, tree.Use | tree.Missing):
                 self._item(item)
 
     def _item(self, item: Owner) -> None:

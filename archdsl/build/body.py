@@ -68,6 +68,13 @@ class Body(Flow):
         for statement in body.statements:
             _EXECUTE[type(statement)](self, statement)
 
+    def _missing(self, s: tree.Missing) -> None:
+        """What flows on from it and what it may define is not known."""
+        self.flow = POISON
+        self.missing = (self.missing or set()) | set(s.names)
+        for name in s.names:
+            self.scope.values[name] = self.scope.labels[name] = POISON
+
     def _flow(self, s: tree.Flow) -> None:
         self.flow = self.flowing(s.value)
         if isinstance(self.flow, TensorValue | tuple) or poisoned(self.flow):
@@ -121,6 +128,7 @@ class Body(Flow):
             )
         elif self.definition.is_model:
             self._misplaced("return", "in a model", "write `output name = …`", s.span)
+            self.missing = self.missing or set()  # an output was meant
         elif self.returned is not None:
             self._misplaced(
                 "return", "after a return", "return all values at once", s.span
@@ -296,6 +304,8 @@ class Body(Flow):
     def finish(self) -> bool:
         """Writes the results into the graph; False after an error."""
         self.graph.assumptions = self.facts.assumptions()
+        if self.missing is not None:
+            return False
         if self.definition.is_model:
             return self._finish_model()
         values = self.returned
@@ -368,4 +378,5 @@ _EXECUTE: dict[type, Callable[[Body, Any], None]] = {
     tree.Require: Body._require,
     tree.Input: Body._input,
     tree.Output: Body._output,
+    tree.Missing: Body._missing,
 }

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.build import mends
 from archdsl.build.bind import Blamed
-from archdsl.build.files import EVERYTHING
 from archdsl.build.functions import FUNCTIONS, arithmetic, call, compare, is_number
 from archdsl.build.scope import Namer, Scope
 from archdsl.build.session import DEEPEST_CALL, Session
@@ -155,7 +154,7 @@ class Expressions(ABC):
         found = self.scope.find(name) or self._defined(name, span)
         if found is not None:
             return found[0]
-        if {name, EVERYTHING} & self.module.failed:
+        if self.module.is_unknown(name):
             return POISON
         return self._unknown(name, span)
 
@@ -182,10 +181,14 @@ class Expressions(ABC):
             return (StepValue(definition, span=span),)
         if name in self.module.variants:
             return (self.variant(name, span),)
+        if name in self.module.failed:
+            return (POISON,)
         op = ops().get(name)
         if op is not None and op.public:
             return (StepValue(op, span=span),)
-        return (Function(name),) if name in FUNCTIONS else None
+        if name in FUNCTIONS:
+            return (Function(name),)
+        return None
 
     def as_step(
         self, e: tree.Expr, value: Value, named: tuple[type, ...] = ()

@@ -38,13 +38,17 @@ class Module:
     definitions: dict[str, Definition] = field(default_factory=dict)
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
-    failed: set[str] = field(default_factory=set)  # what was to be imported
+    failed: set[str] = field(default_factory=set)  # names that an error left open
     bindings: dict[str, list[Binding]] | None = field(default=None, repr=False)
 
     @property
     def models(self) -> list[str]:
         """The models and variants that this file itself defines, in order."""
         return [name for name in self.own if self.has_model(name)]
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether a name may be of what an error, which is reported, left open."""
+        return not self.failed.isdisjoint((name, EVERYTHING))
 
     def has_model(self, name: str) -> bool:
         """Whether this file itself defines a model or variant of that name."""
@@ -84,18 +88,19 @@ class Loader:
     def load(self, source: Source, folder: Path | None) -> Module:
         """The module of a text; `folder` is where it looks for what it uses."""
         self._folder, self._beside = folder, PurePath(source.name).parent
-        return self._load(source, folder, f"{source.name}")
+        here = None if folder is None else _Spot(folder)
+        return self._load(source, here, source.name)
 
-    def _load(
-        self, source: Source, folder: Path | Traversable | None, key: str
-    ) -> Module:
+    def _load(self, source: Source, here: _Spot | None, key: str) -> Module:
         file, diagnostics = parse(source)
         self.diagnostics += diagnostics
         module = self._modules[key] = Module(source, file)
         self._open.append(key)
         for item in file.items:
-            if isinstance(item, tree.Use):
-                if not self._use(module, item, folder):
+            if isinstance(item, tree.Missing):
+                module.failed.update(item.names, [EVERYTHING] if item.anything else [])
+            elif isinstance(item, tree.Use):
+                if not self._use(module, item, here):
                     module.failed |= {n.id for n in item.names} or {EVERYTHING}
             else:
                 self._define(module, item)
@@ -107,7 +112,8 @@ class Loader:
 
     def _twice(self, module: Module, name: str, span: Span) -> None:
         """Reports a second definition, with the first one's place."""
-        items = [i for i in module.file.items if not isinstance(i, tree.Use)]
+        kinds = tree.Block | tree.Model | tree.Variant
+        items = (i for i in module.file.items if isinstance(i, kinds))
         first = next(i.name.span for i in items if i.name.id == name)
         note = Note(f"`{name}` is first defined here", first)
         self.diagnostics.append(Diagnostic(DefinedTwice(name), span, (note,)))
@@ -140,23 +146,20 @@ class Loader:
                 self.diagnostics.append(Diagnostic(fault, head.span, (note,)))
             first.setdefault(head.id, head.span)
 
-    def _use(
-        self, module: Module, use: tree.Use, folder: Path | Traversable | None
-    ) -> bool:
+    def _use(self, module: Module, use: tree.Use, here: _Spot | None) -> bool:
         """Brings what a `use` names; False, with a report, if there is no file."""
-        found = _find(use.path, folder)
+        found = _find(use.path, here)
         if found is None:
-            beside = f" ({folder})" if isinstance(folder, Path) else ""
-            self._report(ImportNotFound(use.path, beside and ""), use.span)
+            self._report(ImportNotFound(use.path), use.span)
             return False
-        place, root = found
+        spot, place = found
         key = str(place)
         if key in self._open:
             cycle = [*self._open[self._open.index(key) :], key]
             words = " -> ".join(Path(k).name for k in cycle)
             self._report(CyclicUse(words), use.span)
             return False
-        if key not in self._modules and not self._load_used(use, place, root, key):
+        if key not in self._modules and not self._load_used(use, place, spot, key):
             return False
         self._take(module, use, self._modules[key])
         return True
@@ -165,7 +168,7 @@ class Loader:
         self,
         use: tree.Use,
         place: Path | Traversable,
-        root: Path | Traversable,
+        spot: _Spot,
         key: str,
     ) -> bool:
         """Reads a file that another uses; False, with a report, if it cannot be."""
@@ -184,14 +187,16 @@ class Loader:
             what = "the files that are used hold too much text"
             self._report(TooMuchWork(what, f"{MOST_TEXT:,} characters"), use.span)
             return False
-        name = f"{use.path}.arch"
-        if root is self._folder:
+        name = "/".join((*spot.folder, place.name))
+        if spot.root is self._folder:
             name = (self._beside / name).as_posix()  # as the user would open it
-        self._load(Source(name, text), root, key)
+        self._load(Source(name, text), spot, key)
         return True
 
     def _take(self, module: Module, use: tree.Use, other: Module) -> None:
         names: Iterable[tuple[str, Span]] = [(n.id, n.span) for n in use.names]
+        if not use.names:
+            module.failed |= other.failed
         for name, span in names or [(n, use.span) for n in other.own]:
             if name in module.own:
                 self._twice(module, name, span)
@@ -200,29 +205,38 @@ class Loader:
             elif name in other.variants:
                 module.variants[name] = other.variants[name]
             else:
-                known = tuple(other.own)
                 module.failed.add(name)
-                self._report(ImportMissesName(use.path, name, known), span)
+                if not other.is_unknown(name):
+                    known = tuple(other.own)
+                    self._report(ImportMissesName(use.path, name, known), span)
 
 
-def _find(
-    path: str, folder: Path | Traversable | None
-) -> tuple[Path | Traversable, Path | Traversable] | None:
-    """The file of a `use`, and the root that its own uses start from.
+@dataclass(frozen=True)
+class _Spot:
+    """Where a file lies: its folder, by names below a root."""
 
-    A path leads downwards from a root only: beside the file, then the shipped specs.
+    root: Path | Traversable
+    folder: tuple[str, ...] = ()
+
+
+def _find(path: str, here: _Spot | None) -> tuple[_Spot, Path | Traversable] | None:
+    """The file of a `use` in another file, and where it lies.
+
+    A path leads downwards only: beside the file, from the root that this was found
+    under, then in the shipped specs.
     """
-    parts = path.split("/")
-    parts[-1] += ".arch"
-    for root in (folder, shipped()):
-        if root is None:
-            continue
-        place = root
-        for part in parts:
+    *folder, name = path.split("/")
+    spots = [_Spot(shipped(), tuple(folder))]
+    if here is not None:
+        spots.insert(0, _Spot(here.root, tuple(folder)))
+        spots.insert(0, _Spot(here.root, (*here.folder, *folder)))
+    for spot in spots:
+        place = spot.root
+        for part in (*spot.folder, f"{name}.arch"):
             place = place / part
         try:
-            if place.is_file() and _inside(place, root):
-                return place, root
+            if place.is_file() and _inside(place, spot.root):
+                return spot, place
         except OSError:  # a name that is too long
             continue
     return None

@@ -48,6 +48,7 @@ class Flow(Steps):
     def __init__(self, session: Session, definition: Definition, graph: Graph) -> None:
         super().__init__(session, definition, graph)
         self.nested = 0  # depth in loops
+        self.missing: set[str] | None = None  # names of statements not understood
 
     @abstractmethod
     def run(self, body: tree.Body) -> None:
@@ -55,7 +56,7 @@ class Flow(Steps):
 
     def define(self, name: tree.Name, value: Value) -> None:
         """Gives a value a name in this scope."""
-        if name.id in self.scope.values:
+        if name.id in self.scope.values and name.id not in (self.missing or ()):
             first = self.scope.places.get(name.id)
             self.report(DefinedTwice(name.id), name.span, first_at(name.id, first))
         self.scope.values[name.id] = value

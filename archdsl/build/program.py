@@ -12,7 +12,7 @@ from typing import TypeAlias
 from archdsl.build.bind import Blamed, bind_parameters, block_usage
 from archdsl.build.body import Body
 from archdsl.build.files import Loader, Module
-from archdsl.build.session import Exhausted, Session
+from archdsl.build.session import MOST_ERRORS, Exhausted, Session
 from archdsl.build.specialise import elaborate
 from archdsl.build.values import Definition, Given, StepValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, Refused, SpecError
@@ -32,7 +32,6 @@ from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 
 Extent: TypeAlias = int | str | None  # of an axis that is set: "32*n", None for open
-_OF_NAMES = {"E202", "E203", "E204"}  # errors of a file that leave its models readable
 _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
 
 
@@ -82,8 +81,6 @@ def build(
     Raises:
         SpecError: With every error that was found.
     """
-    if program.diagnostics:
-        raise SpecError(program.diagnostics)
     session = Session()
     graph = None
     name = model
@@ -92,8 +89,9 @@ def build(
         graph = _build(session, program.module, name, settings or {}, sizes or {})
         if graph is not None and outputs:
             graph = _with_outputs(session, graph, outputs)
-    if session.diagnostics or graph is None:
-        raise SpecError(session.diagnostics)
+    found = (*program.diagnostics, *session.diagnostics)
+    if found or graph is None:
+        raise SpecError(found)
     return graph
 
 
@@ -107,7 +105,7 @@ class Checked:
 
 def check(program: Program) -> Checked:
     """Every error of a file: of its text, and of each of its models."""
-    if {d.code for d in program.diagnostics} - _OF_NAMES:
+    if len(program.diagnostics) > MOST_ERRORS:
         return Checked(program.diagnostics)
     session, graphs = Session(), []
     session.diagnostics += program.diagnostics
@@ -117,8 +115,10 @@ def check(program: Program) -> Checked:
         for name in program.models:
             if not _is_open(program.module, name):
                 graphs.append(_build(session, program.module, name, {}, {}))
-    found = (*session.diagnostics, *session.warnings)
-    return Checked(found, tuple(g for g in graphs if g is not None))
+    found = session.diagnostics
+    if not program.diagnostics:  # a rule may miss what is not understood
+        found = [*found, *session.warnings]
+    return Checked(tuple(found), tuple(g for g in graphs if g is not None))
 
 
 def _is_open(module: Module, name: str) -> bool:
@@ -168,6 +168,8 @@ def _default_model(session: Session, module: Module) -> str:
         return stem
     if len(models) == 1:
         return models[0]
+    if module.failed or any(isinstance(i, tree.Missing) for i in module.file.items):
+        return ""
     fault: Fault
     if models:
         fault = WhichModel(module.source.name, ", ".join(models), models[0])
@@ -260,8 +262,9 @@ def _with_outputs(
 def _model(session: Session, module: Module, name: str) -> StepValue | None:
     """The model of that name, a variant's arguments bound; None after an error."""
     if not module.has_model(name):
-        fault = UnknownModel(module.source.name, name, tuple(module.models))
-        session.report(fault, _start(module))
+        if not module.is_unknown(name):
+            fault = UnknownModel(module.source.name, name, tuple(module.models))
+            session.report(fault, _start(module))
         return None
     if name in module.definitions:
         definition = module.definitions[name]

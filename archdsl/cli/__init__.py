@@ -16,6 +16,7 @@ _COMMANDS = {
     "compile": "a model as a standalone PyTorch file",
     "draw": "a picture of a model: DOT, SVG, PNG or PDF",
     "explain": "what the code of an error or warning means",
+    "fmt": "specs in their canonical form",
     "list": "the specs that ship",
     "new": "a small spec to begin with, of a chosen kind",
     "ops": "the manual of the ops",

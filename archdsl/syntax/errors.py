@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from archdsl.diagnostics import Fault
@@ -28,6 +27,16 @@ from archdsl.diagnostics.syntax import (
     WrongKeyword,
 )
 from archdsl.syntax.layout import GOES_ON
+from archdsl.syntax.phrases import (
+    SLASHES,
+    Place,
+    found_words,
+    hint_at,
+    is_keyword,
+    short,
+    wanted,
+    wanted_name,
+)
 from archdsl.syntax.table import END, table
 from archdsl.syntax.words import Word
 
@@ -38,7 +47,6 @@ _LITERALS = {"INT", "FLOAT", "STRING", "TRUE", "FALSE", "NONE"}
 _VALUES = _LITERALS | {"NAME", "AXIS", "NOT", "LPAR", "LSQB", "MINUS"}
 _STEPS = _VALUES | {word.upper() for word in _BODIES}
 _BREAKS = ("NEWLINE", "RBRACE", END)
-_SLASHES = ("SLASH", "FLOOR")
 
 _BLOCK = "a block is written `block name[x](width = 64) { … }`"
 _MODEL = "a model is written `model name(classes = 1000) { … }`"
@@ -60,35 +68,6 @@ _OTHERS_WORDS = {
 _READ_AS = {"elif": "else if", "elsif": "else if", "elseif": "else if", "then": ""}
 
 _LINES = "a line break ends a statement, except in ( ) and [ ] and around `->`"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a parse stopped.
-
-    Attributes:
-        words: All words.
-        at: The index of the word that cannot stand here.
-        first: The index of the first word of its statement.
-        accepted: The kinds of words that could.
-        at_file: Whether this is outside of every body.
-    """
-
-    words: list[Word]
-    at: int
-    first: int
-    accepted: frozenset[str]
-    at_file: bool
-
-    @property
-    def word(self) -> Word:
-        """The word that cannot stand here."""
-        return self.words[self.at]
-
-    @property
-    def before(self) -> Word | None:
-        """The word before it, if the statement has one."""
-        return self.words[self.at - 1] if self.at else None
 
 
 class Finding(NamedTuple):
@@ -214,7 +193,7 @@ def _single_equal(place: Place) -> Finding | None:
 
 def _keyword_as_name(place: Place) -> Finding | None:
     word = place.word
-    if not _is_keyword(word) or "NAME" not in place.accepted:
+    if not is_keyword(word) or "NAME" not in place.accepted:
         return None
     if "INT" in place.accepted:  # a value may stand here, not only a name
         after = place.words[place.at + 1].kind
@@ -232,7 +211,7 @@ def _wrong_case(place: Place) -> Finding | None:
     word, accepted = place.word, place.accepted
     if word.kind == "AXIS" and "NAME" in accepted:
         mended = word.text[0].lower() + word.text[1:]
-        wanted = _wanted_name(place)
+        wanted = wanted_name(place)
         fault = WrongCase(word.text, "an axis", wanted, mended)
         return Finding(fault, _on(word), [word._replace(kind="NAME")])
     if word.kind == "NAME" and "AXIS" in accepted and "NAME" not in accepted:
@@ -251,10 +230,10 @@ def _inside(place: Place) -> Finding | None:
 
 def _outside(place: Place) -> Finding | None:
     kind = place.word.kind
-    if kind in _BREAKS or kind in _SLASHES:
+    if kind in _BREAKS or kind in SLASHES:
         return None
     if place.at_file and place.at == place.first:
-        return Finding(Outside(_found(place.word)), _on(place.word))
+        return Finding(Outside(found_words(place.word)), _on(place.word))
     return None
 
 
@@ -262,7 +241,7 @@ def _missing_comma(place: Place) -> Finding | None:
     word, before, accepted = place.word, place.before, place.accepted
     listed = "COMMA" in accepted and accepted & {"RPAR", "RSQB"}
     if before and listed and word.kind in _STEPS - {"FOR", "IF"}:
-        fault = MissingComma(_short(before), _short(word))
+        fault = MissingComma(short(before), short(word))
         comma = Word("COMMA", ",", before.end, before.end)
         return Finding(fault, _on(word), [comma, word])
     return None
@@ -272,7 +251,7 @@ def _missing_arrow(place: Place) -> Finding | None:
     word, before, accepted = place.word, place.before, place.accepted
     joined = {"ARROW", "NEWLINE"} <= accepted
     if before and joined and word.kind in _STEPS:
-        fault = MissingArrow(_step_before(place), _short(word))
+        fault = MissingArrow(_step_before(place), short(word))
         arrow = Word("ARROW", "->", before.end, before.end)
         return Finding(fault, _on(word), [arrow, word])
     return None
@@ -284,7 +263,7 @@ def _step_before(place: Place) -> str:
     head = place.words[_head(place)]
     if before.kind == "RPAR" and head.kind == "NAME":
         return f"{head.text}(…)"
-    return "{ … }" if before.kind == "RBRACE" else _short(before)
+    return "{ … }" if before.kind == "RBRACE" else short(before)
 
 
 def _line_break(place: Place) -> Finding | None:
@@ -295,16 +274,16 @@ def _line_break(place: Place) -> Finding | None:
     if word.kind == "NEWLINE" and after.kind == "LBRACE" and "LBRACE" in place.accepted:
         return Finding(BraceBelow(), (before.end, before.end), [])
     what = {"NEWLINE": "the line", "RBRACE": "the body", END: "the file"}[word.kind]
-    hint = _hint(place)
+    hint = hint_at(place)
     if word.kind == "NEWLINE" and before.kind in GOES_ON:
         hint = _LINES
-    fault = Unfinished(what, _short(before), _wanted(place), hint)
+    fault = Unfinished(what, short(before), wanted(place), hint)
     span = (before.end, before.end) if word.kind != "RBRACE" else _on(word)
     return Finding(fault, span)
 
 
 def _unexpected(place: Place) -> Finding:
-    fault = Unexpected(_found(place.word), _wanted(place), _hint(place))
+    fault = Unexpected(found_words(place.word), wanted(place), hint_at(place))
     return Finding(fault, _on(place.word))
 
 
@@ -320,135 +299,4 @@ _MISTAKES: tuple[Callable[[Place], Finding | None], ...] = (
     _missing_comma,
     _missing_arrow,
     _line_break,
-)
-
-
-# --- words for words ----------------------------------------------------------------
-
-
-def _is_keyword(word: Word) -> bool:
-    return word.text.isalpha() and table().symbols.get(word.text) == word.kind
-
-
-def _short(word: Word) -> str:
-    text = word.text if len(word.text) <= 30 else word.text[:29] + "…"
-    return text.strip() or "…"
-
-
-def _found(word: Word) -> str:
-    """A word as the beginning of a sentence."""
-    if word.kind in ("NEWLINE", END):
-        return f"the end of the {'line' if word.kind == 'NEWLINE' else 'file'}"
-    nouns = {"STRING": "the text ", "INT": "the number ", "FLOAT": "the number "}
-    return f"{nouns.get(word.kind, '')}`{_short(word)}`"
-
-
-_NAMED = {
-    "MODEL": "the name of the model",
-    "BLOCK": "the name of the block",
-    "USE": "the name of a file",
-    "LET": "a name for the value",
-    "AS": "a name for the value",
-    "LAYER": "a name for the layer",
-    "INPUT": "a name for the input",
-    "OUTPUT": "a name for the output",
-    "FOR": "a name for what the loop runs over",
-    "DOT": "a name or an axis",
-}
-
-
-def _wanted_name(place: Place) -> str:
-    before = place.before
-    return _NAMED.get(before.kind, "a name") if before else "a name"
-
-
-def _wanted(place: Place) -> str:
-    """What could stand at the place, as few words as say it."""
-    accepted = place.accepted
-    if "INT" in accepted:
-        step = place.at == place.first or (place.before and _joins(place.before))
-        return "a step, such as `linear(64)`" if step else "a value"
-    if "MODEL" in accepted:
-        return "`use`, `block` or `model`"
-    if {"ARROW", "NEWLINE"} <= accepted:
-        return "`->` or a line break"
-    if "PLUS" in accepted:  # a value has ended, and may go on in many ways
-        accepted -= {"LPAR", "LSQB", "COLON"}
-    parts = [_wanted_name(place)] if "NAME" in accepted else []
-    if "AXIS" in accepted and "NAME" not in accepted:
-        parts.append("an axis such as `C`")
-    parts += [phrase for kind, phrase in _PHRASES if kind in accepted]
-    return _either(parts[:4]) or "something else"
-
-
-_PHRASES = (
-    ("ELSE", "`else` and a value"),
-    ("LBRACE", "a body, `{ … }`"),
-    ("IN", "`in`"),
-    ("EQUAL", "`=`"),
-    ("COLON", "`:`"),
-    ("COMMA", "`,`"),
-    ("RPAR", "`)`"),
-    ("RSQB", "`]`"),
-    ("LSQB", "`[`"),
-    ("LPAR", "`(`"),
-    ("NEWLINE", "a line break"),
-)
-
-
-def _joins(word: Word) -> bool:
-    return word.kind in ("ARROW", "NEWLINE", "LBRACE")
-
-
-def _either(parts: list[str]) -> str:
-    if len(parts) < 2:
-        return "".join(parts)
-    return ", ".join(parts[:-1]) + " or " + parts[-1]
-
-
-def _hint(place: Place) -> str:
-    """A mend for what was not recognised as a known mistake."""
-    for fits, hint in _HINTS:
-        if fits(place.word.kind, place.before.kind if place.before else "", place):
-            return hint
-    return ""
-
-
-_HINTS: tuple[tuple[Callable[[str, str, Place], bool], str], ...] = (
-    (
-        lambda kind, _, place: kind == "COLON" and "LBRACE" in place.accepted,
-        "a body stands in braces: `{ … }`",
-    ),
-    (
-        lambda kind, *_: kind == "LBRACE",
-        "only `residual`, `repeat`, `scan`, `for`, `if`, `block` and `model` have one",
-    ),
-    (
-        lambda kind, _, place: kind in ("INT", "FLOAT") and "AXIS" in place.accepted,
-        "a shape names its axes: `[B, C = 3, H = 224]`",
-    ),
-    (
-        lambda _, before, place: before == "COLON" and "LSQB" in place.accepted,
-        "after `:` stands a shape, such as `[B, C = 10]`",
-    ),
-    (
-        lambda *rest: rest[2].words[rest[2].first].kind == "USE",
-        "a file is named without `.arch` and quotes, its folders with `/`",
-    ),
-    (
-        lambda kind, _, place: kind == "FOR" and "RPAR" in place.accepted,
-        "a list made by a loop stands in brackets: `[f(i) for i in range(3)]`",
-    ),
-    (
-        lambda kind, before, _: kind == "RPAR" and before == "LPAR",
-        "there is no empty tuple; an empty list is `[]`",
-    ),
-    (
-        lambda kind, _, place: kind in _SLASHES and place.at == place.first,
-        "a comment begins with `#`",
-    ),
-    (
-        lambda *rest: rest[2].words[rest[2].first].kind == "INPUT",
-        "an input has a shape: `input image: [B, C = 3, H = 224, W = 224]`",
-    ),
 )

@@ -79,8 +79,12 @@ class Machine:
         del self._ends[size:]
         del self._depths[size:]
 
-    def feed(self, word: Word) -> bool:
+    def feed(self, word: Word, value: object = None) -> bool:
         """Takes a word, or says that it cannot stand here.
+
+        Args:
+            word: The word.
+            value: What stands for it in the tree; the word itself by default.
 
         Raises:
             TooDeepError: if a node would have too many others below it.
@@ -96,7 +100,7 @@ class Machine:
             if action >= 0:
                 break
             self._reduce(self._rules[~action])
-        self._push(action, word, word.start, word.end, 0)
+        self._push(action, value or word, word.start, word.end, 0)
         return True
 
     def _push(

@@ -1,8 +1,9 @@
 """Text to tree, with every syntax error of the text.
 
 After an error the machine goes back to where the statement began and on from where
-it ends: what was misunderstood is not in the tree, everything else is. Bodies inside
-of a statement that is skipped are read all the same, for the errors in them.
+it ends: a `tree.Missing` stands for what was misunderstood, everything else is as it
+is. Bodies inside of a statement that is skipped are read all the same, for the errors
+in them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from dataclasses import dataclass
 from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.syntax import Outside, TooDeep, TooLarge, TooMany
 from archdsl.source import Source, Span
-from archdsl.syntax import layout, tree, words
-from archdsl.syntax.errors import Place, explain
+from archdsl.syntax import layout, missing, tree, words
+from archdsl.syntax.balance import Balance
+from archdsl.syntax.errors import explain
 from archdsl.syntax.machine import DEEPEST, Machine, TooDeepError
+from archdsl.syntax.phrases import Place
 from archdsl.syntax.table import END
 from archdsl.syntax.words import Word
 
@@ -29,7 +32,7 @@ HIGHEST = 4000  # values that wait for what follows them, as in `- - - …`
 def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     """The tree of a text, and what is wrong with its syntax.
 
-    Never raises: statements that are not understood are missing from the tree.
+    Never raises: in the place of what is not understood stands a `tree.Missing`.
 
     Args:
         source: The text.
@@ -41,7 +44,7 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     if size > LARGEST:
         start = Span(source, 0, 0)
         return _empty(source), [Diagnostic(TooLarge(size, LARGEST), start)]
-    with _no_garbage_collection():
+    with no_garbage_collection():
         return _parse(source)
 
 
@@ -50,21 +53,24 @@ def _parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     too_deep = layout.too_deep(source, read.words)
     if too_deep:
         return _empty(source), [*read.diagnostics, too_deep]
-    balance = layout.Balance(source)
+    balance = Balance(source, {d.span.line for d in read.diagnostics})
     balanced = balance.run(read.words)
     found = read.diagnostics + balance.diagnostics
-    parser = _Parser(source, layout.significant(balanced), found, balance.vague)
+    given = layout.significant(balanced)
+    parser = _Parser(source, given, found, balance)
+    parser.replaced = sorted((d.span.start for d in read.diagnostics), reverse=True)
     file = parser.run()
     found.sort(key=lambda d: d.span.start)
     return tree.File(file.span, file.items, _doc(source.text)), found
 
 
 def _empty(source: Source) -> tree.File:
-    return tree.File(Span(source, 0, 0), ())
+    start = Span(source, 0, 0)
+    return tree.File(start, (tree.Missing(start, (), anything=True),))
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """A tree has no cycles, and looking for some takes a third of the time."""
     was = gc.isenabled()
     gc.disable()
@@ -79,9 +85,10 @@ def _doc(text: str) -> str:
     """The comment at the head of a text, without its marks."""
     lines = []
     for line in text.removeprefix("\ufeff").lstrip().splitlines():
-        if not line.startswith("#"):
+        comment = line.lstrip()
+        if not comment.startswith("#"):
             break
-        lines.append(line.lstrip("#").removeprefix(" ").rstrip())
+        lines.append(comment.lstrip("#").removeprefix(" ").rstrip())
     return "\n".join(lines).strip("\n")
 
 
@@ -93,11 +100,13 @@ class _Frame:
         size: How many values the machine held where the statement began.
         first: The index of the statement's first word.
         skipping: Whether the rest of the statement is passed over.
+        wrong: Whether something in it was replaced by what was probably meant.
     """
 
     size: int
     first: int
     skipping: bool = False
+    wrong: bool = False
 
 
 class _Parser:
@@ -108,14 +117,17 @@ class _Parser:
         source: Source,
         given: list[Word],
         found: list[Diagnostic],
-        vague: list[tuple[int, int]],
+        balance: Balance,
     ) -> None:
         self._source = source
         last = given[-1].end if given else 0
         self._words = [*given, Word(END, "", last, last)]
         self._found = found
-        self._vague = vague
+        self._vague = balance.vague
         self._lines = {d.span.line for d in found}  # one error a line is enough
+        # Where words were replaced, and where brackets were: latest first.
+        self.replaced: list[int] = []
+        self._mended = sorted(balance.mended, reverse=True)
         self._machine = Machine(source)
         self._frames = [_Frame(1, 0)]
         self._stray = False
@@ -126,6 +138,7 @@ class _Parser:
         """Reads all words."""
         for at, word in enumerate(self._words):
             self._at = at
+            self._mark(word)
             match word.kind:
                 case "LBRACE":
                     self._open(word)
@@ -142,6 +155,19 @@ class _Parser:
         file = self._machine.result
         assert isinstance(file, tree.File)
         return file
+
+    def _mark(self, word: Word) -> None:
+        """Notes errors that were found before the parse up to the end of a word.
+
+        A bracket that was mended in the head of an item says nothing of its body.
+        """
+        frame = self._frames[-1]
+        while self.replaced and self.replaced[-1] <= word.end:
+            frame.wrong = True
+            self.replaced.pop()
+        while self._mended and self._mended[-1] <= word.end:
+            frame.wrong = frame.wrong or len(self._frames) > 1
+            self._mended.pop()
 
     # --- words ----------------------------------------------------------------------
 
@@ -162,8 +188,10 @@ class _Parser:
         if self._fits(word):
             return
         instead = self._explain()
+        frame = self._frames[-1]
         if instead is None or not all(self._fits(other) for other in instead):
-            self._frames[-1].skipping = True
+            frame.skipping = True
+        frame.wrong = frame.wrong or len(self._frames) > 1
 
     def _open(self, word: Word) -> None:
         """Begins a body; one that has no place here is read as that of another."""
@@ -180,37 +208,68 @@ class _Parser:
         self._frames.append(_Frame(len(self._machine), self._at + 1))
 
     def _close(self, word: Word) -> None:
-        """Ends a body or the file, without a statement that is not complete."""
-        frame = self._frames[-1]
-        if not frame.skipping and not self._fits(word):
-            self._explain()
-            frame.skipping = True
-        if frame.skipping:
-            self._machine.cut(frame.size)
-            self._machine.feed(word)
+        """Ends a body or the file."""
+        self._end(word)
         if len(self._frames) > 1:
             self._frames.pop()
 
     def _line(self, word: Word) -> None:
         """Ends a statement."""
+        if not self._end(word):
+            return
         frame = self._frames[-1]
-        if not frame.skipping and not self._fits(word):
-            if self._explain() is not None:
-                return  # the line break has no meaning
-            frame.skipping = True
-        if frame.skipping:
-            self._machine.cut(frame.size)
-            self._machine.feed(word)
-        elif len(self._frames) == 1:
+        if len(self._frames) == 1 and not (frame.skipping or frame.wrong):
             self._stray = False
         frame.size, frame.first = len(self._machine), self._at + 1
-        frame.skipping = False
+        frame.skipping = frame.wrong = False
+
+    def _end(self, word: Word) -> bool:
+        """Ends a statement, or puts a mark in the place of one that is not right.
+
+        False where the word that ends it, a line break, has no meaning.
+        """
+        frame = self._frames[-1]
+        unclosed = word.kind == "RBRACE" and word.start == word.end
+        skipped = self._words[frame.first : self._at] or ([word] if unclosed else [])
+        if not frame.skipping and not (unclosed or (frame.wrong and skipped)):
+            if self._fits(word):
+                return True
+            if self._explain() is not None and word.kind == "NEWLINE":
+                return False
+            frame.skipping = True
+            if word.kind == "NEWLINE" and self._goes_on():
+                return False
+        self._machine.cut(frame.size)
+        if skipped:
+            self._miss(skipped)
+        self._machine.feed(word)
+        return True
+
+    def _goes_on(self) -> bool:
+        """Whether the next line is what a line that ends with an operator lacks."""
+        first, last, after = (
+            self._words[index]
+            for index in (self._frames[-1].first, self._at - 1, self._at + 1)
+        )
+        columns = (Span(self._source, w.start, w.end).column for w in (first, after))
+        return last.kind in layout.GOES_ON and next(columns) < next(columns)
+
+    def _miss(self, skipped: list[Word], *, anything: bool = False) -> None:
+        """Puts a mark in the place of words."""
+        start, end = skipped[0].start, skipped[-1].end
+        anything = anything or (len(self._frames) == 1 and missing.is_open(skipped))
+        span = Span(self._source, start, end)
+        value = tree.Missing(span, missing.names(skipped), anything)
+        self._machine.feed(Word("MISSING", "", start, end), value)
 
     def _give_up(self) -> None:
         """Ends the parse here."""
         span = max(self._found, key=lambda d: d.span.start).span
         self._found.append(Diagnostic(TooMany(words.MOST), span))
-        self._machine.cut(self._frames[0].size)
+        first = self._frames[0]
+        self._machine.cut(first.size)
+        if first.first < len(self._words) - 1:
+            self._miss(self._words[first.first : -1], anything=True)
         self._machine.feed(self._words[-1])
 
     # --- errors ---------------------------------------------------------------------

@@ -294,7 +294,20 @@ class Flow(Node):
     value: Expr
 
 
-Statement: TypeAlias = Input | Output | Let | Layer | Return | Require | Flow
+@dataclass(frozen=True, slots=True)
+class Missing(Node):
+    """A statement or an item that was not understood, and is reported.
+
+    Attributes:
+        names: What it may have been meant to define.
+        anything: Whether it may have defined any name, as a `use` of a whole file.
+    """
+
+    names: tuple[str, ...]
+    anything: bool = False
+
+
+Statement: TypeAlias = Input | Output | Let | Layer | Return | Require | Flow | Missing
 
 
 # --- a file -------------------------------------------------------------------------
@@ -347,7 +360,7 @@ class Variant(Node):
     value: Expr
 
 
-Item: TypeAlias = Use | Block | Model | Variant
+Item: TypeAlias = Use | Block | Model | Variant | Missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,12 @@ class Reader:
         self.source = source
         self.words: list[Word] = []
         self.diagnostics: list[Diagnostic] = []
+        self.quiet = 0  # up to where faults follow from one that is reported
 
     def fault(self, fault: Fault, start: int, end: int) -> None:
         """Reports a fault."""
+        if start < self.quiet:
+            return
         span = Span(self.source, start, end)
         self.diagnostics.append(Diagnostic(fault, span))
 
@@ -95,7 +98,7 @@ def pattern() -> re.Pattern[str]:
     parts |= {n: known.patterns[n] for n in ("BLANK", "NAME")} | known.patterns
     parts["sign"] = "|".join(re.escape(sign) for sign in signs)
     parts["number"] = r"\.?[0-9][A-Za-z0-9_.]*"
-    parts["open_string"] = r'"[^\n]*'
+    parts["open_string"] = r'"[^\n)\]]*'
     parts["single_quotes"] = r"'[^'\n]*'?"
     parts["control"] = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+"
     parts["invisible"] = "[\ufeff\u200b-\u200f\u202a-\u202e\u2060-\u2069]+"
@@ -184,9 +187,11 @@ def _string(reader: Reader, text: str, start: int) -> None:
 
 
 def _open_string(reader: Reader, text: str, start: int) -> None:
-    end = start + len(text.rstrip())
-    reader.fault(UnterminatedString(), start, end)
-    reader.add("STRING", '""', start, end)
+    """A string that lacks its end: it is read up to where a bracket closes."""
+    line = reader.source.text[start:].partition("\n")[0].rstrip()
+    reader.fault(UnterminatedString(), start, start + len(line))
+    reader.quiet = start + len(line)
+    reader.add("STRING", '""', start, start + len(text.rstrip()))
 
 
 def _single_quotes(reader: Reader, text: str, start: int) -> None:

@@ -13,7 +13,17 @@ import archdsl
 from archdsl.cli import cli
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["analyze", "check", "compile", "draw", "explain", "list", "new", "ops"]
+COMMANDS = [
+    "analyze",
+    "check",
+    "compile",
+    "draw",
+    "explain",
+    "fmt",
+    "list",
+    "new",
+    "ops",
+]
 GOOD = "model net {\n  input x: [B, C = 3]\n  linear(2)\n  output y\n}\n"
 WRONG = GOOD.replace("linear(2)", "linaer(2)\n  rellu")
 

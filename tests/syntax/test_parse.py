@@ -239,6 +239,12 @@ def test_line_breaks_count_again_in_braces_within_brackets() -> None:
     assert show(found) == f"(Call concat [(ListOf [{inner} c])])"
 
 
+def test_a_line_that_begins_in_brackets_opens_no_body() -> None:
+    found = value("concat([a\n for b in c])\n   -> d")
+    assert isinstance(found, tree.Pipeline)
+    assert len(statements("concat([a\n for b in c])\n   d")) == 2
+
+
 def test_else_swallows_line_breaks() -> None:
     assert isinstance(value("if a {\n b\n}\n\nelse {\n c\n}"), tree.If)
     assert isinstance(value("a if b\n else c"), tree.Conditional)
@@ -332,7 +338,7 @@ model n = m(dim = 3
         "Use", "Block", "Model", "Variant",
     ]  # fmt: skip
     bodies = [i.body for i in file.items if isinstance(i, tree.Block | tree.Model)]
-    assert [len(body.statements) for body in bodies] == [2, 3]
+    assert [len(body.statements) for body in bodies] == [3, 5]
 
 
 def test_reserved_words_are_not_names() -> None:
