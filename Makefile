@@ -5,9 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := build/demo
+COUNT ?= 1000000
+JOBS ?= 2
+SEED ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all check format docs bench clean
+.PHONY: help env demo test test-all check format docs bench fuzz clean
 
 help: ## list the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -51,8 +54,13 @@ format: env ## format the Python code and mend what ruff can
 docs: env ## write the pages and pictures that are generated
 	$(BIN)/python -m docs.generate
 
-bench: env ## measure time and memory against `import torch`
+bench: env ## measure time and memory against `import torch`, and the front end
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/frontend.py
+
+fuzz: env ## judge COUNT random inputs (SEED, JOBS; REPORT=page to write the table)
+	$(BIN)/python -m tests.fuzz --count $(COUNT) --jobs $(JOBS) --seed $(SEED) \
+	    $(if $(REPORT),--report $(REPORT))
 
 clean: ## remove what was built and cached (.venv stays)
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import archdsl
+from archdsl.build import session
 
 ROOT = Path(__file__).parents[1]
 SECONDS, KILOBYTES = 10, 1 << 20
@@ -130,6 +131,10 @@ MOST = {  # the largest that are let through; what they take is what bounds are 
     "concat": model("concat([x] * 1400)"),
     "open": model("repeat(24000) { conv(8, 3) }", shape="[B, C = 8, T]"),
     "models": "".join(model("relu").replace(" m ", f" m{i} ") for i in range(8000)),
+    "large_models": "".join(
+        model("repeat(23000) { conv(8, 3) }").replace(" m ", f" m{i} ")
+        for i in range(5)
+    ),
 }
 REFUSED = {
     # nesting
@@ -172,6 +177,8 @@ REFUSED = {
     "layers_of_lstm": model("lstm(8, layers = 1000000000)", shape="[B, T = 3, C = 4]"),
     # lists and texts
     "range": model("let a = range(1000000000)"),
+    "range_of_64_bits": model("let a = range(2 ** 63)"),
+    "infinite": model("let a = [int(i) for i in linspace(-1e308, 1e308, 3)]"),
     "list_times": model("let a = [0] * 1000000000"),
     "list_of_lists": model("let a = [[0] * 100000] * 100000", "let b = a == a"),
     "doubled_list": growing("[1]", "@ + @", 60),
@@ -269,6 +276,17 @@ def test_the_largest_model_stays_in_bounds(tmp_path):
     assert set(survive(path, ("analyze --json",)).values()) == {0}
     path.write_text(model("repeat(25001) { conv(8, 3) }"))
     assert set(survive(path, ("check",)).values()) == {1}
+
+
+def test_all_models_of_a_file_together_are_bounded(monkeypatch):
+    text = "".join(model("repeat(9) { relu }").replace(" m ", f" {n} ") for n in "abcd")
+    assert not archdsl.check(text)
+    monkeypatch.setattr(session, "MOST_NODES", 20)
+    assert not archdsl.check(text)
+    monkeypatch.setattr(session, "MOST_NODES_IN_ALL", 38)
+    (found,) = archdsl.check(text)
+    assert "the models of this spec make too many layers" in found.fault.message()
+    assert found.span.line == 18
 
 
 @pytest.mark.parametrize("name", ["calls_squared", "loops_in_calls", "concat"])

@@ -14,7 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from archdsl.analysis.cost import Costs, layers
 from archdsl.backends.torch.load import load
 from archdsl.ir.graph import Graph
-from archdsl.ops.base import Example
 
 DTYPES = {"float": torch.float32, "int": torch.int64, "bool": torch.bool}
 
@@ -22,14 +21,6 @@ DTYPES = {"float": torch.float32, "int": torch.int64, "bool": torch.bool}
 def examples(few: int) -> int:
     """How many random examples a test tries: `few`, or ten times as many."""
     return few * 10 if os.environ.get("ARCHDSL_TEST") == "all" else few
-
-
-def text_of(example: Example) -> str:
-    """A model that is nothing but the example of an op."""
-    rows = [f"  input {name}: {shape}" for name, shape in example.inputs.items()]
-    flow = next(iter(example.inputs))
-    rows.append(f"  output out = {flow} -> {example.code}")
-    return "\n".join(["model example {", *rows, "}", ""])
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,12 @@ from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.faults import BrokenPlugin, OpClash, UnknownName
 from archdsl.diagnostics.lints import DeadLayer
 from archdsl.ir.graph import Graph, reachable
+from archdsl.syntax.parse import uncollected
 
 _NO_OPS = (BrokenPlugin, OpClash)  # no name can be looked up where the ops fail
 
 
+@uncollected()
 def check(program: Program, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
     """Every error of a file; where there is none, every warning.
 

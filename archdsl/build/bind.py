@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from pydantic import ValidationError
 
@@ -27,7 +28,7 @@ from archdsl.diagnostics.faults import (
     UnknownArgument,
     WrongValue,
 )
-from archdsl.ops.base import AxisName, Op, short_usage, usage
+from archdsl.ops.base import AxisName, Op, Port, short_usage, usage
 from archdsl.source import Span
 
 Tensors = dict[str, TensorValue]
@@ -45,6 +46,18 @@ class Blamed(Exception):
         self.more = tuple(more)
 
 
+@cache
+def _fields(op: type[Op]) -> tuple[str, ...]:
+    """The parameters of an op, which pydantic looks up anew at each question."""
+    return tuple(op.model_fields)
+
+
+@cache
+def _ports(op: type[Op]) -> dict[str, Port]:
+    """The ports of an op by name."""
+    return {port.name: port for port in op.ports}
+
+
 class _Binding:
     """The arguments of one call of an op, sorted into fields and ports."""
 
@@ -54,7 +67,8 @@ class _Binding:
         self.op = op
         self.given = given
         self.flowing = axes or _axes(given)  # the axes of what goes in
-        self.ports = {p.name: p for p in op.ports}
+        self.ports = _ports(op)
+        self.names = _fields(op)
         self.fields: dict[str, Value] = {}
         self.tensors: Tensors = {}
         self.spans: dict[str, Span] = {}
@@ -68,10 +82,10 @@ class _Binding:
             self._axis(given)
         elif given.name in self.ports:
             self._port(given.name, given)
-        elif given.name in self.op.model_fields:
+        elif given.name in self.names:
             self._field(given.name, given)
         else:
-            known = (*self.op.model_fields, *list(self.ports)[1:])
+            known = (*self.names, *list(self.ports)[1:])
             mend = unknown_keyword(self.op, given, known, self.flowing)
             if self.op.axis_keywords and len(given.name) == 1:
                 mend = f"axes are written in uppercase: `{given.name.upper()} = …`"
@@ -123,7 +137,7 @@ class _Binding:
 
     def _bare_axis(self) -> bool:
         """Whether a bare axis is one of the sizes: all fields before them are set."""
-        for field in self.op.model_fields:
+        for field in self.names:
             if field == self.op.axis_keywords:
                 return True
             if field not in self.fields:
@@ -131,10 +145,10 @@ class _Binding:
         return False
 
     def _next_field(self, given: Given) -> None:
-        free = [f for f in self.op.model_fields if f not in self.fields]
-        free = [f for f in free if f != self.op.axis_keywords]
+        sizes = self.op.axis_keywords
+        free = [f for f in self.names if f not in self.fields and f != sizes]
         if not free:
-            count = len(self.op.model_fields)
+            count = len(self.names)
             takes = f"{count} argument{'s' * (count != 1)}" if count else "no arguments"
             fault = TooManyArguments(self.op.name, takes, usage(self.op))
             self._blame(fault, given.span)
@@ -159,7 +173,7 @@ class _Binding:
             for i, item in enumerate(items):
                 self.tensors[f"{name}{i}"] = self._tensor(item, given.span)
             return
-        if isinstance(value, int | float) and "number" in self.op.model_fields:
+        if isinstance(value, int | float) and "number" in self.names:
             if "number" in self.fields:
                 fault = TooManyArguments(self.op.name, "one other", usage(self.op))
                 self._blame(fault, given.span)
@@ -183,8 +197,7 @@ class _Binding:
     def _axis(self, given: Given) -> None:
         assert given.name is not None
         if not self.op.axis_keywords:
-            known = tuple(self.op.model_fields)
-            fault = UnknownArgument(self.op.name, given.name, known)
+            fault = UnknownArgument(self.op.name, given.name, self.names)
             self._blame(fault, given.span)
         if given.name in dict(self.axes):
             self._blame(GivenTwice(self.op.name, given.name), given.span)
@@ -258,7 +271,7 @@ def bind_op(
     wrong: list[Blamed] = []
     many = bool(op.ports) and op.ports[0].many
     for index, argument in enumerate(given):
-        number = "number" in op.model_fields and argument.name is None
+        number = "number" in binding.names and argument.name is None
         try:
             if (many and index == 0 and argument.name is None) or (
                 number and not _tensors(argument.value)

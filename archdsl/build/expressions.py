@@ -93,7 +93,8 @@ class Expressions(ABC):
         self.session.tick(expression.span)
         try:
             value = _EVALUATE[type(expression)](self, expression)
-            if isinstance(expression, _MAKES_LISTS):
+            weighs = isinstance(value, tuple | str)
+            if weighs and isinstance(expression, _MAKES_LISTS):
                 self.session.weigh((value,), expression.span)
             return value
         except Blamed as blamed:
@@ -147,7 +148,7 @@ class Expressions(ABC):
 
     def _name(self, e: tree.Name) -> Value:
         value = self.lookup(e.id, e.span)
-        return replace(value, span=e.span) if isinstance(value, StepValue) else value
+        return value.at(e.span) if isinstance(value, StepValue) else value
 
     def lookup(self, name: str, span: Span) -> Value:
         """What a name means here: a value, a block, an op, a function."""
@@ -227,7 +228,7 @@ class Expressions(ABC):
             self._open_variants.pop()
             self.module, self.scope, self.flow = here
         value = self.session.variants[id(item)]
-        return replace(value, span=span) if isinstance(value, StepValue) else value
+        return value.at(span) if isinstance(value, StepValue) else value
 
     def _variant(self, name: str, item: tree.Variant) -> Value:
         value = self.evaluate(item.value)
@@ -442,7 +443,7 @@ class Expressions(ABC):
         if isinstance(base, tuple):
             return self._index(base, given, e)
         if isinstance(base, StepValue) and isinstance(base.target, Definition):
-            made = tuple(replace(g, value=self.made(g.value)) for g in given)
+            made = tuple(g.of(self.made(g.value)) for g in given)
             return replace(base, tensors=made)
         if isinstance(base, StepValue):
             fault = WrongTensors(

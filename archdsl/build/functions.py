@@ -283,3 +283,5 @@ def call(name: str, values: list[Value]) -> Value:
         return FUNCTIONS[name](*values)
     except TypeError:
         raise _refuse(f"{name} does not take {len(values)} arguments") from None
+    except (OverflowError, ValueError):  # range(2 ** 63), int of what is infinite
+        raise _refuse(f"{name} takes smaller numbers", "too large here") from None

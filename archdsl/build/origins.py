@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ class Frame:
     """A call of a block that is being elaborated."""
 
     definition: Definition
-    words: str
+    words: Callable[[], str]  # the call, as notes name it
     span: Span
     caller: Graph
     sources: Mapping[str, TensorValue]
@@ -66,7 +66,7 @@ def surroundings(
         notes += [turn.note() for turn in reversed(here[-2:])]
         if depth:
             frame = frames[depth - 1]
-            words = f"in {frame.words}, called in {frame.where}"
+            words = f"in {frame.words()}, called in {frame.where}"
             notes.append(Note(words, frame.span, shown=False))
     return notes
 

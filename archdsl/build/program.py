@@ -30,6 +30,7 @@ from archdsl.ir.prune import prune, values
 from archdsl.ops.base import AxisName
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
+from archdsl.syntax.parse import uncollected
 
 Extent: TypeAlias = int | str | None  # of an axis that is set: "32*n", None for open
 _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
@@ -114,6 +115,7 @@ def check(program: Program) -> Checked:
             _default_model(session, program.module)
         for name in program.models:
             if not _is_open(program.module, name):
+                session.nodes = 0
                 graphs.append(_build(session, program.module, name, {}, {}))
     found = session.diagnostics
     if not program.diagnostics:  # a rule may miss what is not understood
@@ -134,7 +136,8 @@ def _limits(session: Session, module: Module) -> Iterator[None]:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, _DEEPEST))
     try:
-        yield
+        with uncollected():
+            yield
     except Exhausted:
         pass
     except RecursionError:

@@ -153,8 +153,9 @@ class _Recurrence:
         body = Body(flow.session, definition, graph, {})
         sources: Tensors = {}
         where = ".".join((flow.definition.name, *flow.namer.prefix))
-        words = f"scan({axis})"
-        frame = Frame(definition, words, node.span, flow.graph, sources, where)
+        frame = Frame(
+            definition, lambda: f"scan({axis})", node.span, flow.graph, sources, where
+        )
         if not flow.session.enter(frame):
             return None
         start = Span(node.span.source, node.span.start, node.span.start)

@@ -166,7 +166,9 @@ class Namer:
 
     def _fresh(self, name: str, depth: int) -> Path:
         if depth == 0:
-            used = self._used.setdefault(self.prefix, Counter())
+            used = self._used.get(self.prefix)
+            if used is None:
+                used = self._used[self.prefix] = Counter()
             return (*self.prefix, _number(name, used))
         turn = self._turns[depth - 1]
         local = _number(name, turn.used)

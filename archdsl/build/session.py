@@ -16,7 +16,8 @@ from archdsl.ir.graph import Graph, Node
 from archdsl.ir.tensor import Tensor
 from archdsl.source import Span
 
-MOST_NODES = 25_000
+MOST_NODES = 25_000  # of a model
+MOST_NODES_IN_ALL = 120_000  # of all models of a file that is checked
 MOST_WORK = 1_000_000
 MOST_ELEMENTS = 2**63 - 1  # of a tensor, as PyTorch counts them
 MOST_AXES = 32
@@ -45,7 +46,8 @@ class Session:
     frames: list[Frame] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     work: int = 0
-    nodes: int = 0
+    nodes: int = 0  # of this model
+    nodes_in_all: int = 0
     _seen: dict[tuple[str, Span], int] = field(default_factory=dict)
     _again: dict[int, int] = field(default_factory=dict)
 
@@ -136,10 +138,16 @@ class Session:
         for tensor in node.outputs:
             self._check(tensor, span)
         self.nodes += 1
+        self.nodes_in_all += 1
         if self.nodes > MOST_NODES:
-            what = "this spec makes too many layers"
+            what = "this model makes too many layers"
             mend = "put what repeats into a block: equal calls are elaborated once"
             self._give_up(TooMuchWork(what, f"{MOST_NODES:,} layers", mend), span)
+        if self.nodes_in_all > MOST_NODES_IN_ALL:
+            what = "the models of this spec make too many layers"
+            mend = "spread them over several files"
+            limit = f"{MOST_NODES_IN_ALL:,} layers"
+            self._give_up(TooMuchWork(what, limit, mend), span)
 
     def _check(self, tensor: Tensor, span: Span) -> None:
         if len(tensor.axes) > MOST_AXES:

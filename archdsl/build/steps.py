@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 from archdsl.build.bind import (
     Blamed,
@@ -91,7 +91,7 @@ class Steps(Expressions):
     ) -> Value:
         path, before = self.path, len(self.graph)
         self.path = None
-        given = [replace(g, value=self.made(g.value)) for g in step.given]
+        given = [g.of(self.made(g.value)) for g in step.given]
         path = self._unless_inside(path, before)
         if poisoned(*(g.value for g in given)):
             return POISON
@@ -276,7 +276,7 @@ class Steps(Expressions):
         types = {name: _types(name, found) for name, found in chosen.items()}
         given = {name: g.value for name, g in found.items()}
         where = ".".join((self.definition.name, *self.namer.prefix))
-        words = call_words(definition.name, given)
+        words = partial(call_words, definition.name, given)
         frame = Frame(definition, words, step.span, self.graph, sources, where)
         graph = specialise(self.session, frame, given, types)
         if graph is not None and not self.assume(graph, step.span):
@@ -460,6 +460,8 @@ def alike(left: Graph, a: Node, right: Graph, b: Node) -> bool:
         return _alike(a.payload.graph, b.payload.graph)
     if not isinstance(a.payload, Op) or not isinstance(b.payload, Op):
         return isinstance(a.payload, Enter) and isinstance(b.payload, Enter)
+    if a.payload == b.payload and left.ins(a) == right.ins(b):
+        return True
     weights = a.payload.weights(left.ins(a)) == b.payload.weights(right.ins(b))
     made = _written(left, a, a.payload).make == _written(right, b, b.payload).make
     return weights and made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from archdsl.ir.dim import Poly
@@ -46,6 +46,10 @@ class Given:
     name: str | None
     value: Value
     span: Span = field(compare=False)
+
+    def of(self, value: Value) -> Given:
+        """The argument with another value."""
+        return self if value is self.value else Given(self.name, value, self.span)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +132,16 @@ class StepValue:
         """The step with more arguments; a later one replaces an earlier of its name."""
         names = {g.name for g in given if g.name}
         kept = tuple(g for g in self.given if g.name not in names)
-        return replace(self, given=(*kept, *given), span=span)
+        given = (*kept, *given)
+        return StepValue(self.target, given, self.tensors, self.transposed, span=span)
+
+    def at(self, span: Span) -> StepValue:
+        """The step, used at another place."""
+        if span is self.span:
+            return self
+        return StepValue(
+            self.target, self.given, self.tensors, self.transposed, span=span
+        )
 
 
 Value: TypeAlias = (
@@ -149,7 +162,10 @@ Value: TypeAlias = (
 
 def poisoned(*values: object) -> bool:
     """Whether one of the values is the mark of an earlier error; no list holds it."""
-    return any(value is POISON for value in values)
+    for value in values:  # noqa: SIM110 - asked for every argument: `any` takes twice
+        if value is POISON:
+            return True
+    return False
 
 
 def listed(values: Iterable[Value]) -> Value:

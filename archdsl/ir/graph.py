@@ -76,8 +76,7 @@ class Scan:
     keep: bool = False
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """A step of a graph.
 
     Attributes:

@@ -43,7 +43,7 @@ def prune(graph: Graph, wanted: Mapping[str, tuple[Ref, ...]]) -> Graph:
     for old in sorted(kept):
         node = graph[old]
         inputs = tuple((port, moved(ref)) for port, ref in node.inputs)
-        cut.add(replace(node, id=number[old], inputs=inputs))
+        cut.add(node._replace(id=number[old], inputs=inputs))
     cut.hints = {moved(r): hint for r, hint in graph.hints.items() if r.node in kept}
     orders = dict(zip(graph.results, graph.result_orders, strict=True))
     rows = []

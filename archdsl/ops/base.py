@@ -13,7 +13,13 @@ from typing import Annotated, ClassVar, NamedTuple, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import AxisMissing, SizesDiffer, WrongAxes, WrongDtype
+from archdsl.diagnostics.faults import (
+    AxisMissing,
+    SizesDiffer,
+    WrongAxes,
+    WrongDtype,
+    WrongValue,
+)
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.facts import Facts
 from archdsl.ir.operation import Cost, Inputs, Outputs, Weight
@@ -434,8 +440,6 @@ def each(
     op: Op, value: S | tuple[S, ...], axes: tuple[str, ...], at: str
 ) -> tuple[S, ...]:
     """One number for each axis, from a number or a list."""
-    from archdsl.diagnostics.faults import WrongValue
-
     if not isinstance(value, tuple):
         return (value,) * len(axes)
     if len(value) != len(axes):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from archdsl.diagnostics import SpecError
 from archdsl.source import Source
 from archdsl.syntax.documents import Entry, entries_of, on_a_line, statement, statements
-from archdsl.syntax.parse import no_garbage_collection, parse
+from archdsl.syntax.parse import parse, uncollected
 from archdsl.syntax.pieces import Piece, elements
 from archdsl.syntax.printer import Box, Kind, render
 
@@ -28,7 +28,7 @@ def format_source(source: Source) -> str:
     _, diagnostics = parse(source)
     if diagnostics:
         raise SpecError(diagnostics)
-    with no_garbage_collection():
+    with uncollected():
         entries = entries_of(elements(source))
         _part(entries)
         _align(entries)

@@ -117,7 +117,9 @@ class Machine:
         size = len(self._states) - rule.size
         start = end = self._ends[-1]
         depth = 0
-        if rule.size:
+        if rule.size == 1:
+            start, depth = self._starts[size], self._depths[size]
+        elif rule.size:
             start, depth = self._starts[size], max(self._depths[size:])
         parts = self._values[size:]
         if rule.make:
@@ -158,9 +160,10 @@ class Machine:
     def _takes(self, kind: str) -> bool:
         """Whether a word of a kind can stand here; changes nothing."""
         rows, states = self._rows, self._states
-        kept, above = len(states), list[int]()  # the stack: states[:kept] + above
+        kept = len(states)
         top = self._settle(states[-2], states[-1], kind) if kept > 1 else states[-1]
         action = rows[top].get(kind)
+        above: list[int] = []  # the stack would be states[:kept] + above
         while action is not None and action < 0:
             rule = self._rules[~action]
             left = len(above) - rule.size

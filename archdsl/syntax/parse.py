@@ -44,7 +44,7 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     if size > LARGEST:
         start = Span(source, 0, 0)
         return _empty(source), [Diagnostic(TooLarge(size, LARGEST), start)]
-    with no_garbage_collection():
+    with uncollected():
         return _parse(source)
 
 
@@ -70,8 +70,11 @@ def _empty(source: Source) -> tree.File:
 
 
 @contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """A tree has no cycles, and looking for some takes a third of the time."""
+def uncollected() -> Iterator[None]:
+    """Without a search for cycles: trees and graphs of specs have few or none.
+
+    Looking for some takes a third of the time, and more the larger they are.
+    """
     was = gc.isenabled()
     gc.disable()
     try:

@@ -16,6 +16,7 @@ from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ir.tensor import Tensor as Type
 from archdsl.ops.base import Example, Op
 from archdsl.ops.registry import ops
+from tests.texts import text_of
 from tests.tools import (
     examples,
     inputs_for,
@@ -24,7 +25,6 @@ from tests.tools import (
     outputs_of,
     replaced,
     static,
-    text_of,
 )
 
 OPS = [pytest.param(op, id=name) for name, op in ops().items()]

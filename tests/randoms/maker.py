@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
@@ -36,14 +36,43 @@ from tests.randoms.steps import (
     started,
     tensor,
 )
-from tests.tools import text_of
+from tests.texts import text_of
+
+
+class Choices(Protocol):
+    """What chooses: hypothesis, which then makes a failure small, or dice."""
+
+    def of(self, choices: list[Any]) -> Any:
+        """One of some things."""
+
+    def between(self, low: int, high: int) -> int:
+        """A whole number, both ends included."""
+
+    def shuffled(self, items: list[Any]) -> list[Any]:
+        """The items in another order."""
+
+
+class _Drawn:
+    """Chooses as hypothesis says."""
+
+    def __init__(self, draw: Callable[[st.SearchStrategy], Any]) -> None:
+        self.draw = draw
+
+    def of(self, choices: list[Any]) -> Any:
+        return self.draw(st.sampled_from(choices))
+
+    def between(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+    def shuffled(self, items: list[Any]) -> list[Any]:
+        return self.draw(st.permutations(items))
 
 
 class Maker:
     """Draws one spec."""
 
-    def __init__(self, draw: Callable[[st.SearchStrategy], Any]) -> None:
-        self.draw = draw
+    def __init__(self, choices: Choices) -> None:
+        self.choices = choices
         self.blocks: list[Block] = []
         self.parameters: dict[str, int] = {}  # of the body that is being drawn
         self.loop: tuple[str, tuple[int, ...]] | None = None
@@ -53,10 +82,10 @@ class Maker:
     # -- choices -----------------------------------------------------------------------
 
     def of(self, choices: Sequence[Any]) -> Any:
-        return self.draw(st.sampled_from(list(choices)))
+        return self.choices.of(list(choices))
 
     def chance(self, percent: int) -> bool:
-        return self.draw(st.integers(0, 99)) < percent
+        return self.choices.between(0, 99) < percent
 
     def fresh(self, name: str) -> str:
         self.count += 1
@@ -91,8 +120,8 @@ class Maker:
         """A few of some axes, in any order."""
         if len(axes) < least:
             raise Invalid
-        order = self.draw(st.permutations(list(axes)))
-        return list(order[: self.draw(st.integers(least, len(axes)))])
+        order = self.choices.shuffled(list(axes))
+        return list(order[: self.choices.between(least, len(axes))])
 
     def over(self, x: Tensor) -> tuple[tuple[str, ...], dict[str, Any]]:
         """The axes that an op works on, and the field that says so."""
@@ -215,7 +244,7 @@ class Maker:
     def lines(self, scope: Scope, x: Tensor, most: int) -> tuple[list[Line], Tensor]:
         """A few lines from here, and what flows after them."""
         found: list[Line] = []
-        for _ in range(self.draw(st.integers(1, most))):
+        for _ in range(self.choices.between(1, most)):
             line, x = self.line(scope, x)
             found.append(line)
         return found, x
@@ -319,7 +348,7 @@ class Maker:
         if dtype == "float" and (self.chance(90) or not names):
             sizes["C"] = self.of(FEATURES)
         axes = [*sizes.items(), *([("B", 1)] if self.chance(93) or not sizes else [])]
-        return Tensor(tuple(self.draw(st.permutations(axes))), dtype)
+        return Tensor(tuple(self.choices.shuffled(axes)), dtype)
 
     def spec(self, name: str) -> str:
         """A spec that uses the op of a name."""
@@ -400,11 +429,11 @@ class Maker:
     def output(self, name: str, value: str, x: Tensor) -> str:
         claim = ""
         if self.chance(50):
-            claim = ": " + str(x.ordered(tuple(self.draw(st.permutations(x.names)))))
+            claim = ": " + str(x.ordered(tuple(self.choices.shuffled(list(x.names)))))
         return f"  output {name}{claim}" + (f" = {value}" if value else "")
 
 
 @st.composite
 def specs(draw: Callable[[st.SearchStrategy], Any], name: str) -> str:
     """A right spec that uses the op of a name."""
-    return Maker(draw).spec(name)
+    return Maker(_Drawn(draw)).spec(name)
