@@ -61,6 +61,8 @@ def wrong_value(
         others = [g for g in given if g is not given[0]]
         return f"the size that flows in is known: `{call_text(op, others)}`"
     if isinstance(value, AxisName):
+        if blamed.name is not None or field == "features":
+            return f"write `{field} = 1 * {value}` for its size"
         if "over" in op.model_fields:
             return f"write `over = {value}`"
         named = op.rest or op.axis_keywords or "axis" in op.model_fields
