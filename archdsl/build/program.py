@@ -104,8 +104,13 @@ class Checked:
     graphs: tuple[Graph, ...] = ()
 
 
-def check(program: Program) -> Checked:
-    """Every error of a file: of its text, and of each of its models."""
+def check(program: Program, model: str = "") -> Checked:
+    """Every error of a file: of its text, and of each of its models.
+
+    Args:
+        program: The file.
+        model: One that must be among them, if a name is given.
+    """
     if len(program.diagnostics) > MOST_ERRORS:
         return Checked(program.diagnostics)
     session, graphs = Session(), []
@@ -113,6 +118,8 @@ def check(program: Program) -> Checked:
     with _limits(session, program.module), _kept(session):
         if not program.module.own:
             _default_model(session, program.module)
+        elif model:
+            _has_model(session, program.module, model)
         for name in program.models:
             if not _is_open(program.module, name):
                 session.nodes = 0
@@ -213,7 +220,7 @@ def _build(
     axes = tuple(dict.fromkeys(a for t in graph.inputs.values() for a in t.names))
     for axis in sorted(unused):
         fault = BadSetting("--size", axis, "no input has this axis", axes)
-        session.report(fault, _typed("--size", f"{axis}={sizes[axis]}"))
+        session.report(fault, _typed("--size", _written(axis, sizes[axis])))
     return graph
 
 
@@ -243,7 +250,7 @@ def _extent(session: Session, axis: str, sizes: Mapping[str, Extent]) -> Size | 
         problem = f"must be at least 1, and is {size}"
     if problem:
         fault = BadSetting("--size", axis, problem)
-        session.report(fault, _typed("--size", f"{axis}={given}"))
+        session.report(fault, _typed("--size", _written(axis, given)))
         return None
     return size
 
@@ -262,12 +269,19 @@ def _with_outputs(
     return None if missing else prune(graph, {name: known[name] for name in outputs})
 
 
+def _has_model(session: Session, module: Module, name: str) -> bool:
+    """Whether there is a model of that name; reports that there is none."""
+    if module.has_model(name):
+        return True
+    if not module.is_unknown(name):
+        fault = UnknownModel(module.source.name, name, tuple(module.models))
+        session.report(fault, _start(module))
+    return False
+
+
 def _model(session: Session, module: Module, name: str) -> StepValue | None:
     """The model of that name, a variant's arguments bound; None after an error."""
-    if not module.has_model(name):
-        if not module.is_unknown(name):
-            fault = UnknownModel(module.source.name, name, tuple(module.models))
-            session.report(fault, _start(module))
+    if not _has_model(session, module, name):
         return None
     if name in module.definitions:
         definition = module.definitions[name]
@@ -360,6 +374,11 @@ def _names_axes(definition: Definition, name: str) -> bool:
     default = parameters[name]
     items = default.items if isinstance(default, tree.ListOf) else (default,)
     return any(isinstance(item, tree.Axis) for item in items)
+
+
+def _written(axis: str, given: Extent) -> str:
+    """An axis and its size as they are typed."""
+    return axis if given is None else f"{axis}={given}"
 
 
 def _typed(option: str, text: str) -> Span:
