@@ -442,7 +442,7 @@ class Expressions(ABC):
             return POISON
         if isinstance(base, tuple):
             return self._index(base, given, e)
-        if isinstance(base, StepValue) and isinstance(base.target, Definition):
+        if isinstance(base, StepValue) and base.is_block:
             made = tuple(g.of(self.made(g.value)) for g in given)
             return replace(base, tensors=made)
         if isinstance(base, StepValue):
