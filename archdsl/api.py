@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]
-Sizes: TypeAlias = Mapping[str, "int | None"]
+Sizes: TypeAlias = Mapping[str, "int | str | None"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def parse(
     Args:
         spec: A path, ``path:model``, the name of a shipped spec, or the text itself.
         settings: Hyperparameters to override, as Python values or texts of a spec.
-        sizes: Input axes to override; None leaves an axis open.
+        sizes: Input axes to override; None leaves an axis open, and ``"32*n"`` makes it
+            so much of a symbol.
         outputs: What comes out instead of the model's outputs, the features of a
             backbone: names of values (``as c2``) or paths of layers (``stage.2``).
 

@@ -117,3 +117,29 @@ def test_the_json_keys_of_the_definitions_exist():
     text = (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| [\w ]+ \| `(\w+)` \|", text, re.M)
     assert set(named) <= set(totals) and len(named) >= 7
+
+
+def test_the_page_on_open_sizes_shows_what_is_printed():
+    import torch
+
+    page = ROOT / "docs" / "open-sizes.md"
+    text = page.read_text(encoding="utf-8")
+    resnet = archdsl.analyze("resnet50", sizes={"H": None, "W": None})
+    multiple = archdsl.analyze("resnet50", sizes={"H": "32*h", "W": "32*w"})
+    shown = re.search(r"--size H,W +(.*) \+ …", text)[1]
+    assert resnet.totals.macs.startswith(shown)
+    assert f"W=32*w   {multiple.totals.macs}\n" in text
+    sizes = dict.fromkeys("CHW")
+    one = archdsl.analyze(blocks(page, "arch")[0], sizes=sizes)
+    assert f"`{one.totals.macs}`" in text
+    swin = archdsl.analyze("swin_t", sizes={"H": None})
+    rows = [f"{a.text}  {a.cause}, {a.file}:{a.line}" for a in swin.assumptions]
+    for row in rows:
+        assert row in re.sub(r" {3,}", "  ", text)
+    here: dict[str, object] = {"archdsl": archdsl, "torch": torch}
+    lines = blocks(page, "python")[0].splitlines()
+    exec(lines[0], here)
+    assert f"# {tuple(eval(lines[1].partition('  #')[0], here))}" in lines[1]
+    with pytest.raises(ValueError, match="needs") as caught:
+        eval(lines[2], here)
+    assert lines[3] == f"# ValueError: {caught.value}"

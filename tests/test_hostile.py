@@ -317,7 +317,7 @@ def test_a_model_with_more_layers_than_can_be_listed_says_so(tmp_path):
 
 def test_formulas_that_grow_in_the_costs_alone_are_refused_there(tmp_path):
     path = tmp_path / "m.arch"
-    strides = "[x -> conv(8, 3, stride = i + 2) for i in range(30)]"
+    strides = "[x -> conv(8, 3, stride = [i + 2, 1]) for i in range(30)]"
     path.write_text(model(f"concat({strides}, H)", "attention(2)", shape=OPEN))
     assert survive(path, ("check", "analyze")) == {"check": 0, "analyze": 1}
 

@@ -57,7 +57,7 @@ _Cuts = tuple[tuple[str, Size, Size], ...]
 
 def shifted_alike(model: Graph) -> Iterator[Diagnostic]:
     """Windows at one resolution that are all shifted by the same."""
-    found: dict[_Cuts, dict[tuple[int, ...], Span]] = {}
+    found: dict[_Cuts, dict[tuple[Size, ...], Span]] = {}
     for graph in reachable(model):
         for node in graph:
             op = node.payload

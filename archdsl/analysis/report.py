@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +10,7 @@ from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, lay
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults import TooMuchWork
 from archdsl.ir.dim import Poly, Size
+from archdsl.ir.facts import Assumption
 from archdsl.ir.graph import Graph
 from archdsl.ir.operation import Operation
 from archdsl.ir.tensor import Layout, Tensor
@@ -56,21 +57,65 @@ class LayerReport(_Part):
     column: int
 
 
+class AssumptionReport(_Part):
+    """What open sizes must be.
+
+    Attributes:
+        text: In words: ``32 divides H``.
+        condition: In Python: ``H % 32 == 0``.
+        needed_for: "shapes", so that other sizes are refused; or "costs", whose
+            formulas are for such sizes only.
+        cause: The op, or "a claim" or "require".
+        file: Where the cause stands.
+        line: From 1.
+        column: From 1.
+    """
+
+    text: str
+    condition: str
+    needed_for: Literal["shapes", "costs"]
+    cause: str
+    file: str
+    line: int
+    column: int
+
+
 class Report(_Part):
-    """What `archdsl analyze` says of a model."""
+    """What `archdsl analyze` says of a model; numbers are formulas of `symbols`."""
 
     schema_version: int = 1
     model: str
+    symbols: tuple[str, ...]
     inputs: dict[str, TensorReport]
     outputs: dict[str, TensorReport]
     totals: TotalsReport
-    assumptions: tuple[str, ...]
+    assumptions: tuple[AssumptionReport, ...]
     layers: tuple[LayerReport, ...]
 
 
 def number(size: Size) -> Number:
     """A size as a report holds it."""
     return str(size) if isinstance(size, Poly) else size
+
+
+def symbols(graph: Graph) -> tuple[str, ...]:
+    """The names that a model's sizes depend on."""
+    sizes = [s for n in graph for t in n.outputs for s in t.sizes.values()]
+    known = [*sizes, *graph.hyper.values()]
+    found = (s.symbols for s in known if isinstance(s, Poly))
+    return tuple(sorted(frozenset().union(*found)))
+
+
+def _assumption(assumption: Assumption) -> AssumptionReport:
+    return AssumptionReport(
+        text=str(assumption),
+        condition=assumption.condition,
+        needed_for="costs" if assumption.costs else "shapes",
+        cause=assumption.cause,
+        file=assumption.span.source.name,
+        line=assumption.span.line,
+        column=assumption.span.column,
+    )
 
 
 def _tensor(tensor: Tensor, order: Layout | None = None) -> TensorReport:
@@ -99,10 +144,11 @@ def _report(graph: Graph) -> Report:
     results = zip(graph.result_names, graph.outputs, graph.result_orders, strict=True)
     return Report(
         model=graph.name,
+        symbols=symbols(graph),
         inputs={name: _tensor(t) for name, t in graph.inputs.items()},
         outputs={name: _tensor(t, order) for name, t, order in results},
         totals=_totals(graph, costs),
-        assumptions=graph.assumptions,
+        assumptions=tuple(map(_assumption, graph.assumptions)),
         layers=tuple(_layers(graph, costs)),
     )
 

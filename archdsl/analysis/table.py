@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archdsl.analysis.report import LayerReport, Number, Report, TensorReport
+from archdsl.analysis.report import LayerReport, Number, Report, TensorReport, number
+from archdsl.ir.dim import total
+from archdsl.ir.formula import read, short, terms
 
-_WIDEST, _LONG = 60, "…"  # columns of a formula in a row, and what replaces a longer
+_WIDEST, _WIDTH = 36, 100  # columns of a formula in a row, and of a line
 
 
 def table(report: Report, shown: Sequence[str], depth: int) -> str:
@@ -18,10 +20,9 @@ def table(report: Report, shown: Sequence[str], depth: int) -> str:
         depth: How many names of a path make a row; 0 for every op.
     """
     parts = [_head(report), _rows(report, shown, depth), _totals(report, shown)]
-    if _LONG in parts[1]:
-        parts.append(f"{_LONG} is a formula; --json prints them all")
-    if report.assumptions:
-        parts.append("assuming " + "\n         ".join(report.assumptions))
+    if "…" in parts[1]:
+        parts.append("… stands for the rest of a formula; --json prints all of it")
+    parts += _assumptions(report)
     return "\n\n".join(parts)
 
 
@@ -50,7 +51,8 @@ def _rows(report: Report, shown: Sequence[str], depth: int) -> str:
     for path, group in _grouped(report.layers, depth):
         row = [path, _shape(group[-1].output)]
         if "params" in shown:
-            row.append(_exact(_sum(g.params for g in group)))
+            params = _sum(g.params for g in group)
+            row.append(_short(params) if isinstance(params, str) else _exact(params))
         if "flops" in shown:
             row += [
                 _short(_sum(g.macs for g in group)),
@@ -72,11 +74,10 @@ def _grouped(
 
 
 def _sum(values: Iterable[Number]) -> Number:
-    found = [v for v in values if v != 0]
-    if all(isinstance(v, int) for v in found):
-        return sum(v for v in found if isinstance(v, int))
-    text = str(found[0])
-    return text if len(found) == 1 and len(text) <= _WIDEST else _LONG
+    found = list(values)
+    texts = [v for v in found if isinstance(v, str)]
+    plain = sum(v for v in found if isinstance(v, int))
+    return number(total([plain, *map(read, texts)])) if texts else plain
 
 
 def _aligned(rows: list[list[str]]) -> str:
@@ -111,12 +112,38 @@ def _totals(report: Report, shown: Sequence[str]) -> str:
         rows += [("weight bytes", t.weight_bytes, "the parameters, in float32")]
         rows += [("activation bytes", t.activation_bytes, "all tensors that ops write")]
     names = max(len(name) for name, _, _ in rows)
-    numbers = max(len(_exact(v)) for _, v, _ in rows if len(_exact(v)) <= _WIDEST)
+    numbers = max([len(_exact(v)) for _, v, _ in rows if isinstance(v, int)], default=0)
     lines = []
     for name, value, words in rows:
+        if isinstance(value, str):
+            lines += _wrapped(f"{name:{names}}  ", value)
+            continue
         figures = f"{_exact(value):>{numbers}}  {_unit(value):>7}"
         lines.append(f"{name:{names}}  {figures}  {words}".rstrip())
     return "\n".join([*lines, "", f"for {_batch(report)}"])
+
+
+def _wrapped(head: str, formula: str) -> list[str]:
+    """A formula on as many lines as it needs, broken between its terms."""
+    lines, line = [], head
+    for term in terms(formula):
+        if len(line) + len(term) >= _WIDTH and line.strip() and line != head:
+            lines.append(line.rstrip())
+            line = " " * len(head)
+        line += f"{term} "
+    return [*lines, line.rstrip()]
+
+
+def _assumptions(report: Report) -> list[str]:
+    """What the shapes need of open sizes, and what only the figures do."""
+    parts = []
+    for needed_for, words in (("shapes", "holds for"), ("costs", "costs are for")):
+        found = [a for a in report.assumptions if a.needed_for == needed_for]
+        wide = max((len(a.text) for a in found), default=0)
+        rows = [f"{a.text:{wide}}  {a.cause}, {a.file}:{a.line}" for a in found]
+        if rows:
+            parts.append(f"{words} " + f"\n{' ' * len(words)} ".join(rows))
+    return parts
 
 
 def _batch(report: Report) -> str:
@@ -131,6 +158,8 @@ def _exact(value: Number) -> str:
 
 
 def _short(value: Number) -> str:
+    if isinstance(value, str):
+        return short(value, _WIDEST)
     return (_unit(value) or _exact(value)) if value else "0"
 
 

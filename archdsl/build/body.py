@@ -20,7 +20,7 @@ from archdsl.build.values import (
     kind,
     poisoned,
 )
-from archdsl.diagnostics import habits
+from archdsl.diagnostics import Refused, habits
 from archdsl.diagnostics.faults import (
     BadArithmetic,
     DefinedTwice,
@@ -34,6 +34,7 @@ from archdsl.diagnostics.faults import (
     WrongValue,
 )
 from archdsl.ir.dim import Poly, Size, symbol
+from archdsl.ir.facts import Facts
 from archdsl.ir.graph import Enter, Graph, Ref
 from archdsl.ir.tensor import BATCH, DTYPES, Layout, Tensor
 from archdsl.ops.base import AxisName
@@ -142,13 +143,43 @@ class Body(Flow):
         self.report(Misplaced(what, where, mend), span)
 
     def _require(self, s: tree.Require) -> None:
-        if self.truth(s.condition) is not False:
+        if self._required(s.condition) is not False:
             return
         said: Value = f"this does not hold: {s.condition.span.text}"
         if s.message is not None:
             said = self.evaluate(s.message)
         words = said if isinstance(said, str) else kind(said)
         self.report(RequirementFailed(words), s.condition.span)
+
+    def _required(self, e: tree.Expr) -> bool | None:
+        """Whether a condition holds, of open sizes assumed; None after an error."""
+        if isinstance(e, tree.Binary) and e.operator == "and":
+            left = self._required(e.left)
+            return self._required(e.right) if left else left
+        self.facts.at("require", e.span)
+        try:
+            answer = self._assumed(e) if isinstance(e, tree.Compare) else None
+        except Refused as refused:
+            self.report(refused.fault, e.span, refused.notes)
+            return None
+        return self.truth(e) if answer is None else answer
+
+    def _assumed(self, e: tree.Compare) -> bool | None:
+        """The answer where a comparison is one of open sizes."""
+        first, last = e.operands[0], e.operands[-1]
+        if isinstance(first, tree.Binary) and first.operator == "%":
+            size, by = self.number(first.left), self.number(first.right)
+            asked = e.operators == ("==",) and self.number(last) == 0 != by
+            if asked and isinstance(size, Poly) and isinstance(by, int | Poly):
+                return self.facts.divides(by, size)
+        values = [self.number(operand) for operand in e.operands]
+        sizes = [v for v in values if isinstance(v, int | Poly)]
+        if len(sizes) < len(values) or not any(isinstance(v, Poly) for v in values):
+            return None
+        if not set(e.operators) <= _ASSUMED.keys():
+            return None
+        pairs = zip(e.operators, sizes, sizes[1:], strict=False)
+        return all(_ASSUMED[sign](self.facts, a, b) for sign, a, b in pairs)
 
     def _input(self, s: tree.Input) -> None:
         if not self.definition.is_model or self.nested:
@@ -272,7 +303,7 @@ class Body(Flow):
 
     def finish(self) -> bool:
         """Writes the results into the graph; False after an error."""
-        self.graph.assumptions = tuple(self.facts.assumed)
+        self.graph.assumptions = self.facts.assumptions()
         if self.missing is not None:
             return False
         if self.definition.is_model:
@@ -332,6 +363,13 @@ def _refs(value: Value) -> tuple[Ref, ...]:
     return tuple(ref for item in items for ref in _refs(item))
 
 
+_ASSUMED: dict[str, Callable[[Facts, Size, Size], bool]] = {
+    "==": lambda facts, a, b: facts.equal(a, b),
+    ">=": lambda facts, a, b: facts.at_least(a, b),
+    ">": lambda facts, a, b: facts.at_least(a, b + 1),
+    "<=": lambda facts, a, b: facts.at_least(b, a),
+    "<": lambda facts, a, b: facts.at_least(b, a + 1),
+}
 _EXECUTE: dict[type, Callable[[Body, Any], None]] = {
     tree.Flow: Body._flow,
     tree.Let: Body._let,

@@ -98,10 +98,10 @@ class Expressions(ABC):
                 self.session.weigh((value,), expression.span)
             return value
         except Blamed as blamed:
-            fault, span = blamed.refused.fault, blamed.span or expression.span
-        except Refused as refused:
-            fault, span = refused.fault, expression.span
-        return self.report(fault, span)
+            refused, span = blamed.refused, blamed.span or expression.span
+        except Refused as found:
+            refused, span = found, expression.span
+        return self.report(refused.fault, span, refused.notes)
 
     def number(self, expression: tree.Expr) -> Value:
         """The value of an expression, an axis standing for its size."""

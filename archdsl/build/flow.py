@@ -24,7 +24,7 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.build.whereabouts import labels
-from archdsl.diagnostics import Fault, habits
+from archdsl.diagnostics import Fault, Refused, habits
 from archdsl.diagnostics.faults import (
     BadArithmetic,
     DefinedTwice,
@@ -69,17 +69,20 @@ class Flow(Steps):
     def _check_claim(self, value: TensorValue, claim: tree.Shape) -> bool:
         """Whether a tensor is as claimed; reports where it is not."""
         found = value.type
-        sizes: dict[str, Size | None] = {}
+        sizes: dict[str, Value] = {}
         for axis in claim.axes:
             size = None if axis.size is None else self.number(axis.size)
             if poisoned(size):
                 return True
-            sizes[axis.id] = size  # type: ignore[assignment]
-        wrong = [
-            a
-            for a, n in sizes.items()
-            if a in found and n is not None and not self._equal(found[a], n)
-        ]
+            sizes[axis.id] = size
+        self.facts.at("a claim", claim.span)
+        try:
+            wrong = [
+                a for a, n in sizes.items() if a in found and not self._is(found[a], n)
+            ]
+        except Refused as refused:
+            self.report(refused.fault, claim.span, refused.notes)
+            return False
         fault = wrong_claim(found, claim.dtype, tuple(sizes), tuple(wrong))
         if fault is None:
             return True
@@ -88,13 +91,12 @@ class Flow(Steps):
         self.report(fault, claim.span, tuple(dict.fromkeys(origins)))
         return False
 
-    def _equal(self, found: Size, claimed: Size) -> bool:
-        if found == claimed:
-            return True
-        if isinstance(found, Poly) or isinstance(claimed, Poly):
-            self.facts.assumed[f"{found} == {claimed}"] = None
-            return True
-        return False
+    def _is(self, found: Size, claimed: Value) -> bool:
+        if isinstance(claimed, float) and claimed.is_integer():
+            claimed = int(claimed)
+        if isinstance(claimed, int | Poly) and not isinstance(claimed, bool):
+            return self.facts.equal(found, claimed)
+        return claimed is None
 
     # -- flow ------------------------------------------------------------------------
 
@@ -238,7 +240,11 @@ class Flow(Steps):
     def _scan(self, e: tree.Scan, label: str) -> Value:
         from archdsl.build.recurrence import scan
 
-        return scan(self, e, label)
+        self.facts.at("scan", e.span)
+        try:
+            return scan(self, e, label)
+        except Refused as refused:
+            return self.report(refused.fault, e.span, refused.notes)
 
     def _repeat(self, e: tree.Repeat, label: str) -> Value:
         given = self.arguments(e.arguments)

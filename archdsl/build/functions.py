@@ -10,7 +10,7 @@ from typing import Any
 from archdsl.build.values import TensorValue, Value, kind
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import BadArithmetic, TooMuchWork
-from archdsl.ir.dim import Poly
+from archdsl.ir.dim import Poly, Size
 
 LONGEST_LIST = 100_000
 _BITS = 256  # no size of a network needs more
@@ -145,9 +145,19 @@ def compare(sign: str, left: Value, right: Value) -> bool:
 
 def _undecided(sign: str, left: Value, right: Value) -> bool:
     if is_number(left) and is_number(right):
-        gap = left - right  # type: ignore[operator]
+        from archdsl.ir.ranges import at_least
+
+        gap: Size = left - right  # type: ignore[operator, assignment]
         if isinstance(gap, int):
             return _OTHER[sign](gap)
+        if at_least(gap, 1):
+            return sign in (">", ">=", "!=")
+        if at_least(-gap, 1):
+            return sign in ("<", "<=", "!=")
+        if sign in (">=", "<") and at_least(gap, 0):
+            return sign == ">="
+        if sign in ("<=", ">") and at_least(-gap, 0):
+            return sign == "<="
     raise _refuse(
         f"whether {left} {sign} {right} depends on an open size",
         "cannot be decided",

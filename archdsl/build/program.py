@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from archdsl.build.bind import Blamed, bind_parameters, block_usage
 from archdsl.build.body import Body
@@ -14,7 +15,7 @@ from archdsl.build.files import Loader, Module
 from archdsl.build.session import MOST_ERRORS, Exhausted, Session
 from archdsl.build.specialise import elaborate
 from archdsl.build.values import Definition, Given, StepValue, Value
-from archdsl.diagnostics import Diagnostic, Fault, SpecError
+from archdsl.diagnostics import Diagnostic, Fault, Refused, SpecError
 from archdsl.diagnostics.faults import (
     BadSetting,
     EmptyFile,
@@ -23,13 +24,15 @@ from archdsl.diagnostics.faults import (
     UnknownModel,
     WhichModel,
 )
-from archdsl.ir.dim import Size, symbol
+from archdsl.ir.dim import Poly, Setting, Size, symbol
 from archdsl.ir.graph import Graph
 from archdsl.ir.prune import prune, values
+from archdsl.ops.base import AxisName
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 from archdsl.syntax.parse import uncollected
 
+Extent: TypeAlias = int | str | None  # of an axis that is set: "32*n", None for open
 _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
 
 
@@ -62,7 +65,7 @@ def build(
     program: Program,
     model: str = "",
     settings: Mapping[str, str] | None = None,
-    sizes: Mapping[str, int | None] | None = None,
+    sizes: Mapping[str, Extent] | None = None,
     outputs: Sequence[str] = (),
 ) -> Graph:
     """The graph of one model.
@@ -71,7 +74,8 @@ def build(
         program: A file that was read.
         model: Its name; "" for the only one, or the one named as the file.
         settings: Hyperparameters to override, their values as written in a spec.
-        sizes: Input axes to override; None leaves an axis open.
+        sizes: Input axes to override; None leaves an axis open, and ``"32*n"`` makes it
+            so much of a symbol.
         outputs: What comes out instead of the model's outputs: names of its values, or
             paths of its layers; what they do not need is left out. None for all.
 
@@ -185,7 +189,7 @@ def _build(
     module: Module,
     name: str,
     settings: Mapping[str, str],
-    sizes: Mapping[str, int | None],
+    sizes: Mapping[str, Extent],
 ) -> Graph | None:
     if not name:
         return None
@@ -198,8 +202,10 @@ def _build(
     if given is None:
         return None
     unused: set[str] = set()
-    known = {a: symbol(a) if n is None else n for a, n in sizes.items()}
-    types: Mapping[str, Size] = known
+    known = {axis: _extent(session, axis, sizes) for axis in sizes}
+    if None in known.values():
+        return None
+    types = {axis: size for axis, size in known.items() if size is not None}
     graph = elaborate(session, definition, given, None, types, unused)
     if graph is None:
         return None
@@ -209,6 +215,37 @@ def _build(
         fault = BadSetting("--size", axis, "no input has this axis", axes)
         session.report(fault, _typed("--size", f"{axis}={sizes[axis]}"))
     return graph
+
+
+def _extent(session: Session, axis: str, sizes: Mapping[str, Extent]) -> Size | None:
+    """The size of an axis that is set; None after an error."""
+    given = sizes[axis]
+    if given is None:
+        return symbol(axis)
+    from archdsl.ir.formula import read as read_formula
+    from archdsl.ir.ranges import at_least
+
+    problem = ""
+    try:
+        size = read_formula(given) if isinstance(given, str) else given
+    except (ValueError, Refused) as error:
+        size, problem = 1, f"{given!r} {error}"
+    if isinstance(size, Poly):
+        taken = [
+            s for s in sorted(size.symbols) if sizes.get(s, ...) not in (None, ...)
+        ]
+        if taken:
+            problem = f"its symbol {taken[0]} is an axis that has a size of its own"
+        elif at_least(size, 1) is not True:
+            every = " and ".join(sorted(size.symbols))
+            problem = f"{size} is not at least 1 for every {every}"
+    elif size < 1 and not problem:
+        problem = f"must be at least 1, and is {size}"
+    if problem:
+        fault = BadSetting("--size", axis, problem)
+        session.report(fault, _typed("--size", f"{axis}={given}"))
+        return None
+    return size
 
 
 def _with_outputs(
@@ -291,13 +328,38 @@ def _setting(
         session.report(BadSetting("--set", name, problem), where)
         return None
     scratch = Session()
-    body = Body(scratch, definition, Graph("", where), None)
-    value = body.number(call.arguments[0].value)
+    body = _Typed(scratch, definition, Graph("", where), None)
+    value = body.evaluate(call.arguments[0].value)
+    if not _names_axes(definition, name):
+        value = _as_symbols(value)
     if scratch.diagnostics:
         problem = scratch.diagnostics[0].fault.message()
         session.report(BadSetting("--set", name, problem), where)
         return None
     return Given(name, value, where)
+
+
+class _Typed(Body):
+    """An expression of the command line, in which an axis' name is a symbol."""
+
+    def sized(self, value: Value, span: Span) -> Value:
+        """An axis' name as a symbol; any other value as it is."""
+        return _as_symbols(value)
+
+
+def _as_symbols(value: Value) -> Value:
+    """Names of axes, in lists too, as the symbols of hyperparameters."""
+    if isinstance(value, tuple):
+        return tuple(map(_as_symbols, value))
+    return symbol(Setting(value)) if isinstance(value, AxisName) else value
+
+
+def _names_axes(definition: Definition, name: str) -> bool:
+    """Whether a hyperparameter is by default an axis, so that a name is one too."""
+    parameters = {p.name.id: p.default for p in definition.node.parameters}
+    default = parameters[name]
+    items = default.items if isinstance(default, tree.ListOf) else (default,)
+    return any(isinstance(item, tree.Axis) for item in items)
 
 
 def _typed(option: str, text: str) -> Span:

@@ -174,7 +174,9 @@ class _Recurrence:
         flow.session.frames.pop()
         if values is None:
             return None
-        flow.facts.assumed |= dict.fromkeys(body.facts.assumed)
+        graph.assumptions = body.facts.assumptions()
+        if not flow.assume(graph, node.span):
+            return None
         graph.results = tuple(v.ref for v in values)
         graph.result_names = ("",) * len(values)
         graph.result_orders = tuple(v.type.names for v in values)

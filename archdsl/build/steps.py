@@ -73,7 +73,7 @@ class Steps(Expressions):
                 self.report(each.refused.fault, each.span or step.span)
             return POISON
         except Refused as refused:
-            return self.report(refused.fault, step.span)
+            return self.report(refused.fault, step.span, refused.notes)
 
     def _apply(self, step: StepValue, flow: Value, label: str) -> Value:
         target = step.target
@@ -128,9 +128,10 @@ class Steps(Expressions):
     ) -> Value:
         ins = {port: value.type for port, value in sources.items()}
         try:
+            self.facts.at(op.name, span)
             outs = op.outputs(ins, self.facts)
         except Refused as refused:
-            notes = self._origins(refused, sources)
+            notes = self._origins(refused, sources) + refused.notes
             return self.report(refused.fault, spans.get(refused.at, span), notes)
         return self._add(op, sources, outs, path, span, label, weights_from)
 
@@ -278,9 +279,20 @@ class Steps(Expressions):
         words = partial(call_words, definition.name, given)
         frame = Frame(definition, words, step.span, self.graph, sources, where)
         graph = specialise(self.session, frame, given, types)
-        if graph is not None:
-            self.facts.assumed |= dict.fromkeys(graph.assumptions)
+        if graph is not None and not self.assume(graph, step.span):
+            return None, {}
         return graph, sources
+
+    def assume(self, graph: Graph, span: Span) -> bool:
+        """Assumes what a block that is called assumes; reports where that cannot be."""
+        for assumption in graph.assumptions:
+            try:
+                self.facts.take(assumption)
+            except Refused as refused:
+                called = Note(f"`{graph.name}` is called here", span)
+                self.report(refused.fault, assumption.span, (*refused.notes, called))
+                return False
+        return True
 
     def _block_sources(
         self, step: StepValue, definition: Definition, flow: Value

@@ -87,11 +87,11 @@ def spec_options(function: Callable[..., None]) -> Callable[..., None]:
         click.argument("spec", metavar="FILE[:MODEL]"),
         click.option(
             "--set", "settings", multiple=True, metavar="NAME=VALUE",
-            help="Override a hyperparameter; may be repeated.",
+            help="Override a hyperparameter; an uppercase name leaves a number open.",
         ),
         click.option(
             "--size", "sizes", multiple=True, metavar="AXIS=N,…",
-            help="Override input axes; an axis without a number is left open.",
+            help="Override input axes; AXIS alone is open, AXIS=32*n a formula.",
         ),
         click.option(
             "--outputs", multiple=True, metavar="NAME,…",
@@ -165,14 +165,17 @@ def _settings(options: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
-def _sizes(options: tuple[str, ...]) -> dict[str, int | None]:
-    sizes: dict[str, int | None] = {}
+def _sizes(options: tuple[str, ...]) -> dict[str, int | str | None]:
+    sizes: dict[str, int | str | None] = {}
     for item in ",".join(options).split(",") if options else ():
-        match = re.fullmatch(r"\s*([A-Z]\w*)\s*(?:=\s*(\d{1,12})\s*)?", item)
-        if match is None or match[2] == "0":
-            hint = "write AXIS=N with N at least 1, or AXIS alone to leave it open"
+        match = re.fullmatch(r"\s*([A-Z]\w*)\s*(?:=(.*))?", item)
+        text = (match[2] or "").strip() if match else ""
+        formula = re.fullmatch(r"[\w\s()*+/-]*[A-Za-z][\w\s()*+/-]*", text)
+        number = re.fullmatch(r"(?!0+$)[0-9]{1,12}", text)
+        if match is None or not (number or formula or match[2] is None):
+            hint = "write AXIS=N with N at least 1, AXIS=32*n, or AXIS to leave it open"
             raise click.BadParameter(f"{item!r}: {hint}", param_hint="--size")
-        sizes[match[1]] = int(match[2]) if match[2] else None
+        sizes[match[1]] = int(text) if number else text or None
     return sizes
 
 

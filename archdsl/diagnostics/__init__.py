@@ -122,12 +122,16 @@ class Refused(Exception):
     Args:
         fault: What is wrong.
         at: The name of the argument to blame, or "" for the whole call.
+        notes: Further facts that the rule knows.
     """
 
-    def __init__(self, fault: Fault, at: str = "") -> None:
+    def __init__(
+        self, fault: Fault, at: str = "", notes: tuple[Note, ...] = ()
+    ) -> None:
         super().__init__(fault.message())
         self.fault = fault
         self.at = at
+        self.notes = notes
 
 
 class SpecError(ValueError):

@@ -134,7 +134,7 @@ class WindowDoesNotDivide(Fault):
     label = "{axis} = {size} here"
     help = "use window = {better}, another input size, or window_attention(pad = true)"
 
-    window: int
+    window: object
     axis: str
     size: object
     better: str
@@ -263,11 +263,12 @@ class OpenSize(Fault):
     code = "E310"
     title = "{what} needs a number for {axis}, which is open"
     label = "{axis} = {size} here"
-    help = "give {axis} a size in the spec, or with --size {axis}=…"
+    help = "give {axis} a number: in the spec, or on the command line{mend}"
 
     what: str
     axis: str
     size: object
+    mend: str = ""
 
 
 class SharedDiffers(Fault):
@@ -312,6 +313,18 @@ class ResidualChanges(Fault):
     after: object
     shape_before: str
     shape_after: str
+
+
+class Contradiction(Fault):
+    """A need of an open size that another need rules out."""
+
+    code = "E314"
+    title = "{now} cannot be where {before}"
+    label = "{now} is needed here"
+    help = "no size meets both: change one of the two"
+
+    now: str
+    before: str
 
 
 class StateChanges(Fault):

@@ -2,7 +2,9 @@
 
 A size is a plain `int` wherever it is known, and a `Poly` otherwise; every operation
 returns an `int` again when the symbols cancel, so rules are written once for both.
-An atom of a polynomial is a symbol (a positive integer) or an exact floor division.
+An atom of a polynomial is a symbol (a positive integer) or a floor division. A power
+may be negative, ``H * M**-1``, where `quotient` was told that nothing is left over:
+such a term is a positive whole number as any other, and M times it is H.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd
 from typing import TypeAlias, Union
 
 from archdsl.diagnostics import Refused
@@ -24,20 +27,39 @@ Atom: TypeAlias = Union[str, "Floor"]
 Monomial: TypeAlias = tuple[tuple[Atom, int], ...]
 
 
+class Setting(str):
+    """The symbol of a hyperparameter; a formula writes it before the axes."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Floor:
-    """``numerator // divisor``, where no exact division was possible."""
+    """``numerator // divisor``, where no exact division was possible.
+
+    Where the divisor is a number, the coefficients of the numerator are at least 0 and
+    below it, so that equal sizes are equal formulas.
+    """
 
     numerator: Poly
     divisor: Size
 
+    @cached_property
+    def key(self) -> str:
+        """What sorts it among others."""
+        by = self.divisor.key if isinstance(self.divisor, Poly) else self.divisor
+        return f"({self.numerator.key}//{by})"
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The names that it depends on."""
+        below = self.divisor.symbols if isinstance(self.divisor, Poly) else frozenset()
+        return self.numerator.symbols | below
+
     def __str__(self) -> str:
-        top, low = f"({self.numerator})", str(self.divisor)
-        if len(self.numerator.terms) == 1 and self.numerator.degree == 1:
-            top = str(self.numerator)
-        if isinstance(self.divisor, Poly) and not self.divisor.is_symbol:
-            low = f"({low})"
-        return f"({top}//{low})"
+        from archdsl.ir.formula import atom
+
+        return atom(self)
 
 
 @dataclass(frozen=True)
@@ -70,7 +92,14 @@ class Poly:
     @property
     def is_symbol(self) -> bool:
         """Whether this is one bare symbol."""
-        return self.terms[0][1] == 1 and str(self).isidentifier()
+        ((monomial, coefficient), *others) = self.terms
+        bare = len(monomial) == 1 and monomial[0][1] == 1 and not others
+        return bare and coefficient == 1 and isinstance(monomial[0][0], str)
+
+    @cached_property
+    def key(self) -> str:
+        """A plain text, different for different sizes."""
+        return "+".join(f"{c}*{_monomial_key(m)[1]}" for m, c in self.terms)
 
     @cached_property
     def factors(self) -> int:
@@ -78,27 +107,31 @@ class Poly:
         return sum(_factors(monomial) for monomial, _ in self.terms)
 
     @cached_property
-    def degree(self) -> int:
-        """The highest total power."""
-        return max(sum(p for _, p in m) for m, _ in self.terms)
-
-    @cached_property
     def symbols(self) -> frozenset[str]:
         """The names that the size depends on."""
         found: set[str] = set()
         for monomial, _ in self.terms:
             for atom, _ in monomial:
-                found |= {atom} if isinstance(atom, str) else _floor_symbols(atom)
+                found |= {atom} if isinstance(atom, str) else atom.symbols
         return frozenset(found)
+
+    @property
+    def constant(self) -> int:
+        """The term without a symbol."""
+        return dict(self.terms).get((), 0)
 
     def substitute(self, values: Mapping[str, Size]) -> Size:
         """The size with some symbols replaced."""
         total: Size = 0
         for monomial, coefficient in self.terms:
-            product: Size = coefficient
+            top: Size = coefficient
+            low: Size = 1
             for atom, power in monomial:
-                product = product * _value(atom, values) ** power
-            total = total + product
+                if power > 0:
+                    top = top * _value(atom, values) ** power
+                else:
+                    low = low * _value(atom, values) ** -power
+            total = total + quotient(top, low)
         return total
 
     # -- arithmetic ------------------------------------------------------------------
@@ -162,14 +195,9 @@ class Poly:
 
     @cached_property
     def _text(self) -> str:
-        parts: list[str] = []
-        for monomial, coefficient in self.terms:
-            factors = [str(abs(coefficient))] if abs(coefficient) != 1 else []
-            factors += [f"{a}**{p}" if p > 1 else str(a) for a, p in monomial]
-            sign = "-" if coefficient < 0 else "+"
-            parts += [sign, "*".join(factors) or "1"]
-        head = "-" + parts[1] if parts[0] == "-" else parts[1]
-        return " ".join([head, *parts[2:]])
+        from archdsl.ir.formula import written
+
+        return written(self)
 
     def __str__(self) -> str:
         return self._text
@@ -204,6 +232,16 @@ def ceil_div(size: Size, by: Size) -> Size:
     return (size + by - 1) // by
 
 
+def quotient(size: Size, by: Size) -> Size:
+    """``size // by`` where `by` is known to divide `size`, so that it cancels."""
+    if isinstance(size, int) or isinstance(by, int):
+        return size // by
+    if len(size.terms) > 1 or len(by.terms) > 1 or by.terms[0][1] != 1:
+        return size // by
+    (monomial, coefficient), (divisor, _) = size.terms[0], by.terms[0]
+    return Poly.of({_times(monomial, tuple((a, -p) for a, p in divisor)): coefficient})
+
+
 def divides(by: Size, size: Size) -> bool | None:
     """Whether `by` divides `size`; None where that depends on a symbol."""
     if isinstance(size, int) and isinstance(by, int):
@@ -219,24 +257,6 @@ def near_divisors(number: int, size: int) -> list[int]:
     return below[-1:] + above[:1]
 
 
-def at_least(size: Size, bound: Size) -> bool | None:
-    """Whether `size >= bound` for all positive symbols; None where it depends."""
-    gap = size - bound
-    if isinstance(gap, int):
-        return gap >= 0
-    constant = dict(gap.terms).get((), 0)
-    others = [c for m, c in gap.terms if m]
-    if any(isinstance(a, Floor) for m, _ in gap.terms for a, _ in m):
-        lowest = constant  # a floor may be zero
-    else:
-        lowest = constant + sum(others)
-    if all(c > 0 for c in others) and lowest >= 0:
-        return True
-    if all(c < 0 for c in others) and lowest < 0:
-        return False
-    return None
-
-
 def substitute(size: Size, values: Mapping[str, Size]) -> Size:
     """`size` with some symbols replaced."""
     return size if isinstance(size, int) else size.substitute(values)
@@ -246,7 +266,11 @@ def substitute(size: Size, values: Mapping[str, Size]) -> Size:
 
 
 def _monomial_key(monomial: Monomial) -> tuple[int, str]:
-    return -sum(p for _, p in monomial), "*".join(f"{a}^{p}" for a, p in monomial)
+    return -sum(p for _, p in monomial), "*".join(f"{_key(a)}^{p}" for a, p in monomial)
+
+
+def _key(atom: Atom) -> str:
+    return atom if isinstance(atom, str) else atom.key
 
 
 def _terms(size: Size) -> tuple[tuple[Monomial, int], ...]:
@@ -261,9 +285,9 @@ def _factors(monomial: Monomial) -> int:
     for atom, power in monomial:
         if isinstance(atom, Floor):
             below = atom.divisor.factors if isinstance(atom.divisor, Poly) else 1
-            count += power * (atom.numerator.factors + below)
+            count += abs(power) * (atom.numerator.factors + below)
         else:
-            count += power
+            count += abs(power)
     return count
 
 
@@ -283,55 +307,72 @@ def _times(left: Monomial, right: Monomial) -> Monomial:
     powers = dict(left)
     for atom, power in right:
         powers[atom] = powers.get(atom, 0) + power
-    return tuple(sorted(powers.items(), key=lambda item: str(item[0])))
+    kept = (item for item in powers.items() if item[1])
+    return tuple(sorted(kept, key=lambda item: _key(item[0])))
 
 
 def _over(monomial: Monomial, by: Monomial) -> Monomial | None:
+    """A monomial without the factors of another; None where that may be no number."""
     powers = dict(monomial)
+    if by and min(powers.values(), default=0) < 0:
+        return None if monomial != by else ()
     for atom, power in by:
         left = powers.get(atom, 0) - power
         if left < 0:
             return None
         powers[atom] = left
-    return tuple((a, p) for a, p in powers.items() if p)
+    return _times(tuple(powers.items()), ())
 
 
 def _floor(size: Poly, by: Size) -> Size:
     """Exact where it can be: divisible terms leave the floor, floors of floors join."""
-    if isinstance(by, int) and by == 1:
-        return size
+    if size == by:
+        return 1
+    if isinstance(by, int):
+        return _floor(_poly(-size), -by) if by < 0 else _floor_number(size, by)
+    if len(by.terms) > 1:
+        return Poly.of({((Floor(size, by), 1),): 1})
     whole: dict[Monomial, int] = {}
     rest: dict[Monomial, int] = {}
-    lead = _terms(by)
+    divisor, low = by.terms[0]
     for monomial, coefficient in size.terms:
-        divisor, low = lead[0] if len(lead) == 1 else ((("", 1),), 1)
         over = _over(monomial, divisor)
         if over is not None and coefficient % low == 0:
             whole[over] = whole.get(over, 0) + coefficient // low
         else:
             rest[monomial] = coefficient
-    remainder = Poly.of(rest)
-    if isinstance(remainder, int):
-        inner: Size = remainder // by
-    else:
-        inner = _nested(remainder, by)
+    left = Poly.of(rest)
+    inner = (
+        left // by if isinstance(left, int) else Poly.of({((Floor(left, by), 1),): 1})
+    )
     return Poly.of(whole) + inner
 
 
-def _nested(size: Poly, by: Size) -> Size:
-    """``(a // m) // n == a // (m * n)`` for positive m and n."""
-    if isinstance(by, int) and len(size.terms) == 1:
-        (monomial, coefficient) = size.terms[0]
-        atom = monomial[0][0]
-        single = coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1
-        if single and isinstance(atom, Floor) and isinstance(atom.divisor, int):
-            return _floor(atom.numerator, atom.divisor * by)
-    return Poly.of({((Floor(size, by), 1),): 1})
-
-
-def _floor_symbols(atom: Floor) -> frozenset[str]:
-    below = atom.divisor.symbols if isinstance(atom.divisor, Poly) else frozenset()
-    return atom.numerator.symbols | below
+def _floor_number(size: Poly, by: int) -> Size:
+    """``(g*a + c) // (g*n) == (a + c//g) // n``, and so for a floor in a floor."""
+    whole = {m: c // by for m, c in size.terms}
+    rest = {m: c % by for m, c in size.terms if c % by}
+    constant = rest.pop((), 0)
+    if not rest:
+        return Poly.of(whole)
+    common = gcd(by, *rest.values())
+    by, constant = by // common, constant // common
+    open_part = {m: c // common for m, c in rest.items()}
+    if by == 1:
+        return Poly.of(whole) + Poly.of({**open_part, (): constant})
+    (monomial, coefficient), *others = open_part.items()
+    atom, power = monomial[0]
+    inner: Size
+    if (
+        isinstance(atom, Floor)
+        and isinstance(atom.divisor, int)
+        and (power, coefficient, len(monomial), len(others)) == (1, 1, 1, 0)
+    ):
+        inner = (atom.numerator + constant * atom.divisor) // (atom.divisor * by)
+    else:
+        numerator = _poly(Poly.of({**open_part, (): constant}))
+        inner = Poly.of({((Floor(numerator, by), 1),): 1})
+    return Poly.of(whole) + inner
 
 
 def _value(atom: Atom, values: Mapping[str, Size]) -> Size:

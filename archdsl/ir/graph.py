@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from archdsl.ir.dim import Size
+from archdsl.ir.facts import Assumption
 from archdsl.ir.operation import Inputs, Operation
 from archdsl.ir.tensor import BATCH, Layout, Tensor
 from archdsl.source import Span
@@ -118,7 +119,7 @@ class Graph:
     results: tuple[Ref, ...] = ()
     result_names: tuple[str, ...] = ()  # a list's items: "name.0", "name.1"…
     result_orders: tuple[Layout, ...] = ()  # the axes as they are promised outside
-    assumptions: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
     hints: dict[Ref, str] = field(default_factory=dict)  # what a spec calls its values
     nodes: list[Node] = field(default_factory=list, repr=False)
     scan: Scan | None = None

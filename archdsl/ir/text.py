@@ -23,7 +23,7 @@ def _graph(graph: Graph, names: dict[int, str]) -> str:
     pairs = zip(graph.result_names, graph.results, strict=True)
     words = [f"{name} = {_ref(ref)}" if name else _ref(ref) for name, ref in pairs]
     rows.append(f"  return {', '.join(words)}")
-    rows += [f"  assume {condition}" for condition in graph.assumptions]
+    rows += [f"  assume {assumption}" for assumption in graph.assumptions]
     return "\n".join([*rows, "}", ""])
 
 

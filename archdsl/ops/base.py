@@ -8,7 +8,7 @@ against PyTorch on its own `examples`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
@@ -20,7 +20,8 @@ from archdsl.diagnostics.faults import (
     WrongDtype,
     WrongValue,
 )
-from archdsl.ir.dim import Poly, Size, at_least, divides
+from archdsl.ir.dim import Poly, Size
+from archdsl.ir.facts import Facts
 from archdsl.ir.operation import Cost, Inputs, Outputs, Weight
 from archdsl.ir.tensor import BATCH, FEATURES, Layout, Tensor
 from archdsl.ops.emit import Emit, Site
@@ -28,9 +29,12 @@ from archdsl.ops.spread import Reach, Same, Spread
 
 __all__ = [
     "Axes", "AxisName", "AxisSizes", "Cost", "Count", "Each", "Emit", "Example",
-    "Inputs", "Layout", "NonNegativeEach", "Op", "Outputs", "Port", "Rate", "SizeField",
-    "Spread", "Tensor", "Weight",
+    "Facts", "Inputs", "Layout", "NonNegativeEach", "NonNegativeSizeEach", "Op",
+    "Outputs", "Port", "Rate", "SizeEach", "SizeField", "Spread", "Tensor", "Weight",
 ]  # fmt: skip
+
+
+S = TypeVar("S", int, Size)
 
 
 class AxisName(str):
@@ -58,6 +62,14 @@ def _positive(value: object) -> Size:
     assert isinstance(size, int | Poly)
     if isinstance(size, int) and size < 1:
         raise ValueError("must be at least 1")
+    return size
+
+
+def _natural_size(value: object) -> Size:
+    size = _whole(value)
+    assert isinstance(size, int | Poly)
+    if isinstance(size, int) and size < 0:
+        raise ValueError("must not be negative")
     return size
 
 
@@ -118,10 +130,8 @@ def _axes(value: object) -> tuple[str, ...]:
     return names
 
 
-def _each(
-    check: Callable[[object], int],
-) -> Callable[[object], int | tuple[int, ...]]:
-    def validate(value: object) -> int | tuple[int, ...]:
+def _each(check: Callable[[object], S]) -> Callable[[object], S | tuple[S, ...]]:
+    def validate(value: object) -> S | tuple[S, ...]:
         if isinstance(value, tuple | list):
             if not value:
                 raise ValueError("must have a number for each axis")
@@ -154,6 +164,16 @@ NonNegativeEach = Annotated[
     int | tuple[int, ...],
     PlainValidator(_each(_natural)),
     "a whole number ≥ 0, or a list of them",
+]
+SizeEach = Annotated[
+    Size | tuple[Size, ...],
+    PlainValidator(_each(_positive)),
+    "a whole number ≥ 1 or an open size, or a list of them",
+]
+NonNegativeSizeEach = Annotated[
+    Size | tuple[Size, ...],
+    PlainValidator(_each(_natural_size)),
+    "a whole number ≥ 0 or an open size, or a list of them",
 ]
 AxisSizes = Annotated[  # ``N = 100, C = 256``; None for a size that is inferred
     tuple[tuple[str, int | Poly | None], ...],
@@ -339,41 +359,6 @@ def short_usage(op: type[Op]) -> str:
 # --- what rules share ---------------------------------------------------------------
 
 
-def _term(size: Size) -> str:
-    text = str(size)
-    return f"({text})" if " " in text else text
-
-
-class Facts:
-    """Conditions on open sizes that a graph takes for granted."""
-
-    def __init__(self) -> None:
-        self.assumed: dict[str, None] = {}
-
-    def divides(self, by: Size, size: Size) -> bool:
-        """Whether `by` divides `size`; assumed, and written down, where it is open."""
-        answer = divides(by, size)
-        if answer is None:
-            self.assumed[f"{_term(size)} % {_term(by)} == 0"] = None
-        return answer is not False
-
-    def at_least(self, size: Size, bound: Size) -> bool:
-        """Whether ``size >= bound``; assumed, and written down, where it is open."""
-        answer = at_least(size, bound)
-        if answer is None:
-            self.assumed[f"{size} >= {bound}"] = None
-        return answer is not False
-
-    def equal(self, left: Size, right: Size) -> bool:
-        """Whether two sizes are one; assumed, and written down, where it is open."""
-        if isinstance(left - right, int):
-            return left == right
-        if at_least(left, right + 1) or at_least(right, left + 1):
-            return False
-        self.assumed[f"{left} == {right}"] = None
-        return True
-
-
 def same_positions(tensor: Tensor) -> dict[str, Reach]:
     """Every position of a tensor depends on itself."""
     return {axis: Same(axis) for axis in tensor.positions}
@@ -452,10 +437,10 @@ def chosen(op: Op, tensor: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def each(
-    op: Op, value: int | tuple[int, ...], axes: tuple[str, ...], at: str
-) -> tuple[int, ...]:
+    op: Op, value: S | tuple[S, ...], axes: tuple[str, ...], at: str
+) -> tuple[S, ...]:
     """One number for each axis, from a number or a list."""
-    if isinstance(value, int):
+    if not isinstance(value, tuple):
         return (value,) * len(axes)
     if len(value) != len(axes):
         problem = f"has {len(value)} numbers for {len(axes)} axes ({', '.join(axes)})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import NotDivisible
-from archdsl.ir.dim import Size, ceil_div
+from archdsl.ir.dim import Poly, Size, ceil_div
 from archdsl.ops.base import (
     Axes,
     Cost,
@@ -140,6 +140,11 @@ class PatchMerge(Op):
             ),
         )
         grown = {a: 2 * site.outs[0][a] if self.pad else x[a] for a in over}
+        if self.pad and any(isinstance(x[a], Poly) for a in over):
+            places = range(-2, -2 - len(over), -1)
+            odd = "".join(f", 0, {{x}}.shape[{i}] % 2" for i in places)
+            code = f"{{self}}(F.pad({{x}}, (0, 0{odd})))"
+            return Emit(code, (site.layouts["x"],), make)
         padded, literals = zeros_behind(x, grown)
         return Emit(f"{{self}}({padded})", (site.layouts["x"],), make, literals)
 

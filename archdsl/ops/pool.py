@@ -187,7 +187,7 @@ class AvgPool(_Pool):
         return self.windows(x, self.over, 1)
 
     def overlooked(self, taps: tuple[Taps, ...]) -> bool:
-        return len(taps) == 3 and any(0 <= t.size < t.kernel for t in taps)
+        return len(taps) == 3 and any(t.size < t.kernel for t in taps)  # -1 if open
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         window = product(t.kernel for t in self.taps(ins["x"]).values())
@@ -251,7 +251,7 @@ class AdaptiveAvgPool(Op):
         need_float(self, x)
         parts = self.parts(x)
         for axis, count in parts.items():
-            facts.divides(count, x[axis])  # for the cost of an open size only
+            facts.divides(count, x[axis], costs=True)
         return (x.resized(parts),)
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:

@@ -14,7 +14,7 @@ from archdsl.diagnostics.faults import (
     WrongAxes,
     WrongValue,
 )
-from archdsl.ir.dim import Size, product
+from archdsl.ir.dim import Poly, Size, product
 from archdsl.ir.tensor import BATCH, FEATURES
 from archdsl.ops.base import (
     Axes,
@@ -203,6 +203,9 @@ class Split(Op):
             return Emit("{x}", (left,))
         dim = layout.index(self.axis)
         sizes = tuple(-1 if s is None else s for _, s in self.into)
+        if -1 not in sizes:
+            inferred = [s for s in sizes if isinstance(s, Poly)][:1]
+            sizes = tuple(-1 if s in inferred else s for s in sizes)
         literal = positional("sizes", sizes)
         make = Make("nn.Unflatten", (positional("dim", dim), literal))
         code = f"{{x}}.unflatten({dim}, {{sizes}})"

@@ -9,22 +9,29 @@ from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults import WindowDoesNotDivide, WrongValue
-from archdsl.ir.dim import Size, ceil_div, near_divisors, product
+from archdsl.ir.dim import (
+    Poly,
+    Size,
+    ceil_div,
+    near_divisors,
+    product,
+    quotient,
+)
 from archdsl.ops.attention import check_heads, projections
 from archdsl.ops.base import (
     Axes,
     Cost,
     Count,
-    Each,
     Example,
     Facts,
     Flag,
     Inputs,
     Layout,
-    NonNegativeEach,
+    NonNegativeSizeEach,
     Op,
     Outputs,
     Rate,
+    SizeEach,
     Tensor,
     Weight,
     chosen,
@@ -51,10 +58,10 @@ class _Cut(NamedTuple):
 
     axis: str
     size: Size  # after padding
-    declared: int  # the window, as written
+    declared: Size  # the window, as written
     window: Size  # the window, no larger than the axis
-    moved: int  # the shift, as written
-    shift: int  # the shift, none where the window covers the axis
+    moved: Size  # the shift, as written
+    shift: Size  # the shift, none where the window covers the axis
 
 
 class WindowAttention(Op):
@@ -108,8 +115,8 @@ class WindowAttention(Op):
     )
 
     heads: Count
-    window: Each
-    shift: NonNegativeEach = 0
+    window: SizeEach
+    shift: NonNegativeSizeEach = 0
     relative_bias: Flag = False
     bias: Flag = True
     dropout: Rate = 0.0
@@ -124,7 +131,7 @@ class WindowAttention(Op):
         found = []
         for axis, window, shift in zip(axes, windows, shifts, strict=True):
             size = x[axis]
-            if isinstance(size, int) and window >= size:
+            if _covers(window, size):
                 found.append(_Cut(axis, size, window, size, shift, 0))
             else:
                 size = ceil_div(size, window) * window if self.pad else size
@@ -136,7 +143,7 @@ class WindowAttention(Op):
         check_heads(self, self.heads, need_features(self, x), facts)
         cuts = self.cuts(x)
         for cut in cuts:
-            if cut.moved >= cut.declared:
+            if not facts.at_least(cut.declared - 1, cut.moved):
                 problem = f"must be less than the window, {cut.declared}"
                 found = spelled(self.shift)
                 mend = f"Swin shifts by half a window: {cut.declared // 2}"
@@ -146,12 +153,19 @@ class WindowAttention(Op):
                 facts.at_least(x[cut.axis], cut.window)
             elif not facts.divides(cut.window, cut.size):
                 raise Refused(self._misfit(cut, cuts), "window")
+            if cut.shift:  # a window that covers the axis would not be shifted
+                facts.at_least(cut.shift, 1, costs=True)
+                facts.at_least(cut.size, cut.window + 1, costs=True)
         return (x,)
 
     def _misfit(self, cut: _Cut, cuts: tuple[_Cut, ...]) -> WindowDoesNotDivide:
         """The fault, with windows that fit: one number, or one for each axis."""
         cut_up = [c.size for c in cuts if isinstance(c.size, int)]
-        shared = near_divisors(cut.declared, math.gcd(*cut_up))
+        shared = (
+            near_divisors(cut.declared, math.gcd(*cut_up))
+            if isinstance(cut.declared, int)
+            else []
+        )
         if isinstance(self.window, int) and shared:
             better = " or ".join(map(str, shared))
         else:
@@ -168,7 +182,7 @@ class WindowAttention(Op):
             weights.append(Weight("relative_bias", (entries, self.heads)))
             weights.append(Weight("index", (inside, inside), False, itemsize=8))
         if any(c.shift for c in cuts):
-            windows = product(c.size // c.window for c in cuts)
+            windows = product(quotient(c.size, c.window) for c in cuts)
             weights.append(Weight("mask", (windows, inside, inside), False))
         return tuple(weights)
 
@@ -193,6 +207,7 @@ class WindowAttention(Op):
         for cut in self.cuts(x):
             size, window = x[cut.axis], cut.window
             assert isinstance(size, int) and isinstance(window, int)
+            assert isinstance(cut.shift, int)
             spread[cut.axis] = Tiles(cut.axis, size, window, cut.shift)
         return {"x": spread}
 
@@ -202,6 +217,8 @@ class WindowAttention(Op):
     def emit(self, site: Site) -> Emit:
         x = site.ins["x"]
         cuts = self.cuts(x)
+        if any(isinstance(c.size, Poly) for c in cuts):
+            return self._emit_open(site, cuts)
         make = Make(
             "WindowAttention",
             (
@@ -216,16 +233,29 @@ class WindowAttention(Op):
             ),
         )
         padded, literals = zeros_behind(x, {c.axis: c.size for c in cuts})
-        ahead = len(batch_axes(x, tuple(c.axis for c in cuts)))
-        code = f"{{self}}({padded})"
-        if ahead > 1:
-            code = f"{{self}}({padded}.flatten(0, {ahead - 1}))"
-            code += f".unflatten(0, {{x}}.shape[:{ahead}])"
-        elif not ahead:
-            code = f"{{self}}({padded}[None])[0]"
+        code = _fold(padded, len(batch_axes(x, tuple(c.axis for c in cuts))))
         if literals:
             code += _crop(x, cuts)
         return Emit(code, (site.layouts["x"],), make, literals)
+
+    def _emit_open(self, site: Site, cuts: tuple[_Cut, ...]) -> Emit:
+        """On a map whose size only the input tells."""
+        x = site.ins["x"]
+        make = Make(
+            "OpenWindowAttention",
+            (
+                positional("dim", x["C"]),
+                Arg("heads", self.heads),
+                Arg("window", tuple(c.declared for c in cuts)),
+                Arg("shift", tuple(c.moved for c in cuts)),
+                Arg("relative_bias", self.relative_bias, False),
+                Arg("bias", self.bias, True),
+                Arg("dropout", self.dropout, 0.0),
+                Arg("pad", self.pad, False),
+            ),
+        )
+        code = _fold("{x}", len(batch_axes(x, tuple(c.axis for c in cuts))))
+        return Emit(code, (site.layouts["x"],), make)
 
     def label(self, ins: Inputs) -> str:
         window = spelled(self.window)
@@ -234,9 +264,24 @@ class WindowAttention(Op):
         return f"window attention {window}{shift}, {heads}"
 
 
-def _nearest(window: int, size: Size) -> int:
+def _covers(window: Size, size: Size) -> bool:
+    """Whether a window is known to take all of an axis."""
+    if isinstance(window, int) and isinstance(size, int):
+        return window >= size
+    return window == size
+
+
+def _fold(x: str, ahead: int) -> str:
+    """Code that calls the module on a tensor with any number of batch axes."""
+    if ahead > 1:
+        folded = f"{{self}}({x}.flatten(0, {ahead - 1}))"
+        return f"{folded}.unflatten(0, {{x}}.shape[:{ahead}])"
+    return f"{{self}}({x})" if ahead else f"{{self}}({x}[None])[0]"
+
+
+def _nearest(window: Size, size: Size) -> Size:
     """The window that is next to one and divides an axis."""
-    if not isinstance(size, int) or size % window == 0:
+    if isinstance(window, Poly) or isinstance(size, Poly) or size % window == 0:
         return window
     found = near_divisors(window, size) or [1]
     return min(found, key=lambda d: abs(d - window))
@@ -375,3 +420,133 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
             region = self._partition(region[None])[0]  # (windows, n, axes)
             apart = (region[:, :, None] != region[:, None]).any(-1)
             return torch.where(apart, -100.0, 0.0)  # (windows, n, n)
+
+    class OpenWindowAttention(nn.Module):
+        """Multi-head attention inside windows of a map of any size (Liu et al. 2021).
+
+        A map is (B, *size, C); n is the positions of a window. Windows that are shifted
+        out at one end come in at the other, where a mask keeps apart what does not
+        belong together. An axis that is one window is not shifted.
+        """
+
+        relative_bias: nn.Parameter | None
+        index: Tensor
+
+        def __init__(
+            self,
+            dim: int,
+            heads: int,
+            window: tuple[int, ...],
+            shift: tuple[int, ...],
+            *,
+            relative_bias: bool = False,
+            bias: bool = True,
+            dropout: float = 0.0,
+            pad: bool = False,
+        ) -> None:
+            super().__init__()
+            self.heads = heads
+            self.window = window
+            self.shift = shift
+            self.dropout = dropout
+            self.pad = pad
+            self.q = nn.Linear(dim, dim, bias)
+            self.k = nn.Linear(dim, dim, bias)
+            self.v = nn.Linear(dim, dim, bias)
+            self.out = nn.Linear(dim, dim, bias)
+            entries = torch.Size([2 * w - 1 for w in window]).numel()
+            table = nn.Parameter(torch.empty(entries, heads))
+            nn.init.trunc_normal_(table, std=0.02)
+            self.relative_bias = table if relative_bias else None
+            self.reset_buffers()
+
+        def reset_buffers(self) -> None:
+            """Makes the table that follows from the window alone."""
+            if self.relative_bias is not None:
+                self.register_buffer("index", self._index(), persistent=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            given = x.shape[1:-1]
+            if self.pad:
+                x = self._padded(x)
+            size = x.shape[1:-1]
+            sides = zip(self.shift, self.window, size, strict=True)
+            shift = [s if w < n else 0 for s, w, n in sides]
+            axes = tuple(range(1, 1 + len(size)))
+            if any(shift):
+                x = torch.roll(x, [-s for s in shift], axes)
+            x = self._partition(x)  # (B, windows, n, C)
+            y = F.scaled_dot_product_attention(
+                self._split(self.q(x)),  # (B, windows * heads, n, C / heads)
+                self._split(self.k(x)),
+                self._split(self.v(x)),
+                attn_mask=self._added(x, size, shift),
+                dropout_p=self.dropout if self.training else 0.0,
+            )
+            y = y.unflatten(1, (-1, self.heads))  # (B, windows, heads, n, C / heads)
+            y = self.out(y.transpose(2, 3).flatten(3))  # (B, windows, n, C)
+            y = self._merge(y, size)  # (B, *size, C)
+            if any(shift):
+                y = torch.roll(y, shift, axes)
+            if self.pad:
+                for axis, n in enumerate(given, 1):
+                    y = y.narrow(axis, 0, n)
+            return y
+
+        def _padded(self, x: Tensor) -> Tensor:
+            """The map with zeros behind each axis, up to a multiple of the window."""
+            padding = [0, 0]
+            for axis in range(len(self.window), 0, -1):
+                padding += [0, -x.shape[axis] % self.window[axis - 1]]
+            return F.pad(x, padding)
+
+        def _partition(self, x: Tensor) -> Tensor:
+            """(B, *size, C) to (B, windows, n, C)."""
+            for axis, window in enumerate(self.window, 1):
+                x = x.unflatten(axis, (-1, window)).movedim(axis + 1, -2)
+            x = x.flatten(1, len(self.window))  # (B, windows, *window, C)
+            return x.flatten(2, -2)
+
+        def _merge(self, x: Tensor, size: torch.Size) -> Tensor:
+            """(B, windows, n, C) to (B, *size, C)."""
+            grid = [n // w for n, w in zip(size, self.window, strict=True)]
+            x = x.unflatten(2, self.window).unflatten(1, grid)
+            for axis in range(1, 1 + len(grid)):
+                x = x.movedim(len(grid) + 1, axis + 1).flatten(axis, axis + 1)
+            return x
+
+        def _split(self, x: Tensor) -> Tensor:
+            """(B, windows, n, C) to (B, windows * heads, n, C / heads)."""
+            return x.unflatten(-1, (self.heads, -1)).transpose(2, 3).flatten(1, 2)
+
+        def _added(
+            self, x: Tensor, size: torch.Size, shift: list[int]
+        ) -> Tensor | None:
+            """What is added to the scores, if anything: (1, windows * heads, n, n)."""
+            added = self._mask(x, size, shift)[:, None] if any(shift) else None
+            if self.relative_bias is not None:
+                bias = self.relative_bias[self.index].permute(2, 0, 1)  # (heads, n, n)
+                added = bias if added is None else added + bias
+            if added is None:
+                return None
+            return added.expand(x.shape[1], self.heads, -1, -1).flatten(0, 1)[None]
+
+        def _index(self) -> Tensor:
+            """The entry of the table for each query and key of a window: (n, n)."""
+            places = torch.meshgrid(*map(torch.arange, self.window), indexing="ij")
+            place = torch.stack(places, -1).flatten(0, -2)  # (n, axes)
+            apart = place[:, None] - place  # (n, n, axes)
+            index = torch.zeros_like(apart[..., 0])
+            for axis, window in enumerate(self.window):
+                index = index * (2 * window - 1) + apart[..., axis] + window - 1
+            return index
+
+        def _mask(self, x: Tensor, size: torch.Size, shift: list[int]) -> Tensor:
+            """-100 between positions that only the shift brought together."""
+            ends = zip(size, shift, strict=True)
+            moved = [torch.arange(n, device=x.device) >= n - s for n, s in ends]
+            region = torch.stack(torch.meshgrid(*moved, indexing="ij"), -1)
+            region = self._partition(region[None])[0]  # (windows, n, axes)
+            apart = (region[:, :, None] != region[:, None]).any(-1)
+            mask = torch.zeros(apart.shape, dtype=x.dtype, device=x.device)
+            return mask.masked_fill(apart, -100.0)  # (windows, n, n)

@@ -233,7 +233,7 @@ def test_shapes_are_short():
     assert formula(H * H - 2 * T) == "H² \u2212 2·T"
     assert formula((H - 1) // 4 + 1) == "ceil(H/4)"
     rounded = Tensor((("H", H + 1), ("W", H // 2 + 1)))
-    assert shape(rounded) == "(H + 1) × ceil((H + 1)/2)"
+    assert shape(rounded) == "(H + 1) × (H//2 + 1)"
 
 
 def test_open_costs_are_short():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from archdsl.ir.dim import Atom, Floor, Monomial, Poly, Size
+from archdsl.ir.formula import terms
 
 MINUS = "\u2212"
 NBSP = "\u00a0"  # where a line must not break
@@ -33,8 +34,8 @@ def formula(size: Size) -> str:
     """A size, exactly: ``H//4``, ``ceil(H/2)``."""
     if isinstance(size, int):
         return str(size)
-    if (rounded := _ceil(size)) is not None:
-        return rounded
+    if any(map(_has_floor, size.terms)) and all(len(m) <= 1 for m, _ in size.terms):
+        return str(size).replace("*", "·").replace(" - ", f" {MINUS} ")
     words = _sum([(_atoms(m), c, str(abs(c))) for m, c in size.terms])
     lone = len(size.terms) == 1 and words.find(")") == len(words) - 1
     return words[1:-1] if lone and words[:1] == "(" else words
@@ -44,18 +45,8 @@ def factor(size: Size) -> str:
     """A size as a part of a product."""
     words = formula(size)
     several = " + " in words or MINUS in words
-    return f"({words})" if several and not words.startswith("ceil(") else words
-
-
-def _ceil(size: Poly) -> str | None:
-    """``a // n + 1`` as ``ceil((a + 1)/n)``."""
-    (monomial, coefficient), *others = size.terms
-    if coefficient != 1 or others != [((), 1)] or len(monomial) != 1:
-        return None
-    atom, power = monomial[0]
-    if not isinstance(atom, Floor) or power != 1:
-        return None
-    return f"ceil({factor(atom.numerator + 1)}/{factor(atom.divisor)})"
+    rounded = words.startswith("ceil(") and len(terms(words)) == 1
+    return f"({words})" if several and not rounded else words
 
 
 def _atoms(monomial: Monomial) -> Powers:
@@ -84,12 +75,12 @@ def amount(size: Size) -> str:
     """
     if isinstance(size, int):
         return human(size)
-    terms = [(_atoms(m), c, human(abs(c))) for m, c in size.terms]
-    if len(terms) <= _MOST_TERMS and not any(map(_has_floor, size.terms)):
-        return _sum(terms)
+    parts = [(_atoms(m), c, human(abs(c))) for m, c in size.terms]
+    if len(parts) <= _MOST_TERMS and not any(map(_has_floor, size.terms)):
+        return _sum(parts)
     about = _about(size)
     if about is None:
-        return _sum(terms[:_MOST_TERMS]) + " + …"
+        return _sum(parts[:_MOST_TERMS]) + " + …"
     symbols = max(len(powers) for powers in about)
     kept = sorted(
         ((p, c) for p, c in about.items() if len(p) == symbols),

@@ -19,6 +19,7 @@ from archdsl.diagnostics.faults import OpenSize
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Call, Enter, Graph, Node
 from archdsl.ops.emit import Arg, Literal
+from archdsl.ops.position_embedding import PositionEmbedding
 
 Slot: TypeAlias = tuple[int, str, int]  # node, "make" | "use" | "call", position
 Row: TypeAlias = tuple[Literal, ...]
@@ -162,9 +163,15 @@ def _need_numbers(made: Class, slot: Slot, values: Row) -> None:
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Poly):
                 node = plan.graph[slot[0]]
-                axis = ", ".join(sorted(item.symbols))
+                names = " and ".join(sorted(item.symbols))
                 what = f"`{node.path[-1]}`, compiled,"
-                raise SpecError([Diagnostic(OpenSize(what, axis, item), node.span)])
+                held = slot[1] == "make"
+                mend = "; what a module holds has a fixed size" if held else ""
+                if isinstance(node.payload, PositionEmbedding):
+                    mend = ", or let inputs be shorter than the table: "
+                    mend += "position_embedding(max = …)"
+                fault = OpenSize(what, names, item, mend)
+                raise SpecError([Diagnostic(fault, node.span)])
 
 
 def is_constant(values: Row) -> bool:

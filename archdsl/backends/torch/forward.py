@@ -18,7 +18,7 @@ _INDENT = 8
 _LONGEST = 70  # columns of an expression, before a part of it gets a name
 _LOCALS = ("x", "y", "z")
 TAKEN = ("self", "torch", "nn", "F", "Tensor", "OrderedDict", "dict", "tuple", "list",
-          "range", "zip", "enumerate", "len", "max", "min", "sum")  # fmt: skip
+          "_need", "range", "zip", "enumerate", "len", "max", "min", "sum")  # fmt: skip
 
 
 class Forward:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 
+from archdsl.backends.torch import open as open_sizes
 from archdsl.backends.torch.chains import containers
 from archdsl.backends.torch.classes import Class, Classes
 from archdsl.backends.torch.construct import Constructor
 from archdsl.backends.torch.forward import Forward
 from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.lift import lifted
+from archdsl.backends.torch.open import NEED, is_open
 from archdsl.backends.torch.recurrence import turns
 from archdsl.backends.torch.statements import lines
 from archdsl.backends.torch.text import WIDTH, annotation, camel, define
@@ -43,6 +46,8 @@ def write(graph: Graph, origin: str = "") -> str:
     for i in range(len(texts) - 1):
         for old, new in renamed.items():
             texts[i] = re.sub(rf"\b{old}\b", new, texts[i])
+    if is_open(graph):
+        texts.insert(0, NEED)
     body = "\n\n\n".join(texts)
     return _head(graph, origin, body) + "\n\n\n" + body + "\n"
 
@@ -115,10 +120,20 @@ def _class(made: Class, classes: Classes) -> str:
         f"{forward.variables[Ref(n.id)]}: Tensor" for _, n in forward.graph.entries
     ]
     method = "step" if forward.graph.scan else "forward"
-    rows += [define(method, inputs, forward.result_type()), *body]
+    rows += [define(method, inputs, forward.result_type())]
+    rows += [*_checks(forward), *body]
     if forward.graph.scan:
         rows += ["", *turns(forward)]
     return "\n".join(rows)
+
+
+def _checks(forward: Forward) -> list[str]:
+    """What ``forward`` asks of its inputs before it begins."""
+    if not is_open(forward.graph):
+        return []
+    entries = forward.graph.entries
+    names = {enter.name: forward.inputs[Ref(node.id)] for enter, node in entries}
+    return open_sizes.lines(forward.graph, names)
 
 
 def _signature(made: Class) -> str:
@@ -144,12 +159,22 @@ def _docstring(made: Class) -> str:
     what = "Model" if graph.is_model else "Block"
     text = f"{what} `{graph.name}`: {', '.join(ins) or 'nothing'} -> {', '.join(outs)}."
     line = f'    """{text}"""'
-    if len(line) <= WIDTH:
+    needs = _needs(graph)
+    if len(line) <= WIDTH and not needs:
         return line
+    if len(line) <= WIDTH:
+        return "\n".join([line.removesuffix('"""'), "", *needs, '    """'])
     rows = [f'    """{what} `{graph.name}`.', ""]
     rows += [f"    {row}" for row in ins]
     rows += [f"    {'   ' if i else '-> '}{row}" for i, row in enumerate(outs)]
-    return "\n".join([*rows, '    """'])
+    return "\n".join([*rows, *([""] if needs else []), *needs, '    """'])
+
+
+def _needs(graph: Graph) -> list[str]:
+    """Which sizes a model takes, in lines of a docstring."""
+    needs = [str(a) for a in open_sizes.needs(graph)] if is_open(graph) else []
+    words = f"It takes sizes where {', '.join(needs)}." if needs else ""
+    return textwrap.wrap(words, WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
 def _words(tensor: Tensor, layout: Layout, made: Class) -> str:
