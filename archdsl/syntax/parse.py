@@ -236,7 +236,7 @@ class _Parser:
         skipped = self._words[frame.first : self._at] or ([word] if unclosed else [])
         if not frame.skipping and not (unclosed or (frame.wrong and skipped)):
             fits = self._fits(word)
-            if fits and not frame.skipping:  # which it is where nodes are too deep
+            if fits and not self._frames[-1].skipping:  # it is where nodes are too deep
                 return True
             if not fits and self._explain() is not None and word.kind == "NEWLINE":
                 return False
