@@ -10,7 +10,7 @@ from archdsl.analysis import allow
 from archdsl.analysis.allow import allowed, selected
 from archdsl.cli import cli
 from archdsl.diagnostics import Diagnostic, Lint
-from archdsl.diagnostics.faults import UnknownName
+from archdsl.diagnostics.faults.names import UnknownName
 from archdsl.source import Source, Span
 from archdsl.syntax.comments import comments
 

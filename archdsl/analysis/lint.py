@@ -13,7 +13,7 @@ from archdsl.build import Program
 from archdsl.build import check as check_program
 from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Diagnostic
-from archdsl.diagnostics.faults import BrokenPlugin, OpClash, UnknownName
+from archdsl.diagnostics.faults.names import BrokenPlugin, OpClash, UnknownName
 from archdsl.diagnostics.lints import DeadLayer
 from archdsl.ir.graph import Graph, reachable
 from archdsl.syntax.parse import uncollected

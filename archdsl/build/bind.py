@@ -19,7 +19,7 @@ from archdsl.build.values import (
     kind,
 )
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics.faults.arguments import (
     FlowsIn,
     GivenTwice,
     MissingArgument,

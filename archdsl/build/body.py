@@ -21,18 +21,16 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.diagnostics import Refused, habits
-from archdsl.diagnostics.faults import (
-    BadArithmetic,
-    DefinedTwice,
+from archdsl.diagnostics.faults.arguments import BadArithmetic, WrongCount, WrongValue
+from archdsl.diagnostics.faults.models import (
     Misplaced,
     NoInput,
     NoResult,
     OutputNeverMade,
     OutputWithoutValue,
     RequirementFailed,
-    WrongCount,
-    WrongValue,
 )
+from archdsl.diagnostics.faults.names import DefinedTwice
 from archdsl.ir.dim import Poly, Size, symbol
 from archdsl.ir.facts import Facts
 from archdsl.ir.graph import Enter, Graph, Ref

@@ -27,18 +27,17 @@ from archdsl.build.values import (
 )
 from archdsl.build.whereabouts import whereabouts
 from archdsl.diagnostics import Fault, Note, Refused, habits
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics.faults.arguments import (
     BadArithmetic,
     BadIndex,
     BatchIsOpen,
     NoAttribute,
     NotATensor,
-    TooDeep,
-    TooMuchWork,
-    UnknownName,
     WrongCount,
     WrongTensors,
 )
+from archdsl.diagnostics.faults.limits import TooDeep, TooMuchWork
+from archdsl.diagnostics.faults.names import UnknownName
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import AxisName
 from archdsl.ops.registry import ops

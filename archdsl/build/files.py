@@ -12,13 +12,12 @@ from typing import IO
 from archdsl.build.values import Definition
 from archdsl.build.whereabouts import Binding
 from archdsl.diagnostics import Diagnostic, Fault, Note
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics.faults.limits import TooDeep, TooMuchWork
+from archdsl.diagnostics.faults.names import (
     CyclicUse,
     DefinedTwice,
     ImportMissesName,
     ImportNotFound,
-    TooDeep,
-    TooMuchWork,
 )
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree

@@ -25,15 +25,15 @@ from archdsl.build.values import (
 )
 from archdsl.build.whereabouts import labels
 from archdsl.diagnostics import Fault, Refused, habits
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics.faults.arguments import (
     BadArithmetic,
-    DefinedTwice,
     Dropped,
-    ResidualChanges,
     TooManyArguments,
     UnknownArgument,
     WrongValue,
 )
+from archdsl.diagnostics.faults.names import DefinedTwice
+from archdsl.diagnostics.faults.shapes import ResidualChanges
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Enter, Graph, Path
 from archdsl.ops.base import AxisName

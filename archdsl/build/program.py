@@ -16,11 +16,11 @@ from archdsl.build.session import MOST_ERRORS, Exhausted, Session
 from archdsl.build.specialise import elaborate
 from archdsl.build.values import Definition, Given, StepValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, Refused, SpecError
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics.faults.arguments import MissingArgument
+from archdsl.diagnostics.faults.limits import TooDeep
+from archdsl.diagnostics.faults.models import (
     BadSetting,
     EmptyFile,
-    MissingArgument,
-    TooDeep,
     UnknownModel,
     WhichModel,
 )

@@ -24,13 +24,15 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
-    AxisMissing,
-    AxisTaken,
-    DefinedTwice,
+from archdsl.diagnostics.faults.arguments import (
     MissingArgument,
     NotATensor,
     ScanReturns,
+)
+from archdsl.diagnostics.faults.names import DefinedTwice
+from archdsl.diagnostics.faults.shapes import (
+    AxisMissing,
+    AxisTaken,
     StateChanges,
     WrongAxes,
 )

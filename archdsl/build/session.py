@@ -10,7 +10,8 @@ from archdsl.build.functions import LONGEST_LIST
 from archdsl.build.origins import Frame, Turn, origin, surroundings
 from archdsl.build.values import TensorValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, Lint, Note, Refused
-from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
+from archdsl.diagnostics.faults.limits import TooDeep, TooMuchWork
+from archdsl.diagnostics.faults.names import RecursiveBlock
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.tensor import Tensor

@@ -17,9 +17,7 @@ from archdsl.build.values import (
     kind,
     poisoned,
 )
-from archdsl.diagnostics.faults import (
-    WrongValue,
-)
+from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import Tensor

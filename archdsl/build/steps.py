@@ -25,22 +25,24 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.diagnostics import Note, Refused
-from archdsl.diagnostics.faults import (
-    AxisMissing,
+from archdsl.diagnostics.faults.arguments import (
     FlowsIn,
     MissingArgument,
     NoAttribute,
     NoFlow,
     NotATensor,
+    TooManyArguments,
+    UnknownArgument,
+    WrongTensors,
+)
+from archdsl.diagnostics.faults.shapes import (
+    AxisMissing,
     NotDivisible,
     SharedDiffers,
-    TooManyArguments,
     TooSmall,
-    UnknownArgument,
     WindowDoesNotDivide,
     WrongAxes,
     WrongDtype,
-    WrongTensors,
 )
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Payload, Ref
 from archdsl.ir.tensor import Tensor

@@ -14,7 +14,7 @@ from math import gcd, lcm
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from archdsl.diagnostics import Note, Refused
-from archdsl.diagnostics.faults import Contradiction
+from archdsl.diagnostics.faults.shapes import Contradiction
 from archdsl.ir.dim import Floor, Poly, Size, divides, substitute, symbol
 from archdsl.source import Span, nowhere
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WrongAxes
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ops.base import (
     Axis,
     Cost,

@@ -7,12 +7,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
-    GivenTwice,
-    MissingArgument,
-    WrongDtype,
-    WrongValue,
-)
+from archdsl.diagnostics.faults.arguments import GivenTwice, MissingArgument, WrongValue
+from archdsl.diagnostics.faults.shapes import WrongDtype
 from archdsl.ir.tensor import BATCH, FEATURES
 from archdsl.ops.base import (
     Example,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import NotDivisible, WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import NotDivisible, WrongAxes
 from archdsl.ir.dim import Size, near_divisors
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (

@@ -13,12 +13,12 @@ from typing import Annotated, ClassVar, NamedTuple, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import (
     AxisMissing,
     SizesDiffer,
     WrongAxes,
     WrongDtype,
-    WrongValue,
 )
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.facts import Facts

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import MissingArgument, WrongAxes, WrongDtype
+from archdsl.diagnostics.faults.arguments import MissingArgument
+from archdsl.diagnostics.faults.shapes import WrongAxes, WrongDtype
 from archdsl.ir.tensor import BATCH, FEATURES
 from archdsl.ops.base import (
     Axis,

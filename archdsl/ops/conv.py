@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from math import gcd
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import NotDivisible, TooSmall, WrongAxes
+from archdsl.diagnostics.faults.shapes import NotDivisible, TooSmall, WrongAxes
 from archdsl.ir.dim import Size, near_divisors, product
 from archdsl.ops.base import (
     Axes,

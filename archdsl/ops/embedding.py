@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WrongAxes, WrongDtype
+from archdsl.diagnostics.faults.shapes import WrongAxes, WrongDtype
 from archdsl.ops.base import (
     Example,
     Facts,

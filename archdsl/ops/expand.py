@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import AxisTaken
+from archdsl.diagnostics.faults.shapes import AxisTaken
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (
     Axes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import SizesDiffer
+from archdsl.diagnostics.faults.shapes import SizesDiffer
 from archdsl.ops.base import (
     Cost,
     Example,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import TooMuchWork, WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.limits import TooMuchWork
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size
 from archdsl.ops.base import (
     Axes,

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import AxisMissing
+from archdsl.diagnostics.faults.shapes import AxisMissing
 from archdsl.ops.base import (
     Cost,
     Example,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import NotDivisible
+from archdsl.diagnostics.faults.shapes import NotDivisible
 from archdsl.ir.dim import Poly, Size, ceil_div
 from archdsl.ops.base import (
     Axes,

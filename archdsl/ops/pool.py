@@ -8,7 +8,8 @@ from math import gcd
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size, product
 from archdsl.ops.base import (
     Axes,

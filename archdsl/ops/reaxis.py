@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from itertools import product as combinations
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
-    AxisTaken,
-    MissingArgument,
-    NotDivisible,
-    WrongAxes,
-    WrongValue,
-)
+from archdsl.diagnostics.faults.arguments import MissingArgument, WrongValue
+from archdsl.diagnostics.faults.shapes import AxisTaken, NotDivisible, WrongAxes
 from archdsl.ir.dim import Poly, Size, product
 from archdsl.ir.tensor import BATCH, FEATURES
 from archdsl.ops.base import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import MissingArgument, WrongAxes
+from archdsl.diagnostics.faults.arguments import MissingArgument
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size
 from archdsl.ops.base import (
     Axes,

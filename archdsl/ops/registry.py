@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import archdsl.ops
 from archdsl.diagnostics import Diagnostic, SpecError
-from archdsl.diagnostics.faults import BrokenPlugin, OpClash
+from archdsl.diagnostics.faults.names import BrokenPlugin, OpClash
 from archdsl.ops.base import Op
 from archdsl.source import Source, Span
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import BadIndex, WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import BadIndex, WrongValue
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size, ceil_div
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WindowDoesNotDivide, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import WindowDoesNotDivide
 from archdsl.ir.dim import (
     Poly,
     Size,

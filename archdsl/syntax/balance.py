@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archdsl.diagnostics import Diagnostic, Note
-from archdsl.diagnostics.syntax import (
+from archdsl.diagnostics.faults.syntax import (
     ClosesNothing,
     NotClosed,
     Unfinished,

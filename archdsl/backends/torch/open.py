@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from archdsl.diagnostics import Diagnostic, SpecError
-from archdsl.diagnostics.faults import OpenSize
+from archdsl.diagnostics.faults.shapes import OpenSize
 from archdsl.ir.dim import Atom, Poly, Size, symbol
 from archdsl.ir.facts import Assumption
 from archdsl.ir.graph import Graph, Node
