@@ -125,7 +125,7 @@ def check(spec: Spec, *, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
         FileNotFoundError: There is no such spec.
         ValueError: Something in `allow` is no warning's code.
     """
-    from archdsl.analysis.lint import check as check_program
+    from archdsl.analysis.check import check as check_program
 
     return check_program(open_spec(spec).program, allow)
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 import archdsl
 from archdsl.analysis import allow
-from archdsl.analysis.allow import allowed, selected
+from archdsl.analysis.lints.allow import allowed, selected
 from archdsl.cli import cli
 from archdsl.diagnostics import Diagnostic, Lint
 from archdsl.diagnostics.faults.names import UnknownName

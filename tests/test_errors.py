@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from archdsl.analysis.lint import check
+from archdsl.analysis.check import check
 from archdsl.build import read
 from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.catalogue import classes

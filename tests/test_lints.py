@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 import archdsl
-from archdsl.analysis.lint import check
-from archdsl.analysis.lint_layers import _outside
+from archdsl.analysis.check import check
+from archdsl.analysis.lints.layers import _outside
 from archdsl.build import read
 from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Lint, lints
 from archdsl.diagnostics.render import render
 from archdsl.ops.conv import default_padding
-from archdsl.ops.registry import ops
+from archdsl.ops.registry import public_ops
 from archdsl.ops.spread import Taps
 from archdsl.source import Source
 from tests.randoms.maker import specs
@@ -36,7 +36,7 @@ FINE = sorted(LINTS.glob("*/fine*.arch"))
 CODES = {c.code for c in vars(lints).values() if isinstance(c, type)}
 CODES -= {Lint.code, "W100"}
 
-PUBLIC = [name for name, op in ops().items() if op.public]
+PUBLIC = list(public_ops())
 
 
 def name(path: pathlib.Path) -> str:

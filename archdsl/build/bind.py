@@ -14,6 +14,7 @@ from archdsl.build.values import (
     Given,
     LayerValue,
     StepValue,
+    Tensors,
     TensorValue,
     Value,
     kind,
@@ -30,8 +31,6 @@ from archdsl.diagnostics.faults.arguments import (
 )
 from archdsl.ops.base import AxisName, Op, Port, short_usage, usage
 from archdsl.source import Span
-
-Tensors = dict[str, TensorValue]
 
 
 class Blamed(Exception):

@@ -18,6 +18,7 @@ from archdsl.build.values import (
     Definition,
     Given,
     StepValue,
+    Tensors,
     TensorValue,
     Value,
     kind,
@@ -47,7 +48,6 @@ from archdsl.syntax import tree
 if TYPE_CHECKING:
     from archdsl.build.flow import Flow
 
-Tensors = dict[str, TensorValue]
 _USAGE = "scan(T) [x, h = zeros(C = 8)] { … }"
 
 

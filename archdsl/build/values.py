@@ -25,6 +25,8 @@ class TensorValue:
     type: Tensor
 
 
+# By the port of an op, or by the name of what a block takes.
+Tensors: TypeAlias = dict[str, TensorValue]
 # By the name of what a block takes: the type of a tensor, or of each of a list.
 Types: TypeAlias = Mapping[str, Tensor | tuple[Tensor, ...]]
 

@@ -15,14 +15,7 @@ from importlib.resources import files
 from types import ModuleType
 
 from archdsl.diagnostics import Fault, lints
-from archdsl.diagnostics.faults import (
-    arguments,
-    limits,
-    models,
-    names,
-    shapes,
-    syntax,
-)
+from archdsl.diagnostics.faults import arguments, limits, models, names, shapes, syntax
 
 _MODULES = syntax, names, shapes, arguments, models, limits, lints
 _FENCE = re.compile(r"^```([a-z ]+)\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)

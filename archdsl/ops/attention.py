@@ -31,14 +31,7 @@ from archdsl.ops.base import (
     need_equal,
     need_features,
 )
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Make,
-    Site,
-    batch_axes,
-    positional,
-)
+from archdsl.ops.emit import Arg, Emit, Make, Site, batch_axes, positional
 from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
 
 

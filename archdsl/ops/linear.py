@@ -19,14 +19,7 @@ from archdsl.ops.base import (
     Weight,
     need_features,
 )
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Make,
-    Site,
-    features_last,
-    positional,
-)
+from archdsl.ops.emit import Arg, Emit, Make, Site, features_last, positional
 
 
 class Linear(Op):

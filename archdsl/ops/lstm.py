@@ -30,14 +30,7 @@ from archdsl.ops.base import (
     spelled,
 )
 from archdsl.ops.conv import fold
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Make,
-    Site,
-    features_last,
-    positional,
-)
+from archdsl.ops.emit import Arg, Emit, Make, Site, features_last, positional
 from archdsl.ops.spread import Reach, Spread, Upto, Whole
 
 _MOST_LAYERS = 1000

@@ -24,15 +24,7 @@ from archdsl.ops.base import (
     need_features,
     same_positions,
 )
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Literal,
-    Make,
-    Site,
-    features_last,
-    positional,
-)
+from archdsl.ops.emit import Arg, Emit, Literal, Make, Site, features_last, positional
 from archdsl.ops.spread import Reach, Spread, Taps
 
 

@@ -30,14 +30,7 @@ from archdsl.ops.base import (
     spelled,
 )
 from archdsl.ops.conv import one, slid, windows
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Make,
-    Site,
-    features_first,
-    positional,
-)
+from archdsl.ops.emit import Arg, Emit, Make, Site, features_first, positional
 from archdsl.ops.spread import At, Spread, Taps
 
 

@@ -46,6 +46,16 @@ def ops() -> dict[str, type[Op]]:
     return dict(sorted(found.items()))
 
 
+@cache
+def public_ops() -> dict[str, type[Op]]:
+    """Those that a spec can call.
+
+    Raises:
+        SpecError: As for `ops`.
+    """
+    return {name: op for name, op in ops().items() if op.public}
+
+
 def _plugin(entry: EntryPoint) -> list[type[Op]]:
     """The ops of an entry point: a class, or a module with some."""
     try:

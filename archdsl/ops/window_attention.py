@@ -10,14 +10,7 @@ from typing import NamedTuple
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.shapes import WindowDoesNotDivide
-from archdsl.ir.dim import (
-    Poly,
-    Size,
-    ceil_div,
-    near_divisors,
-    product,
-    quotient,
-)
+from archdsl.ir.dim import Poly, Size, ceil_div, near_divisors, product, quotient
 from archdsl.ops.attention import check_heads, projections
 from archdsl.ops.base import (
     Axes,

@@ -16,13 +16,7 @@ from archdsl.diagnostics.faults.syntax import (
     WrongCloser,
 )
 from archdsl.source import Source, Span
-from archdsl.syntax.layout import (
-    CLOSER,
-    GOES_ON,
-    GOES_ON_AFTER,
-    GOES_ON_BEFORE,
-    OPENER,
-)
+from archdsl.syntax.layout import CLOSER, GOES_ON, GOES_ON_AFTER, GOES_ON_BEFORE, OPENER
 from archdsl.syntax.table import END
 from archdsl.syntax.words import Word
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from zlib import crc32
 
-from archdsl.analysis.lint import check
+from archdsl.analysis.check import check
 from archdsl.analysis.report import report
 from archdsl.backends.graphviz import to_dot
 from archdsl.backends.torch.module import write

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeAlias
 
 from archdsl.build.files import Module
-from archdsl.build.functions import FUNCTIONS
+from archdsl.build.lookup import is_built_in, meant
 from archdsl.build.session import MOST_ERRORS
-from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -154,15 +153,9 @@ class Names:
         if self._of_file(e.id):
             self._used.add(e.id)
             return
-        op = ops().get(e.id)
-        if e.id in FUNCTIONS or (op is not None and op.public):
+        if is_built_in(e.id) or len(self.unknown) == MOST_ERRORS:
             return
-        if len(self.unknown) == MOST_ERRORS:
-            return
-        module = self.module
-        public = [n for n, op in ops().items() if op.public]
-        defined = [*module.definitions, *module.variants]
-        known = (*self._scope.known(), *defined, *public, *FUNCTIONS)
+        known = meant(self._scope.known(), self.module)
         self.unknown.append(Unknown(e, known))
 
     def _pass(self, e: tree.Expr) -> None:

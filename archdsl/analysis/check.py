@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from archdsl.analysis.allow import allowed
-from archdsl.analysis.lint_layers import lint_layers
-from archdsl.analysis.lint_models import lint_models
-from archdsl.analysis.lint_names import lint_names, unread_values
-from archdsl.analysis.lint_scopes import Names
+from archdsl.analysis.lints.allow import allowed
+from archdsl.analysis.lints.layers import lint_layers
+from archdsl.analysis.lints.models import lint_models
+from archdsl.analysis.lints.names import lint_names, unread_values
+from archdsl.analysis.scopes import Names
 from archdsl.build import Program
 from archdsl.build import check as check_program
 from archdsl.build.session import MOST_ERRORS
