@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 import archdsl
-from archdsl.analysis import allow
+from archdsl.analysis.lints import allow
 from archdsl.analysis.lints.allow import allowed, selected
 from archdsl.cli import cli
 from archdsl.diagnostics import Diagnostic, Lint
