@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from archdsl.diagnostics import Note, Refused
 from archdsl.diagnostics.faults.shapes import Contradiction
-from archdsl.ir.assumption import NOWHERE, Assumption, Relation, decided
+from archdsl.ir.assumption import NOWHERE, Assumption, Relation
 from archdsl.ir.dim import Poly, Size, divides, substitute, symbol
 from archdsl.ir.normal import (
     Remainder,
     bound_of,
     coarser,
+    decided,
     joined,
     name_of,
     of_bound,
