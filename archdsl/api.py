@@ -109,7 +109,7 @@ def _graph(
 
 
 def _spelled(value: object) -> str:
-    from archdsl.ops.base import spelled
+    from archdsl.ops.spelling import spelled
 
     return spelled(value)
 

@@ -15,8 +15,9 @@ from typing import Annotated, Literal, NamedTuple, Union, get_args, get_origin
 
 from archdsl.build import build, read
 from archdsl.diagnostics import SpecError
-from archdsl.ops.base import Example, Op, spelled, usage
+from archdsl.ops.base import Example, Op
 from archdsl.ops.registry import public_ops
+from archdsl.ops.spelling import spelled, usage
 from archdsl.source import Source
 
 _HEAD = """\

@@ -29,7 +29,9 @@ from archdsl.diagnostics.faults.arguments import (
     UnknownArgument,
     WrongValue,
 )
-from archdsl.ops.base import AxisName, Op, Port, short_usage, usage
+from archdsl.ops.base import Op, Port
+from archdsl.ops.fields import AxisName
+from archdsl.ops.spelling import short_usage, usage
 from archdsl.source import Span
 
 

@@ -35,7 +35,7 @@ from archdsl.ir.dim import Poly, Size, symbol
 from archdsl.ir.facts import Facts
 from archdsl.ir.graph import Enter, Graph, Ref
 from archdsl.ir.tensor import BATCH, DTYPES, Layout, Tensor
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.source import Span
 from archdsl.syntax import tree
 

@@ -35,7 +35,7 @@ from archdsl.diagnostics.faults.arguments import (
 )
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.diagnostics.faults.names import UnknownName
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.source import Span
 from archdsl.syntax import tree
 

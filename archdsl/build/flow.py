@@ -36,7 +36,7 @@ from archdsl.diagnostics.faults.names import DefinedTwice
 from archdsl.diagnostics.faults.shapes import ResidualChanges
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Enter, Graph, Path
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from archdsl.build.values import Given, TensorValue, Value
 from archdsl.diagnostics import habits, near
-from archdsl.ops.base import AxisName, Op, spelled
+from archdsl.ops.base import Op
+from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import public_ops
+from archdsl.ops.spelling import spelled
 
 _NUMBER_OF_AXES = ("dim", "dims", "axis", "axes")
 

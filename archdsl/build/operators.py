@@ -24,7 +24,7 @@ from archdsl.diagnostics.faults.arguments import (
     NotATensor,
 )
 from archdsl.ir.tensor import BATCH
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree

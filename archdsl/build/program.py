@@ -27,7 +27,7 @@ from archdsl.diagnostics.faults.models import (
 from archdsl.ir.dim import Poly, Setting, Size, symbol
 from archdsl.ir.graph import Graph
 from archdsl.ir.prune import prune, values
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 from archdsl.syntax.parse import uncollected

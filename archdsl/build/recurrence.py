@@ -40,7 +40,8 @@ from archdsl.diagnostics.faults.shapes import (
 from archdsl.ir.dim import Size
 from archdsl.ir.graph import Graph, Ref, Scan
 from archdsl.ir.tensor import BATCH, FEATURES, Tensor
-from archdsl.ops.base import Axis, AxisName, Flag, Op
+from archdsl.ops.base import Op
+from archdsl.ops.fields import Axis, AxisName, Flag
 from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Path, Ref
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import AxisName, Op, spelled
+from archdsl.ops.base import Op
+from archdsl.ops.fields import AxisName
+from archdsl.ops.spelling import spelled
 from archdsl.source import Span
 from archdsl.syntax import tree
 

@@ -15,7 +15,7 @@ from archdsl.ops.base import Op
 from archdsl.source import Source, Span
 
 GROUP = "archdsl.ops"
-_NOT_OPS = {"base", "emit", "registry", "spread"}
+_NOT_OPS = {"base", "emit", "fields", "registry", "rules", "spelling", "spread"}
 
 
 def _of_module(name: str) -> Iterable[type[Op]]:

@@ -6,17 +6,10 @@ from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import AxisMissing
-from archdsl.ops.base import (
-    Example,
-    Facts,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    Rate,
-    need_float,
-)
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs
 from archdsl.ops.emit import Emit, Make, Site, positional
+from archdsl.ops.fields import Rate
+from archdsl.ops.rules import need_float
 
 
 class Dropout(Op):
