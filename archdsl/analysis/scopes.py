@@ -8,7 +8,7 @@ it then stands for what it was before, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from archdsl.build.files import Module
@@ -179,14 +179,8 @@ class Names:
         if visit is not None:
             visit(self, node)
             return
-        for name in _CHILDREN[type(node)]:
-            child = getattr(node, name)
-            if isinstance(child, tree.Node):
-                self._walk(child)
-            elif isinstance(child, tuple):
-                for item in child:
-                    if isinstance(item, tree.Node):
-                        self._walk(item)
+        for child in tree.children(node):
+            self._walk(child)
 
     def _argument(self, e: tree.Argument) -> None:
         self._walk(e.value)
@@ -309,11 +303,6 @@ def _tensors(block: tree.Block) -> tuple[tree.Name, ...]:
     return block.tensors
 
 
-_CHILDREN: dict[type, tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(kind) if f.name != "span")
-    for kind in vars(tree).values()
-    if isinstance(kind, type) and issubclass(kind, tree.Node)
-}
 _VISIT: dict[type, Callable[[Names, Any], None]] = {
     tree.Name: Names._name,
     tree.Argument: Names._argument,

@@ -98,7 +98,7 @@ def build(
 
 @dataclass(frozen=True)
 class Checked:
-    """What a file says: its errors and warnings, and the models that stand."""
+    """The errors of a file, and the graphs of the models that have none."""
 
     diagnostics: tuple[Diagnostic, ...]
     graphs: tuple[Graph, ...] = ()
@@ -117,10 +117,8 @@ def check(program: Program) -> Checked:
             if not _is_open(program.module, name):
                 session.nodes = 0
                 graphs.append(_build(session, program.module, name, {}, {}))
-    found = session.diagnostics
-    if not program.diagnostics:  # a rule may miss what is not understood
-        found = [*found, *session.warnings]
-    return Checked(tuple(found), tuple(g for g in graphs if g is not None))
+    made = tuple(g for g in graphs if g is not None)
+    return Checked(tuple(session.diagnostics), made)
 
 
 def _is_open(module: Module, name: str) -> bool:

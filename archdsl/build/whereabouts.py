@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from archdsl.diagnostics import Note
+from archdsl.diagnostics import LONGEST_NAME, Note
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from archdsl.build.files import Module
 
 _NUMBERS = (tree.Literal, tree.ListOf, tree.Binary, tree.Unary, tree.Compare)
-_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def labels(node: tree.Node) -> set[str]:
 
 def whereabouts(name: str, use: Span, module: Module) -> tuple[str, tuple[Note, ...]]:
     """A help and notes for a name that nothing in reach defines, or "" and none."""
-    if len(name) > _LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         return "", ()
     found = _index(module).get(name, [])
     for binding in found:
@@ -133,17 +132,13 @@ def _shipped_blocks() -> dict[str, str]:
 
 def _walk(node: tree.Node, reach: Span) -> Iterator[tuple[tree.Node, Span]]:
     """Every node below one, in the order of the text, and the braces around it."""
-    waiting: list[tuple[object, Span]] = [(node, reach)]
+    waiting = [(node, reach)]
     while waiting:
         found, around = waiting.pop()
-        if isinstance(found, tuple):
-            waiting += [(child, around) for child in reversed(found)]
-        elif isinstance(found, tree.Node):
-            yield found, around
-            braces = isinstance(found, tree.Body | tree.For | tree.Comprehension)
-            inner = found.span if braces else around
-            names = [f.name for f in fields(found) if f.name != "span"]
-            waiting += [(getattr(found, n), inner) for n in reversed(names)]
+        yield found, around
+        braces = isinstance(found, tree.Body | tree.For | tree.Comprehension)
+        inner = found.span if braces else around
+        waiting += [(child, inner) for child in reversed([*tree.children(found)])]
 
 
 def _bindings(item: tree.Block | tree.Model) -> Iterator[tuple[str, Binding]]:
