@@ -153,6 +153,8 @@ REFUSED = {
     "closing_braces": "}" * MANY,
     "sum": model("let a = " + "1 + " * 50_000 + "1"),
     "signs": model("let a = " + "- " * 50_000 + "1"),
+    "signs_to_the_end_of_a_line": model("let a = " + "-" * 198 + "sum(3)"),
+    "one_sign_for_equals": "block b[x](p = 1 = 1) { relu }\n" + model("b", "[4 = 3]"),
     "nots": model("let a = " + "not " * 50_000 + "true"),
     "powers": model("let a = " + "1 ** " * 50_000 + "1"),
     "choices": model("let a = " + "1 if true else " * 50_000 + "1"),

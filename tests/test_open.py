@@ -314,6 +314,12 @@ RUNS = {
         {"T": None},
         [(1,), (9,), (1000,)],
     ),
+    "vit": (
+        "use vit_b16 (vit)\n"
+        "model m = vit(dim = 8, depth = 2, heads = 2, classes = 5, max_tokens = 197)\n",
+        {"H": None, "W": None},
+        [(224, 224), (16, 16), (100, 64), (39, 1000)],
+    ),
     "padded windows": (
         """model m {
   input x: [B, C = 4, H, W = 6]
@@ -366,6 +372,11 @@ def test_one_open_module_does_what_each_closed_one_does(name):
         ("swin", (3, 48, 24), "image: [B, C, H, W] needs 4 axes, found [3, 48, 24]"),
         ("swin of one symbol", (1, 3, 24, 48), "needs W = 24*n, found [1, 3, 24, 48]"),
         ("swin of one symbol", (1, 3, 20, 20), "needs H = 24*n, found [1, 3, 20, 20]"),
+        (
+            "vit",
+            (1, 3, 240, 224),
+            "image: [B, C, H, W] needs (H//16)*(W//16) <= 196, found [1, 3, 240, 224]",
+        ),
         ("gpt2", (1, 1025), "tokens: [B, T] needs T <= 1024, found [1, 1025]"),
         ("padded windows", (1, 4, 3, 6), "needs H >= 4, found [1, 4, 3, 6]"),
     ],

@@ -187,7 +187,9 @@ def _assignment(place: Place) -> Finding | None:
 def _single_equal(place: Place) -> Finding | None:
     word = place.word
     if word.kind == "EQUAL" and "COMPARE" in place.accepted:
-        return Finding(SingleEqual(), _on(word), [word._replace(kind="COMPARE")])
+        return Finding(
+            SingleEqual(), _on(word), [word._replace(kind="COMPARE", text="==")]
+        )
     return None
 
 

@@ -235,9 +235,10 @@ class _Parser:
         unclosed = word.kind == "RBRACE" and word.start == word.end
         skipped = self._words[frame.first : self._at] or ([word] if unclosed else [])
         if not frame.skipping and not (unclosed or (frame.wrong and skipped)):
-            if self._fits(word):
+            fits = self._fits(word)
+            if fits and not self._frames[-1].skipping:  # it is where nodes are too deep
                 return True
-            if self._explain() is not None and word.kind == "NEWLINE":
+            if not fits and self._explain() is not None and word.kind == "NEWLINE":
                 return False
             frame.skipping = True
             if word.kind == "NEWLINE" and self._goes_on():

@@ -50,7 +50,12 @@ def main() -> int:
     os.environ.setdefault("PYTHONHASHSEED", "0")
     numbers = range(options.start, options.start + options.count)
     progress = _Progress(options.count)
-    tally = Pool(options.seed, numbers, options.jobs).run(progress)
+    pool = Pool(options.seed, numbers, options.jobs)
+    try:
+        pool.run(progress)
+    except KeyboardInterrupt:
+        print("interrupted; what was judged so far:", file=sys.stderr)
+    tally = pool.tally
     seconds = time.monotonic() - progress.begin
     if sys.stderr.isatty():
         print(file=sys.stderr)

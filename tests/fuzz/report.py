@@ -34,8 +34,9 @@ def table(tally: Tally, seed: int, numbers: range) -> str:
     counts = [tally.outcomes[outcome] for outcome in OUTCOMES]
     rows.append(["all", *(f"{n:,}" for n in (*counts, tally.total))])
     share = 100 * tally.outcomes["fine"] / max(tally.total, 1)
-    which = f"Inputs {numbers[0]:,} to {numbers[-1]:,} of seed {seed}"
-    words = f"{which}; {share:.1f} % are fine."
+    some = "" if tally.total == len(numbers) else f"{tally.total:,} of the "
+    which = f"{some}inputs {numbers[0]:,} to {numbers[-1]:,} of seed {seed}"
+    words = f"{which[0].upper()}{which[1:]}; {share:.1f} % are fine."
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     codes = ", ".join(f"{code} {n:,}" for code, n in sorted(tally.codes.items()))
     return "\n".join([words, "", *lines, "", f"By code: {codes}.", ""])
