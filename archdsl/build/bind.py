@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -19,7 +20,7 @@ from archdsl.build.values import (
     Value,
     kind,
 )
-from archdsl.diagnostics import Refused
+from archdsl.diagnostics import Fault, Refused
 from archdsl.diagnostics.faults.arguments import (
     FlowsIn,
     GivenTwice,
@@ -59,7 +60,7 @@ def _ports(op: type[Op]) -> dict[str, Port]:
     return {port.name: port for port in op.ports}
 
 
-class _Binding:
+class _Arguments:
     """The arguments of one call of an op, sorted into fields and ports."""
 
     def __init__(
@@ -93,8 +94,8 @@ class _Binding:
             fault = UnknownArgument(self.op.name, given.name, known, mend)
             self._blame(fault, given.span)
 
-    def _blame(self, fault: object, span: Span) -> None:
-        raise Blamed(Refused(fault), span)  # type: ignore[arg-type]
+    def _blame(self, fault: Fault, span: Span) -> NoReturn:
+        raise Blamed(Refused(fault), span)
 
     def _positional(self, given: Given) -> None:
         op = self.op
@@ -192,7 +193,6 @@ class _Binding:
                 if isinstance(target, Definition) and not target.tensor_names():
                     mend = f"name it first: `let first = {span.text}`"
             self._blame(NotATensor(self.op.name, kind(value), mend), span)
-        assert isinstance(value, TensorValue)
         return value
 
     def _axis(self, given: Given) -> None:
@@ -268,24 +268,24 @@ def bind_op(
     Raises:
         Blamed: An argument is unknown, missing, given twice or of a wrong value.
     """
-    binding = _Binding(op, given, axes)
+    arguments = _Arguments(op, given, axes)
     wrong: list[Blamed] = []
     many = bool(op.ports) and op.ports[0].many
     for index, argument in enumerate(given):
-        number = "number" in binding.names and argument.name is None
+        number = "number" in arguments.names and argument.name is None
         try:
             if (many and index == 0 and argument.name is None) or (
                 number and not _tensors(argument.value)
             ):
-                binding._port(op.ports[0 if many else 1].name, argument)
+                arguments._port(op.ports[0 if many else 1].name, argument)
             else:
-                binding.take(argument)
+                arguments.take(argument)
         except Blamed as blamed:
             if blamed.refused.fault not in [b.refused.fault for b in wrong]:
                 wrong.append(blamed)
     if wrong:
         raise Blamed(wrong[0].refused, wrong[0].span, wrong[1:])
-    return binding.finish(), binding.tensors, binding.spans
+    return arguments.finish(), arguments.tensors, arguments.spans
 
 
 def bind_parameters(

@@ -33,7 +33,6 @@ from archdsl.diagnostics.faults.arguments import (
     WrongCount,
     WrongTensors,
 )
-from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.diagnostics.faults.names import UnknownName
 from archdsl.ops.fields import AxisName
 from archdsl.source import Span
@@ -234,15 +233,6 @@ class Expressions(Operators):
         name = root.id if isinstance(root, tree.Name | tree.Axis) else ""
         known = not habits.is_library(name) or self.scope.find(name) is not None
         return "" if known else name
-
-    def check_count(self, count: int, limit: int, what: str, span: Span) -> bool:
-        """Whether a loop is short enough; False after an error."""
-        if count <= limit:
-            return True
-        self.report(
-            TooMuchWork(f"{what} runs {count:,} times", f"{limit:,} turns"), span
-        )
-        return False
 
 
 _EVALUATE: dict[type, Callable[[Expressions, Any], Value]] = {

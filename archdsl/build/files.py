@@ -11,7 +11,7 @@ from typing import IO
 
 from archdsl.build.origins import first_at
 from archdsl.build.values import Definition
-from archdsl.build.whereabouts import Binding
+from archdsl.build.whereabouts import BindingSite
 from archdsl.diagnostics import Diagnostic, Fault, Note
 from archdsl.diagnostics.faults.limits import TooDeep, TooMuchWork
 from archdsl.diagnostics.faults.names import (
@@ -39,7 +39,7 @@ class Module:
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)  # names that an error left open
-    bindings: dict[str, list[Binding]] | None = field(default=None, repr=False)
+    sites: dict[str, list[BindingSite]] | None = field(default=None, repr=False)
 
     @property
     def models(self) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from archdsl.build.functions import FUNCTIONS
-from archdsl.build.scope import Namer, Scope
+from archdsl.build.paths import Namer
+from archdsl.build.scope import Scope
 from archdsl.build.session import DEEPEST_CALL, Session
 from archdsl.build.values import (
     POISON,
