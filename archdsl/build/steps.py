@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from archdsl.build.bind import Blamed, bind_parameters, block_usage
+from archdsl.build.bind import Blamed
+from archdsl.build.hyperparameters import bind_parameters, block_usage
 from archdsl.build.nodes import Nodes
 from archdsl.build.origins import Frame, call_words
 from archdsl.build.sharing import alike
