@@ -233,6 +233,6 @@ def test_it_is_quick_enough_for_every_save() -> None:
 
 
 def timed(text: str) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     formatted(text)
-    return time.perf_counter() - start
+    return time.process_time() - start

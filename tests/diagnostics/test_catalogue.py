@@ -13,7 +13,7 @@ from archdsl.diagnostics import catalogue, faults, lints
 from archdsl.diagnostics.catalogue import Example, classes, page, title
 from docs.catalogue import CHAPTERS, diagnosed, pages, ran
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "archdsl" / "diagnostics" / "pages"
 # What no example shows: a file of a MiB, a hundred errors, packages that are installed.
 NO_EXAMPLE = {"E118", "E124", "E207", "E208"}

@@ -1,7 +1,7 @@
 """What is warned about, and what is not: every `.arch` of tests/lints.
 
 ``fires*.arch`` is warned about as its ``.err`` says; ``fine*.arch``, which comes close,
-is not. ``ARCHDSL_UPDATE=1 pytest tests/test_lints.py`` rewrites the former.
+is not. ``ARCHDSL_UPDATE=1 pytest tests/analysis/test_lints.py`` rewrites the former.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from archdsl.ops.conv import default_padding
 from archdsl.ops.registry import public_ops
 from archdsl.ops.spread import Taps
 from archdsl.source import Source
+from tests.diagnostics.test_errors import diagnose, golden
 from tests.randoms.maker import specs
-from tests.test_errors import diagnose, golden
 from tests.tools import examples, jittered
 
-LINTS = pathlib.Path(__file__).parent / "lints"
+LINTS = pathlib.Path(__file__).parents[1] / "lints"
 FIRES = sorted(LINTS.glob("*/fires*.arch"))
 FINE = sorted(LINTS.glob("*/fine*.arch"))
 # W100 is about the comments that allow warnings; its cases are in tests/errors.
