@@ -9,7 +9,7 @@ in them.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from archdsl.source import Source, Span
 from archdsl.syntax import layout, missing, tree, words
 from archdsl.syntax.balance import Balance
 from archdsl.syntax.errors import explain
-from archdsl.syntax.machine import DEEPEST, Machine, TooDeepError
+from archdsl.syntax.machine import DEEPEST, Machine, TooDeepError, made_whole
 from archdsl.syntax.phrases import Place
 from archdsl.syntax.table import END
 from archdsl.syntax.words import Word
@@ -57,11 +57,24 @@ def _parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     balanced = balance.run(read.words)
     found = read.diagnostics + balance.diagnostics
     given = layout.significant(balanced)
+    if not found:
+        file = _whole(source, given)
+        if file is not None:
+            return tree.File(file.span, file.items, _doc(source.text)), []
     parser = _Parser(source, given, found, balance)
     parser.replaced = sorted((d.span.start for d in read.diagnostics), reverse=True)
     file = parser.run()
     found.sort(key=lambda d: d.span.start)
     return tree.File(file.span, file.items, _doc(source.text)), found
+
+
+def _whole(source: Source, given: Sequence[Word]) -> tree.File | None:
+    """The tree of a text without a syntax error; None if there is one."""
+    last = given[-1].end if given else 0
+    words_ = [*given, Word(END, "", last, last)]
+    file = made_whole(source, words_, HIGHEST)
+    assert file is None or isinstance(file, tree.File)
+    return file
 
 
 def _empty(source: Source) -> tree.File:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import importlib
 import pathlib
 import random
 import re
@@ -431,3 +432,16 @@ def test_random_changes_end() -> None:
                 at, other = chance.randrange(len(some)), chance.randrange(len(some))
                 some[at] = chance.choice(["", some[other], some[at] * 2])
             bounded("".join(some))
+
+
+def test_the_quick_way_and_the_careful_one_make_one_tree(monkeypatch) -> None:
+    root = pathlib.Path(__file__).parents[2]
+    paths = [*root.glob("specs/**/*.arch"), *root.glob("tests/**/*.arch")]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(paths)]
+    texts += [cut for text in texts[::7] for cut in (text[:-9], text[9:], text * 2)]
+    sources = [Source("net.arch", text) for text in texts]
+    quick = [parse(source) for source in sources]
+    assert 30 < sum(not found for _, found in quick) < len(quick) - 30
+    module = importlib.import_module("archdsl.syntax.parse")
+    monkeypatch.setattr(module, "made_whole", lambda *_: None)
+    assert [parse(source) for source in sources] == quick
