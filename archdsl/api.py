@@ -109,7 +109,7 @@ def _graph(
 
 
 def _spelled(value: object) -> str:
-    from archdsl.ops.base import spelled
+    from archdsl.ops.spelling import spelled
 
     return spelled(value)
 
@@ -125,7 +125,7 @@ def check(spec: Spec, *, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
         FileNotFoundError: There is no such spec.
         ValueError: Something in `allow` is no warning's code.
     """
-    from archdsl.analysis.lint import check as check_program
+    from archdsl.analysis.check import check as check_program
 
     opened = open_spec(spec)
     return check_program(opened.program, allow, opened.model)

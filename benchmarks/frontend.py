@@ -24,7 +24,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from archdsl.analysis.lint import check  # noqa: E402
+from archdsl.analysis.check import check  # noqa: E402
 from archdsl.api import parse as graph_of  # noqa: E402
 from archdsl.backends.torch.module import write  # noqa: E402
 from archdsl.build import read  # noqa: E402

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from archdsl.analysis.lint import check
+from archdsl.analysis.check import check
 from archdsl.build import read
 from archdsl.cli import cli
 from archdsl.diagnostics import Diagnostic

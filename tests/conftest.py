@@ -1,11 +1,9 @@
 """What holds for all tests: one thread a worker, and how many examples to try."""
 
-import os
-
 import torch
 from hypothesis import HealthCheck, Phase, settings
 
-ALL = os.environ.get("ARCHDSL_TEST") == "all"
+from tests.tools import ALL
 
 torch.set_num_threads(1)
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from archdsl.analysis.lint import check
+from archdsl.analysis.check import check
 from archdsl.build import read
 from archdsl.source import Source
 from benchmarks import big

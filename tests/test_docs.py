@@ -20,6 +20,7 @@ from docs.grammar import grammar_page
 from tests.pages import PAGES, ROOT, blocks, specs
 from tests.tools import forgotten, inputs_for, outputs_of
 
+PARTS = ["Question", "Decision", "Why", "Price"]  # of a decision
 SPECS = [(p.name, i, text) for p in PAGES for i, text in enumerate(specs(p))]
 
 
@@ -110,6 +111,19 @@ def test_links_lead_somewhere():
         for link in re.findall(r"\]\(([^)#]+)\)", text):
             assert "://" not in link, f"{page.name}: {link}"
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_decision_has_a_number_of_its_own_and_is_in_the_index():
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    pages = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert [name[:4] for name in pages] == [f"{i:04}" for i in range(1, len(pages) + 1)]
+    rows = re.findall(r"^\| \[(\d{4})\]\((.*?)\) \| (.*?) \|", index, re.M)
+    assert [page for _, page, _ in rows] == pages
+    for number, page, _ in rows:
+        text = (folder / page).read_text(encoding="utf-8")
+        assert page.startswith(number)
+        assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.M) == PARTS, page
 
 
 def test_the_json_keys_of_the_definitions_exist():

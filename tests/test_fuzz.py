@@ -8,7 +8,7 @@ import time
 import pytest
 
 from archdsl.diagnostics import Diagnostic, Note
-from archdsl.diagnostics.faults import NoFlow
+from archdsl.diagnostics.faults.arguments import NoFlow
 from archdsl.source import Source, Span
 from tests.fuzz import judge as judges
 from tests.fuzz import pool

@@ -15,7 +15,7 @@ from archdsl.backends.torch.load import load
 from archdsl.ir.graph import Graph, reachable
 from archdsl.ir.tensor import Layout
 from archdsl.ops.base import Op
-from archdsl.ops.registry import ops
+from archdsl.ops.registry import ops, public_ops
 from tests.randoms.maker import specs
 from tests.tools import (
     examples,
@@ -28,7 +28,7 @@ from tests.tools import (
     static,
 )
 
-PUBLIC = [name for name, op in ops().items() if op.public]
+PUBLIC = list(public_ops())
 EACH = examples(15)  # times the number of ops, some 37
 
 

@@ -15,12 +15,13 @@ from archdsl.analysis.cost import Costs, layers
 from archdsl.backends.torch.load import load
 from archdsl.ir.graph import Graph
 
+ALL = os.environ.get("ARCHDSL_TEST") == "all"
 DTYPES = {"float": torch.float32, "int": torch.int64, "bool": torch.bool}
 
 
 def examples(few: int) -> int:
     """How many random examples a test tries: `few`, or ten times as many."""
-    return few * 10 if os.environ.get("ARCHDSL_TEST") == "all" else few
+    return few * 10 if ALL else few
 
 
 @dataclass(frozen=True)

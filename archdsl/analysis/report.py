@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
 from archdsl.diagnostics import Diagnostic, SpecError
-from archdsl.diagnostics.faults import TooMuchWork
+from archdsl.diagnostics.faults.limits import TooMuchWork
+from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Poly, Size
-from archdsl.ir.facts import Assumption
 from archdsl.ir.graph import Graph
 from archdsl.ir.operation import Operation
 from archdsl.ir.tensor import Layout, Tensor

@@ -15,8 +15,9 @@ from typing import Annotated, Literal, NamedTuple, Union, get_args, get_origin
 
 from archdsl.build import build, read
 from archdsl.diagnostics import SpecError
-from archdsl.ops.base import Example, Op, spelled, usage
-from archdsl.ops.registry import ops
+from archdsl.ops.base import Example, Op
+from archdsl.ops.registry import public_ops
+from archdsl.ops.spelling import spelled, usage
 from archdsl.source import Source
 
 _HEAD = """\
@@ -76,9 +77,8 @@ def chapters() -> dict[str, list[type[Op]]]:
         SpecError: The ops of an installed package do not fit.
     """
     found: dict[str, list[type[Op]]] = {}
-    for op in ops().values():
-        if op.public:
-            found.setdefault(op.group, []).append(op)
+    for op in public_ops().values():
+        found.setdefault(op.group, []).append(op)
     return dict(sorted(found.items()))
 
 

@@ -1,10 +1,11 @@
-"""From the arguments of a call to the parameters of an op or a block."""
+"""From the arguments of a call to the parameters of an op."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -12,14 +13,14 @@ from archdsl.build.mends import call_text, unknown_keyword, wrong_value
 from archdsl.build.values import (
     Definition,
     Given,
-    LayerValue,
     StepValue,
+    Tensors,
     TensorValue,
     Value,
     kind,
 )
-from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics import Fault, Refused
+from archdsl.diagnostics.faults.arguments import (
     FlowsIn,
     GivenTwice,
     MissingArgument,
@@ -28,10 +29,10 @@ from archdsl.diagnostics.faults import (
     UnknownArgument,
     WrongValue,
 )
-from archdsl.ops.base import AxisName, Op, Port, short_usage, usage
+from archdsl.ops.base import Op, Port
+from archdsl.ops.fields import AxisName
+from archdsl.ops.spelling import short_usage, usage
 from archdsl.source import Span
-
-Tensors = dict[str, TensorValue]
 
 
 class Blamed(Exception):
@@ -58,7 +59,7 @@ def _ports(op: type[Op]) -> dict[str, Port]:
     return {port.name: port for port in op.ports}
 
 
-class _Binding:
+class _Arguments:
     """The arguments of one call of an op, sorted into fields and ports."""
 
     def __init__(
@@ -92,12 +93,12 @@ class _Binding:
             fault = UnknownArgument(self.op.name, given.name, known, mend)
             self._blame(fault, given.span)
 
-    def _blame(self, fault: object, span: Span) -> None:
-        raise Blamed(Refused(fault), span)  # type: ignore[arg-type]
+    def _blame(self, fault: Fault, span: Span) -> NoReturn:
+        raise Blamed(Refused(fault), span)
 
     def _positional(self, given: Given) -> None:
         op = self.op
-        if _tensors(given.value):
+        if holds_tensors(given.value):
             self._port(self._free_port(given), given)
             return
         if isinstance(given.value, StepValue) and not self._optional_ports():
@@ -157,7 +158,7 @@ class _Binding:
     def _field(self, name: str, given: Given) -> None:
         if name in self.fields:
             self._blame(GivenTwice(self.op.name, name), given.span)
-        if _tensors(given.value):
+        if holds_tensors(given.value):
             fault = WrongValue(self.op.name, name, "is not a tensor", kind(given.value))
             self._blame(fault, given.span)
         self.fields[name] = given.value
@@ -191,7 +192,6 @@ class _Binding:
                 if isinstance(target, Definition) and not target.tensor_names():
                     mend = f"name it first: `let first = {span.text}`"
             self._blame(NotATensor(self.op.name, kind(value), mend), span)
-        assert isinstance(value, TensorValue)
         return value
 
     def _axis(self, given: Given) -> None:
@@ -238,9 +238,10 @@ class _Binding:
         return Blamed(Refused(WrongValue(op.name, name, problem, found, mend)), span)
 
 
-def _tensors(value: Value) -> bool:
+def holds_tensors(value: Value) -> bool:
+    """Whether a value is a tensor, or a list with one in it."""
     if isinstance(value, tuple):
-        return bool(value) and any(_tensors(v) for v in value)
+        return bool(value) and any(holds_tensors(v) for v in value)
     return isinstance(value, TensorValue)
 
 
@@ -267,114 +268,21 @@ def bind_op(
     Raises:
         Blamed: An argument is unknown, missing, given twice or of a wrong value.
     """
-    binding = _Binding(op, given, axes)
+    arguments = _Arguments(op, given, axes)
     wrong: list[Blamed] = []
     many = bool(op.ports) and op.ports[0].many
     for index, argument in enumerate(given):
-        number = "number" in binding.names and argument.name is None
+        number = "number" in arguments.names and argument.name is None
         try:
             if (many and index == 0 and argument.name is None) or (
-                number and not _tensors(argument.value)
+                number and not holds_tensors(argument.value)
             ):
-                binding._port(op.ports[0 if many else 1].name, argument)
+                arguments._port(op.ports[0 if many else 1].name, argument)
             else:
-                binding.take(argument)
+                arguments.take(argument)
         except Blamed as blamed:
             if blamed.refused.fault not in [b.refused.fault for b in wrong]:
                 wrong.append(blamed)
     if wrong:
         raise Blamed(wrong[0].refused, wrong[0].span, wrong[1:])
-    return binding.finish(), binding.tensors, binding.spans
-
-
-def bind_parameters(
-    definition: Definition, given: Iterable[Given]
-) -> tuple[dict[str, Given], list[str]]:
-    """The arguments of a block by hyperparameter, and those without a value.
-
-    Raises:
-        Blamed: An argument is unknown or given twice.
-    """
-    parameters = definition.node.parameters
-    names = [p.name.id for p in parameters]
-    found: dict[str, Given] = {}
-    for argument in given:
-        name = argument.name
-        if name is None:
-            free = [n for n in names if n not in found]
-            if not free:
-                raise Blamed(Refused(_too_many(definition, names)), argument.span)
-            name = free[0]
-        elif name not in names:
-            fault = UnknownArgument(f"`{definition.name}`", name, tuple(names))
-            raise Blamed(Refused(fault), argument.span)
-        if name in found:
-            raise Blamed(Refused(GivenTwice(definition.name, name)), argument.span)
-        found[name] = argument
-        _no_tensors(definition, name, argument)
-    missing = [
-        p.name.id for p in parameters if p.default is None and p.name.id not in found
-    ]
-    return found, missing
-
-
-def _too_many(definition: Definition, names: list[str]) -> TooManyArguments:
-    takes = f"{len(names)} hyperparameter{'s' * (len(names) != 1)}"
-    return TooManyArguments(f"`{definition.name}`", takes, block_usage(definition))
-
-
-def _no_tensors(definition: Definition, name: str, argument: Given) -> None:
-    if _tensors(argument.value):
-        mend = f"tensors go in brackets: {definition.name}[…](…)"
-        fault = WrongValue(
-            f"`{definition.name}`",
-            name,
-            "is a hyperparameter",
-            kind(argument.value),
-            mend,
-        )
-        raise Blamed(Refused(fault), argument.span)
-    step = _bound_outside(argument.value)
-    if step is None:
-        return
-    if isinstance(step.target, LayerValue):
-        fault = WrongValue(
-            f"`{definition.name}`",
-            name,
-            "cannot be a layer that was declared outside the block",
-            f"the layer `{step.name}`",
-            "give it the op or block instead, and declare the layer inside",
-        )
-    else:
-        fault = WrongValue(
-            f"`{definition.name}`",
-            name,
-            "cannot be a step with a tensor from outside the block",
-            f"`{step.name}` with a tensor",
-            f"tensors go in brackets: {definition.name}[…](…)",
-        )
-    raise Blamed(Refused(fault), argument.span)
-
-
-def _bound_outside(value: Value) -> StepValue | None:
-    """A step in a value that holds on to what only the body it stands in has."""
-    if isinstance(value, tuple):
-        return next(filter(None, map(_bound_outside, value)), None)
-    if not isinstance(value, StepValue):
-        return None
-    given = [g.value for g in (*value.given, *(value.tensors or ()))]
-    if isinstance(value.target, LayerValue) or any(map(_tensors, given)):
-        return value
-    return next(filter(None, map(_bound_outside, given)), None)
-
-
-def block_usage(definition: Definition) -> str:
-    """How a call of a block is written."""
-    node = definition.node
-    more = definition.tensor_names()[1:]
-    brackets = f"[{', '.join(more)}]" if more else ""
-    names = [
-        p.name.id if p.default is None else f"{p.name.id} = {p.default.span.text}"
-        for p in node.parameters
-    ]
-    return f"{definition.name}{brackets}({', '.join(names)})"
+    return arguments.finish(), arguments.tensors, arguments.spans

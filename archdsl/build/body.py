@@ -21,23 +21,21 @@ from archdsl.build.values import (
     poisoned,
 )
 from archdsl.diagnostics import Refused, habits
-from archdsl.diagnostics.faults import (
-    BadArithmetic,
-    DefinedTwice,
+from archdsl.diagnostics.faults.arguments import BadArithmetic, WrongCount, WrongValue
+from archdsl.diagnostics.faults.models import (
     Misplaced,
     NoInput,
     NoResult,
     OutputNeverMade,
     OutputWithoutValue,
     RequirementFailed,
-    WrongCount,
-    WrongValue,
 )
+from archdsl.diagnostics.faults.names import DefinedTwice
 from archdsl.ir.dim import Poly, Size, symbol
 from archdsl.ir.facts import Facts
 from archdsl.ir.graph import Enter, Graph, Ref
 from archdsl.ir.tensor import BATCH, DTYPES, Layout, Tensor
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.source import Span
 from archdsl.syntax import tree
 

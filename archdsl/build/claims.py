@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archdsl.diagnostics.faults import ClaimWrong
+from archdsl.diagnostics.faults.shapes import ClaimWrong
 from archdsl.ir.tensor import Tensor
 
 

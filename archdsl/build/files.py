@@ -9,16 +9,16 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePath
 from typing import IO
 
+from archdsl.build.origins import first_at
 from archdsl.build.values import Definition
-from archdsl.build.whereabouts import Binding
+from archdsl.build.whereabouts import BindingSite
 from archdsl.diagnostics import Diagnostic, Fault, Note
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics.faults.limits import TooDeep, TooMuchWork
+from archdsl.diagnostics.faults.names import (
     CyclicUse,
     DefinedTwice,
     ImportMissesName,
     ImportNotFound,
-    TooDeep,
-    TooMuchWork,
 )
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
@@ -39,7 +39,7 @@ class Module:
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)  # names that an error left open
-    bindings: dict[str, list[Binding]] | None = field(default=None, repr=False)
+    sites: dict[str, list[BindingSite]] | None = field(default=None, repr=False)
 
     @property
     def models(self) -> list[str]:
@@ -107,16 +107,15 @@ class Loader:
         self._open.pop()
         return module
 
-    def _report(self, fault: Fault, span: Span) -> None:
-        self.diagnostics.append(Diagnostic(fault, span))
+    def _report(self, fault: Fault, span: Span, notes: tuple[Note, ...] = ()) -> None:
+        self.diagnostics.append(Diagnostic(fault, span, notes))
 
     def _twice(self, module: Module, name: str, span: Span) -> None:
         """Reports a second definition, with the first one's place."""
         kinds = tree.Block | tree.Model | tree.Variant
         items = (i for i in module.file.items if isinstance(i, kinds))
         first = next(i.name.span for i in items if i.name.id == name)
-        note = Note(f"`{name}` is first defined here", first)
-        self.diagnostics.append(Diagnostic(DefinedTwice(name), span, (note,)))
+        self._report(DefinedTwice(name), span, first_at(name, first))
 
     def _define(
         self, module: Module, item: tree.Block | tree.Model | tree.Variant
@@ -141,9 +140,8 @@ class Loader:
         first: dict[str, Span] = {}
         for head in heads:
             if head.id in first:
-                note = Note(f"`{head.id}` is first defined here", first[head.id])
-                fault = DefinedTwice(head.id)
-                self.diagnostics.append(Diagnostic(fault, head.span, (note,)))
+                notes = first_at(head.id, first[head.id])
+                self._report(DefinedTwice(head.id), head.span, notes)
             first.setdefault(head.id, head.span)
 
     def _use(self, module: Module, use: tree.Use, here: _Spot | None) -> bool:

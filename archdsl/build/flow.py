@@ -25,18 +25,19 @@ from archdsl.build.values import (
 )
 from archdsl.build.whereabouts import labels
 from archdsl.diagnostics import Fault, Refused, habits
-from archdsl.diagnostics.faults import (
+from archdsl.diagnostics.faults.arguments import (
     BadArithmetic,
-    DefinedTwice,
     Dropped,
-    ResidualChanges,
     TooManyArguments,
     UnknownArgument,
     WrongValue,
 )
+from archdsl.diagnostics.faults.limits import TooMuchWork
+from archdsl.diagnostics.faults.names import DefinedTwice
+from archdsl.diagnostics.faults.shapes import ResidualChanges
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Enter, Graph, Path
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree
@@ -258,8 +259,10 @@ class Flow(Steps):
             problem = "must be a whole number, 0 or more"
             fault = WrongValue("repeat", "the count", problem, found)
             return self.report(fault, e.span if len(given) != 1 else given[0].span)
-        if not self.check_count(count, LONGEST_LIST, "this loop", given[0].span):
-            return POISON
+        if count > LONGEST_LIST:
+            what = f"this loop runs {count:,} times"
+            large = TooMuchWork(what, f"{LONGEST_LIST:,} turns")
+            return self.report(large, given[0].span)
         return self._loop(e, label or _only_step(e.body), [None] * count, None)
 
     def _for(self, e: tree.For, label: str) -> Value:

@@ -9,7 +9,8 @@ from typing import Any
 
 from archdsl.build.values import TensorValue, Value, kind
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import BadArithmetic, TooMuchWork
+from archdsl.diagnostics.faults.arguments import BadArithmetic
+from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.dim import Poly, Size
 
 LONGEST_LIST = 100_000

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from archdsl.build.values import Given, TensorValue, Value
 from archdsl.diagnostics import habits, near
-from archdsl.ops.base import AxisName, Op, spelled
-from archdsl.ops.registry import ops
+from archdsl.ops.base import Op
+from archdsl.ops.fields import AxisName
+from archdsl.ops.registry import public_ops
+from archdsl.ops.spelling import spelled
 
 _NUMBER_OF_AXES = ("dim", "dims", "axis", "axes")
 
@@ -180,7 +182,7 @@ def unpacking(names: Sequence[str], value: Value) -> str:
 def attribute(text: str, name: str, base: Value) -> str:
     """What stands for an attribute that a value does not have."""
     if isinstance(base, TensorValue):
-        return habits.attribute(text, name, base.type.names, ops())
+        return habits.attribute(text, name, base.type.names, public_ops())
     if isinstance(base, tuple) and name in ("length", "size", "shape", "len"):
         return f"write `len({text})`"
     return "only tensors have attributes: their sizes, such as `x.C`"
@@ -190,7 +192,7 @@ def of_library(library: str, name: str) -> str:
     """What a layer of another library, or of ``self``, is here."""
     if library == "self":
         return f"`layer {name} = …` declares weights, then it is `{name}`"
-    if name in ops():
+    if name in public_ops():
         return f"here it is `{name}`"
-    found = habits.layer(name) or near(name.lower(), ops())
+    found = habits.layer(name) or near(name.lower(), public_ops())
     return found or "`archdsl ops` prints the ops"

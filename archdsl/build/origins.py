@@ -11,7 +11,7 @@ from archdsl.build.values import Definition, StepValue, TensorValue, Value, kind
 from archdsl.diagnostics import Note
 from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import spelled
+from archdsl.ops.spelling import spelled
 from archdsl.source import Span
 
 _MOST_CALLS = 3  # that an error names, the innermost ones

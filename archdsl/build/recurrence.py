@@ -18,26 +18,30 @@ from archdsl.build.values import (
     Definition,
     Given,
     StepValue,
+    Tensors,
     TensorValue,
     Value,
     kind,
     poisoned,
 )
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
-    AxisMissing,
-    AxisTaken,
-    DefinedTwice,
+from archdsl.diagnostics.faults.arguments import (
     MissingArgument,
     NotATensor,
     ScanReturns,
+)
+from archdsl.diagnostics.faults.names import DefinedTwice
+from archdsl.diagnostics.faults.shapes import (
+    AxisMissing,
+    AxisTaken,
     StateChanges,
     WrongAxes,
 )
 from archdsl.ir.dim import Size
 from archdsl.ir.graph import Graph, Ref, Scan
 from archdsl.ir.tensor import BATCH, FEATURES, Tensor
-from archdsl.ops.base import Axis, AxisName, Flag, Op
+from archdsl.ops.base import Op
+from archdsl.ops.fields import Axis, AxisName, Flag
 from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree
@@ -45,7 +49,6 @@ from archdsl.syntax import tree
 if TYPE_CHECKING:
     from archdsl.build.flow import Flow
 
-Tensors = dict[str, TensorValue]
 _USAGE = "scan(T) [x, h = zeros(C = 8)] { … }"
 
 

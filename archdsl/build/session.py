@@ -9,8 +9,9 @@ from typing import NoReturn
 from archdsl.build.functions import LONGEST_LIST
 from archdsl.build.origins import Frame, Turn, origin, surroundings
 from archdsl.build.values import TensorValue, Value
-from archdsl.diagnostics import Diagnostic, Fault, Lint, Note, Refused
-from archdsl.diagnostics.faults import RecursiveBlock, TooDeep, TooMuchWork
+from archdsl.diagnostics import Diagnostic, Fault, Note, Refused
+from archdsl.diagnostics.faults.limits import TooDeep, TooMuchWork
+from archdsl.diagnostics.faults.names import RecursiveBlock
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.tensor import Tensor
@@ -40,7 +41,6 @@ class Session:
     """What all bodies of a run share."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    warnings: list[Diagnostic] = field(default_factory=list)
     memo: dict[object, Graph | None] = field(default_factory=dict)
     variants: dict[int, Value] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
@@ -83,12 +83,6 @@ class Session:
         of = self.frames[-1].definition.name
         note = Note(f"the same in {more} of {of}", shown=False)
         self.diagnostics[index] = replace(found, notes=(*notes, note))
-
-    def warn(self, lint: Lint, span: Span, notes: Iterable[Note] = ()) -> None:
-        """Keeps a warning; the first of one code at one place only."""
-        if (lint.code, span) not in self._seen and len(self.warnings) < MOST_ERRORS:
-            self._seen[lint.code, span] = len(self.warnings)
-            self.warnings.append(Diagnostic(lint, span, tuple(notes)))
 
     def tick(self, span: Span, work: int = 1) -> None:
         """Counts one evaluation, or as much work as some.

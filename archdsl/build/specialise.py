@@ -17,13 +17,11 @@ from archdsl.build.values import (
     kind,
     poisoned,
 )
-from archdsl.diagnostics.faults import (
-    WrongValue,
-)
+from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.source import Span
 from archdsl.syntax import tree
 

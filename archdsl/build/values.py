@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Path, Ref
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import AxisName, Op, spelled
+from archdsl.ops.base import Op
+from archdsl.ops.fields import AxisName
+from archdsl.ops.spelling import spelled
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -25,6 +27,8 @@ class TensorValue:
     type: Tensor
 
 
+# By the port of an op, or by the name of what a block takes.
+Tensors: TypeAlias = dict[str, TensorValue]
 # By the name of what a block takes: the type of a tensor, or of each of a list.
 Types: TypeAlias = Mapping[str, Tensor | tuple[Tensor, ...]]
 

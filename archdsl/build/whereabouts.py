@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from archdsl.diagnostics import Note
+from archdsl.diagnostics import LONGEST_NAME, Note
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from archdsl.build.files import Module
 
 _NUMBERS = (tree.Literal, tree.ListOf, tree.Binary, tree.Unary, tree.Compare)
-_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
-class Binding:
+class BindingSite:
     """A place that gives a name its meaning, and what reaches it."""
 
     item: tree.Block | tree.Model
@@ -37,12 +36,12 @@ def labels(node: tree.Node) -> set[str]:
 
 def whereabouts(name: str, use: Span, module: Module) -> tuple[str, tuple[Note, ...]]:
     """A help and notes for a name that nothing in reach defines, or "" and none."""
-    if len(name) > _LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         return "", ()
     found = _index(module).get(name, [])
-    for binding in found:
-        if _holds(binding.item.span, use):
-            return _nearby(name, use, binding)
+    for site in found:
+        if _holds(site.item.span, use):
+            return _nearby(name, use, site)
     if found:
         items = [i for i in module.file.items if isinstance(i, tree.Block)]
         here = next((i for i in items if _holds(i.span, use)), None)
@@ -50,48 +49,48 @@ def whereabouts(name: str, use: Span, module: Module) -> tuple[str, tuple[Note, 
     return _in_files(name, module), ()
 
 
-def _index(module: Module) -> dict[str, list[Binding]]:
+def _index(module: Module) -> dict[str, list[BindingSite]]:
     """The places of a file that define names, by name; made at its first error."""
-    if module.bindings is None:
-        module.bindings = {}
+    if module.sites is None:
+        module.sites = {}
         for item in module.file.items:
             if isinstance(item, tree.Block | tree.Model):
-                for name, binding in _bindings(item):
-                    module.bindings.setdefault(name, []).append(binding)
-    return module.bindings
+                for name, site in _sites(item):
+                    module.sites.setdefault(name, []).append(site)
+    return module.sites
 
 
 def _holds(outer: Span, inner: Span) -> bool:
     return outer.source is inner.source and outer.start <= inner.start < outer.end
 
 
-def _nearby(name: str, use: Span, binding: Binding) -> tuple[str, tuple[Note, ...]]:
+def _nearby(name: str, use: Span, site: BindingSite) -> tuple[str, tuple[Note, ...]]:
     """The name is defined in the same body, but does not reach the use."""
-    if binding.span.start > use.start:
-        notes = (Note(f"`{name}` is defined only here", binding.span),)
+    if site.span.start > use.start:
+        notes = (Note(f"`{name}` is defined only here", site.span),)
         return "move that line up: a name is known below its definition", notes
-    notes = (Note(f"`{name}` is defined here", binding.span),)
-    if _holds(binding.reach, use):
+    notes = (Note(f"`{name}` is defined here", site.span),)
+    if _holds(site.reach, use):
         return "", notes
-    if binding.what == "label":
+    if site.what == "label":
         why = "its `if` is false, or its loop has no turns"
         return f"that step does not run: {why}", notes
     return "it is known between the braces around it only: define it before them", notes
 
 
 def _elsewhere(
-    name: str, binding: Binding, here: tree.Block | None
+    name: str, site: BindingSite, here: tree.Block | None
 ) -> tuple[str, tuple[Note, ...]]:
     """The name belongs to another block or model."""
-    item = binding.item
+    item = site.item
     kind = "model" if isinstance(item, tree.Model) else "block"
     words = f"`{name}` is defined here, in {kind} {item.name.id}"
-    notes = (Note(words, binding.span),)
+    notes = (Note(words, site.span),)
     if here is None:
         help_ = f"a block gives what it ends with, or says by `return {name}`"
         return (help_ if kind == "block" else "", notes)
     block = here.name.id
-    if binding.what in ("hyperparameter", "number"):
+    if site.what in ("hyperparameter", "number"):
         call = f"`{block}(…, {name} = …)`"
         return f"give it to the block: `block {block}(…, {name})`, and {call}", notes
     tensors = [t.id for t in here.tensors or ()] or ["x"]
@@ -133,26 +132,22 @@ def _shipped_blocks() -> dict[str, str]:
 
 def _walk(node: tree.Node, reach: Span) -> Iterator[tuple[tree.Node, Span]]:
     """Every node below one, in the order of the text, and the braces around it."""
-    waiting: list[tuple[object, Span]] = [(node, reach)]
+    waiting = [(node, reach)]
     while waiting:
         found, around = waiting.pop()
-        if isinstance(found, tuple):
-            waiting += [(child, around) for child in reversed(found)]
-        elif isinstance(found, tree.Node):
-            yield found, around
-            braces = isinstance(found, tree.Body | tree.For | tree.Comprehension)
-            inner = found.span if braces else around
-            names = [f.name for f in fields(found) if f.name != "span"]
-            waiting += [(getattr(found, n), inner) for n in reversed(names)]
+        yield found, around
+        braces = isinstance(found, tree.Body | tree.For | tree.Comprehension)
+        inner = found.span if braces else around
+        waiting += [(child, inner) for child in reversed([*tree.children(found)])]
 
 
-def _bindings(item: tree.Block | tree.Model) -> Iterator[tuple[str, Binding]]:
+def _sites(item: tree.Block | tree.Model) -> Iterator[tuple[str, BindingSite]]:
     """The places in a block or model that define names."""
     for tensor in getattr(item, "tensors", None) or ():
-        yield tensor.id, Binding(item, tensor.span, "tensor", item.span)
+        yield tensor.id, BindingSite(item, tensor.span, "tensor", item.span)
     for node, reach in _walk(item, item.span):
         for found, what in _named(node):
-            yield found.id, Binding(item, found.span, what, reach)
+            yield found.id, BindingSite(item, found.span, what, reach)
 
 
 def _named(node: tree.Node) -> Iterator[tuple[tree.Name, str]]:

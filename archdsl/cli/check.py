@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from archdsl.analysis.allow import selected
-from archdsl.analysis.lint import check
+from archdsl.analysis.check import check
+from archdsl.analysis.lints.allow import selected
 from archdsl.cli.common import (
     SpecCommand,
     color_option,

@@ -15,7 +15,8 @@ from typing import ClassVar, Literal, TypeAlias, dataclass_transform
 from archdsl.source import Span
 
 Severity: TypeAlias = Literal["error", "warning"]
-_MOST_NAMES, _LONGEST_NAME = 500, 60  # that are compared for a suggestion
+LONGEST_NAME = 60  # that another is suggested for
+_MOST_NAMES = 500  # that are compared for a suggestion
 _NEXT_BEST = 0.1  # how much less alike than the best another suggestion may be
 
 
@@ -149,8 +150,8 @@ class SpecError(ValueError):
 
 def near(name: str, known: Iterable[str]) -> str:
     """A help that names what was probably meant, or "" if nothing is near."""
-    names = sorted(n for n in set(known) if len(n) <= _LONGEST_NAME)
-    if len(name) > _LONGEST_NAME:
+    names = sorted(n for n in set(known) if len(n) <= LONGEST_NAME)
+    if len(name) > LONGEST_NAME:
         return ""
     if len(names) > _MOST_NAMES:
         names = [n for n in names if n[:1] == name[:1]][:_MOST_NAMES]

@@ -14,8 +14,10 @@ from functools import cache
 from importlib.resources import files
 from types import ModuleType
 
-from archdsl.diagnostics import Fault, faults, lints, syntax
+from archdsl.diagnostics import Fault, lints
+from archdsl.diagnostics.faults import arguments, limits, models, names, shapes, syntax
 
+MODULES = syntax, names, shapes, arguments, models, limits, lints
 _FENCE = re.compile(r"^```([a-z ]+)\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
 
 
@@ -38,7 +40,7 @@ class Page:
 @cache
 def classes() -> dict[str, type[Fault]]:
     """The classes of faults and warnings by code, in the order of the codes."""
-    found = [c for module in (syntax, faults, lints) for c in _of(module)]
+    found = [c for module in MODULES for c in _of(module)]
     return {c.code: c for c in sorted(found, key=lambda c: c.code)}
 
 

@@ -1,7 +1,7 @@
 """What PyTorch, Keras and einops call things, and how they are written here.
 
-Helps in errors only: none of these names is accepted. `tests/test_habits.py` checks
-that every op named here exists.
+Helps in errors only: none of these names is accepted. `tests/diagnostics` checks that
+every op named here exists.
 """
 
 from __future__ import annotations

@@ -292,7 +292,7 @@ def _factors(monomial: Monomial) -> int:
 
 
 def _too_long() -> Refused:
-    from archdsl.diagnostics.faults import TooMuchWork
+    from archdsl.diagnostics.faults.limits import TooMuchWork
 
     limit = f"{MOST_FACTORS:,} factors"
     mend = "give an input axis a size"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Size
-from archdsl.ir.facts import Assumption
 from archdsl.ir.operation import Inputs, Operation
 from archdsl.ir.tensor import BATCH, Layout, Tensor
 from archdsl.source import Span

@@ -7,21 +7,12 @@ from typing import Annotated, ClassVar
 from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WrongAxes
-from archdsl.ops.base import (
-    Axis,
-    Cost,
-    Example,
-    Facts,
-    Inputs,
-    Op,
-    Outputs,
-    need_axes,
-    need_float,
-    same_positions,
-)
+from archdsl.diagnostics.faults.shapes import WrongAxes
+from archdsl.ops.base import Cost, Example, Facts, Inputs, Op, Outputs
 from archdsl.ops.emit import Arg, Emit, Make, Site, positional
-from archdsl.ops.spread import Spread, Whole
+from archdsl.ops.fields import Axis
+from archdsl.ops.rules import need_axes, need_float
+from archdsl.ops.spread import Spread, Whole, same_positions
 
 
 def _approximate(value: object) -> str:

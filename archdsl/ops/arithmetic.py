@@ -7,27 +7,13 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
-    GivenTwice,
-    MissingArgument,
-    WrongDtype,
-    WrongValue,
-)
+from archdsl.diagnostics.faults.arguments import GivenTwice, MissingArgument, WrongValue
+from archdsl.diagnostics.faults.shapes import WrongDtype
 from archdsl.ir.tensor import BATCH, FEATURES
-from archdsl.ops.base import (
-    Example,
-    Facts,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    Port,
-    Real,
-    Tensor,
-    need_equal,
-    need_float,
-)
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs, Port, Tensor
 from archdsl.ops.emit import Emit, Site, positional
+from archdsl.ops.fields import Real
+from archdsl.ops.rules import need_equal, need_float
 
 
 class _Arithmetic(Op):

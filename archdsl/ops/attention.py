@@ -7,37 +7,25 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import NotDivisible, WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import NotDivisible, WrongAxes
 from archdsl.ir.dim import Size, near_divisors
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (
-    Axes,
     Cost,
-    Count,
     Example,
     Facts,
-    Flag,
     Inputs,
     Layout,
     Op,
     Outputs,
     Port,
-    Rate,
     Tensor,
     Weight,
-    chosen,
-    need_axes,
-    need_equal,
-    need_features,
 )
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Make,
-    Site,
-    batch_axes,
-    positional,
-)
+from archdsl.ops.emit import Arg, Emit, Make, Site, batch_axes, positional
+from archdsl.ops.fields import Axes, Count, Flag, Rate
+from archdsl.ops.rules import chosen, need_axes, need_equal, need_features
 from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
 
 

@@ -6,24 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import MissingArgument, WrongAxes, WrongDtype
+from archdsl.diagnostics.faults.arguments import MissingArgument
+from archdsl.diagnostics.faults.shapes import WrongAxes, WrongDtype
 from archdsl.ir.tensor import BATCH, FEATURES
-from archdsl.ops.base import (
-    Axis,
-    Example,
-    Facts,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    Port,
-    Tensor,
-    need_axes,
-    need_equal,
-    same_positions,
-)
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs, Port, Tensor
 from archdsl.ops.emit import Emit, Site
-from archdsl.ops.spread import Affine, Reach, Spread
+from archdsl.ops.fields import Axis
+from archdsl.ops.rules import need_axes, need_equal
+from archdsl.ops.spread import Affine, Reach, Spread, same_positions
 
 
 class Concat(Op):

@@ -6,29 +6,18 @@ from collections.abc import Iterable, Mapping
 from math import gcd
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import NotDivisible, TooSmall, WrongAxes
+from archdsl.diagnostics.faults.shapes import NotDivisible, TooSmall, WrongAxes
 from archdsl.ir.dim import Size, near_divisors, product
 from archdsl.ops.base import (
-    Axes,
     Cost,
-    Count,
-    Each,
     Example,
     Facts,
-    Flag,
     Inputs,
     Layout,
-    NonNegativeEach,
     Op,
     Outputs,
-    SizeField,
     Tensor,
     Weight,
-    chosen,
-    each,
-    need_features,
-    same_positions,
-    spelled,
 )
 from archdsl.ops.emit import (
     Arg,
@@ -39,7 +28,10 @@ from archdsl.ops.emit import (
     features_first,
     positional,
 )
-from archdsl.ops.spread import Spread, Taps
+from archdsl.ops.fields import Axes, Count, Each, Flag, NonNegativeEach, SizeField
+from archdsl.ops.rules import chosen, each, need_features
+from archdsl.ops.spelling import spelled
+from archdsl.ops.spread import Spread, Taps, same_positions
 
 
 def default_padding(kernel: int, stride: int, dilation: int = 1) -> int:

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WrongAxes, WrongDtype
-from archdsl.ops.base import (
-    Example,
-    Facts,
-    Inputs,
-    Op,
-    Outputs,
-    Port,
-    SizeField,
-    Weight,
-)
+from archdsl.diagnostics.faults.shapes import WrongAxes, WrongDtype
+from archdsl.ops.base import Example, Facts, Inputs, Op, Outputs, Port, Weight
 from archdsl.ops.emit import Emit, Make, Site, positional
+from archdsl.ops.fields import SizeField
 
 
 class Embedding(Op):

@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import AxisTaken
+from archdsl.diagnostics.faults.shapes import AxisTaken
 from archdsl.ir.tensor import BATCH
-from archdsl.ops.base import (
-    Axes,
-    Example,
-    Facts,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    Port,
-    Tensor,
-    need_axes,
-    same_positions,
-)
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs, Port, Tensor
 from archdsl.ops.emit import Emit, Site
-from archdsl.ops.spread import Spread
+from archdsl.ops.fields import Axes
+from archdsl.ops.rules import need_axes
+from archdsl.ops.spread import Spread, same_positions
 
 
 class Expand(Op):

@@ -5,28 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import SizesDiffer
-from archdsl.ops.base import (
-    Cost,
-    Example,
-    Facts,
-    Flag,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    SizeField,
-    Weight,
-    need_features,
-)
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Make,
-    Site,
-    features_last,
-    positional,
-)
+from archdsl.diagnostics.faults.shapes import SizesDiffer
+from archdsl.ops.base import Cost, Example, Facts, Inputs, Layout, Op, Outputs, Weight
+from archdsl.ops.emit import Arg, Emit, Make, Site, features_last, positional
+from archdsl.ops.fields import Flag, SizeField
+from archdsl.ops.rules import need_features
 
 
 class Linear(Op):

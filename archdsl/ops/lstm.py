@@ -5,38 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import TooMuchWork, WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.limits import TooMuchWork
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size
 from archdsl.ops.base import (
-    Axes,
     Cost,
-    Count,
     Example,
     Facts,
-    Flag,
     Inputs,
     Layout,
     Op,
     Outputs,
-    Rate,
-    SizeField,
     Tensor,
     Weight,
-    chosen,
-    need_features,
-    same_positions,
-    spelled,
 )
 from archdsl.ops.conv import fold
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Make,
-    Site,
-    features_last,
-    positional,
-)
-from archdsl.ops.spread import Reach, Spread, Upto, Whole
+from archdsl.ops.emit import Arg, Emit, Make, Site, features_last, positional
+from archdsl.ops.fields import Axes, Count, Flag, Rate, SizeField
+from archdsl.ops.rules import chosen, need_features
+from archdsl.ops.spelling import spelled
+from archdsl.ops.spread import Reach, Spread, Upto, Whole, same_positions
 
 _MOST_LAYERS = 1000
 

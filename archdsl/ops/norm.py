@@ -8,19 +8,8 @@ from typing import Annotated
 from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import AxisMissing
-from archdsl.ops.base import (
-    Cost,
-    Example,
-    Facts,
-    Flag,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    Weight,
-    need_features,
-)
+from archdsl.diagnostics.faults.shapes import AxisMissing
+from archdsl.ops.base import Cost, Example, Facts, Inputs, Layout, Op, Outputs, Weight
 from archdsl.ops.emit import (
     Arg,
     Emit,
@@ -30,6 +19,8 @@ from archdsl.ops.emit import (
     features_last,
     positional,
 )
+from archdsl.ops.fields import Flag
+from archdsl.ops.rules import need_features
 
 
 def _small(value: object) -> float:

@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size
 from archdsl.ir.tensor import BATCH
-from archdsl.ops.base import (
-    AxisSizes,
-    Example,
-    Facts,
-    Inputs,
-    Op,
-    Outputs,
-    Tensor,
-    Weight,
-)
+from archdsl.ops.base import Example, Facts, Inputs, Op, Outputs, Tensor, Weight
 from archdsl.ops.emit import Arg, Emit, Make, Site, positional
+from archdsl.ops.fields import AxisSizes
 
 
 class _Source(Op):

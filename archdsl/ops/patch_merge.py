@@ -5,35 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import NotDivisible
+from archdsl.diagnostics.faults.shapes import NotDivisible
 from archdsl.ir.dim import Poly, Size, ceil_div
 from archdsl.ops.base import (
-    Axes,
     Cost,
     Example,
     Facts,
-    Flag,
     Inputs,
     Layout,
     Op,
     Outputs,
-    SizeField,
     Tensor,
     Weight,
-    chosen,
-    need_features,
-    same_positions,
 )
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Literal,
-    Make,
-    Site,
-    features_last,
-    positional,
-)
-from archdsl.ops.spread import Reach, Spread, Taps
+from archdsl.ops.emit import Arg, Emit, Literal, Make, Site, features_last, positional
+from archdsl.ops.fields import Axes, Flag, SizeField
+from archdsl.ops.rules import chosen, need_features
+from archdsl.ops.spread import Reach, Spread, Taps, same_positions
 
 
 def zeros_behind(x: Tensor, sizes: Mapping[str, Size]) -> tuple[str, tuple[Arg, ...]]:

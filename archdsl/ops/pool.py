@@ -8,36 +8,16 @@ from math import gcd
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size, product
-from archdsl.ops.base import (
-    Axes,
-    Cost,
-    Each,
-    Example,
-    Facts,
-    Inputs,
-    Layout,
-    NonNegativeEach,
-    Op,
-    Outputs,
-    Tensor,
-    chosen,
-    each,
-    need_float,
-    same_positions,
-    spelled,
-)
+from archdsl.ops.base import Cost, Example, Facts, Inputs, Layout, Op, Outputs, Tensor
 from archdsl.ops.conv import one, slid, windows
-from archdsl.ops.emit import (
-    Arg,
-    Emit,
-    Make,
-    Site,
-    features_first,
-    positional,
-)
-from archdsl.ops.spread import At, Spread, Taps
+from archdsl.ops.emit import Arg, Emit, Make, Site, features_first, positional
+from archdsl.ops.fields import Axes, Each, NonNegativeEach
+from archdsl.ops.rules import chosen, each, need_float
+from archdsl.ops.spelling import spelled
+from archdsl.ops.spread import At, Spread, Taps, same_positions
 
 
 class _Pool(Op):

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import InputTooLong, WrongAxes
+from archdsl.diagnostics.faults.shapes import InputTooLong, WrongAxes
 from archdsl.ops.base import (
-    Axes,
     Cost,
-    Count,
     Example,
     Facts,
     Inputs,
     Layout,
     Op,
     Outputs,
-    SizeField,
     Tensor,
     Weight,
-    chosen,
-    need_features,
-    same_positions,
 )
 from archdsl.ops.emit import Emit, Make, Site, features_last, positional
-from archdsl.ops.spread import Affine, Spread
+from archdsl.ops.fields import Axes, Count, SizeField
+from archdsl.ops.rules import chosen, need_features
+from archdsl.ops.spread import Affine, Spread, same_positions
 
 
 class PositionEmbedding(Op):

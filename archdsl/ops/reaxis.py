@@ -7,32 +7,15 @@ from dataclasses import dataclass
 from itertools import product as combinations
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import (
-    AxisTaken,
-    MissingArgument,
-    NotDivisible,
-    WrongAxes,
-    WrongValue,
-)
+from archdsl.diagnostics.faults.arguments import MissingArgument, WrongValue
+from archdsl.diagnostics.faults.shapes import AxisTaken, NotDivisible, WrongAxes
 from archdsl.ir.dim import Poly, Size, product
 from archdsl.ir.tensor import BATCH, FEATURES
-from archdsl.ops.base import (
-    Axes,
-    Axis,
-    AxisSizes,
-    Example,
-    Facts,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    Port,
-    Tensor,
-    need_axes,
-    same_positions,
-)
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs, Port, Tensor
 from archdsl.ops.emit import Arg, Emit, Make, Site, positional
-from archdsl.ops.spread import At, Digit, Joined, Reach, Spread, Whole
+from archdsl.ops.fields import Axes, Axis, AxisSizes
+from archdsl.ops.rules import need_axes
+from archdsl.ops.spread import At, Digit, Joined, Reach, Spread, Whole, same_positions
 
 
 class Merge(Op):

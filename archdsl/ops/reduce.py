@@ -5,22 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import MissingArgument, WrongAxes
+from archdsl.diagnostics.faults.arguments import MissingArgument
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size
-from archdsl.ops.base import (
-    Axes,
-    Cost,
-    Example,
-    Facts,
-    Inputs,
-    Op,
-    Outputs,
-    need_axes,
-    need_float,
-    same_positions,
-)
+from archdsl.ops.base import Cost, Example, Facts, Inputs, Op, Outputs
 from archdsl.ops.emit import Emit, Site
-from archdsl.ops.spread import Spread, Whole
+from archdsl.ops.fields import Axes
+from archdsl.ops.rules import need_axes, need_float
+from archdsl.ops.spread import Spread, Whole, same_positions
 
 
 class _Reduction(Op):

@@ -10,12 +10,12 @@ from importlib.metadata import EntryPoint, entry_points
 
 import archdsl.ops
 from archdsl.diagnostics import Diagnostic, SpecError
-from archdsl.diagnostics.faults import BrokenPlugin, OpClash
+from archdsl.diagnostics.faults.names import BrokenPlugin, OpClash
 from archdsl.ops.base import Op
 from archdsl.source import Source, Span
 
 GROUP = "archdsl.ops"
-_NOT_OPS = {"base", "emit", "registry", "spread"}
+_NOT_OPS = {"base", "emit", "fields", "registry", "rules", "spelling", "spread"}
 
 
 def _of_module(name: str) -> Iterable[type[Op]]:
@@ -44,6 +44,16 @@ def ops() -> dict[str, type[Op]]:
                 fault = OpClash(op.name, other.__module__, op.__module__)
                 raise SpecError([Diagnostic(fault, _place(entry))])
     return dict(sorted(found.items()))
+
+
+@cache
+def public_ops() -> dict[str, type[Op]]:
+    """Those that a spec can call.
+
+    Raises:
+        SpecError: As for `ops`.
+    """
+    return {name: op for name, op in ops().items() if op.public}
 
 
 def _plugin(entry: EntryPoint) -> list[type[Op]]:

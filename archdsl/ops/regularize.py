@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import AxisMissing
-from archdsl.ops.base import (
-    Example,
-    Facts,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    Rate,
-    need_float,
-)
+from archdsl.diagnostics.faults.shapes import AxisMissing
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs
 from archdsl.ops.emit import Emit, Make, Site, positional
+from archdsl.ops.fields import Rate
+from archdsl.ops.rules import need_float
 
 
 class Dropout(Op):

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import BadIndex, WrongAxes, WrongValue
+from archdsl.diagnostics.faults.arguments import BadIndex, WrongValue
+from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size, ceil_div
 from archdsl.ir.tensor import BATCH
-from archdsl.ops.base import (
-    Axis,
-    Count,
-    Example,
-    Facts,
-    Inputs,
-    Integer,
-    Layout,
-    Op,
-    Outputs,
-    Port,
-    Tensor,
-    need_axes,
-    same_positions,
-)
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs, Port, Tensor
 from archdsl.ops.emit import Arg, Emit, Site, positional
-from archdsl.ops.spread import Affine, Some, Spread
+from archdsl.ops.fields import Axis, Count, Integer
+from archdsl.ops.rules import need_axes
+from archdsl.ops.spread import Affine, Some, Spread, same_positions
 
 
 class Slice(Op):

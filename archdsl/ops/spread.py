@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from archdsl.ir.tensor import Tensor
+
 At: TypeAlias = Mapping[str, int]
 
 
@@ -144,3 +146,8 @@ class Joined:
 
 
 Spread: TypeAlias = Mapping[str, Mapping[str, Reach]]  # port → input axis → reach
+
+
+def same_positions(tensor: Tensor) -> dict[str, Reach]:
+    """Every position of a tensor depends on itself."""
+    return {axis: Same(axis) for axis in tensor.positions}

@@ -8,37 +8,20 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults import WindowDoesNotDivide, WrongValue
-from archdsl.ir.dim import (
-    Poly,
-    Size,
-    ceil_div,
-    near_divisors,
-    product,
-    quotient,
-)
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import WindowDoesNotDivide
+from archdsl.ir.dim import Poly, Size, ceil_div, near_divisors, product, quotient
 from archdsl.ops.attention import check_heads, projections
 from archdsl.ops.base import (
-    Axes,
     Cost,
-    Count,
     Example,
     Facts,
-    Flag,
     Inputs,
     Layout,
-    NonNegativeSizeEach,
     Op,
     Outputs,
-    Rate,
-    SizeEach,
     Tensor,
     Weight,
-    chosen,
-    each,
-    need_features,
-    same_positions,
-    spelled,
 )
 from archdsl.ops.emit import (
     Arg,
@@ -49,8 +32,11 @@ from archdsl.ops.emit import (
     features_last,
     positional,
 )
+from archdsl.ops.fields import Axes, Count, Flag, NonNegativeSizeEach, Rate, SizeEach
 from archdsl.ops.patch_merge import zeros_behind
-from archdsl.ops.spread import Reach, Spread, Tiles
+from archdsl.ops.rules import chosen, each, need_features
+from archdsl.ops.spelling import spelled
+from archdsl.ops.spread import Reach, Spread, Tiles, same_positions
 
 
 class _Cut(NamedTuple):

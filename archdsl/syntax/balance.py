@@ -9,20 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archdsl.diagnostics import Diagnostic, Note
-from archdsl.diagnostics.syntax import (
+from archdsl.diagnostics.faults.syntax import (
     ClosesNothing,
     NotClosed,
     Unfinished,
     WrongCloser,
 )
 from archdsl.source import Source, Span
-from archdsl.syntax.layout import (
-    CLOSER,
-    GOES_ON,
-    GOES_ON_AFTER,
-    GOES_ON_BEFORE,
-    OPENER,
-)
+from archdsl.syntax.layout import CLOSER, GOES_ON, GOES_ON_AFTER, GOES_ON_BEFORE, OPENER
 from archdsl.syntax.table import END
 from archdsl.syntax.words import Word
 

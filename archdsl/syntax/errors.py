@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from archdsl.diagnostics import Fault
-from archdsl.diagnostics.syntax import (
+from archdsl.diagnostics.faults.syntax import (
     Assignment,
     BraceBelow,
     Inside,

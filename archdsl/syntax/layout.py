@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl.diagnostics import Diagnostic
-from archdsl.diagnostics.syntax import TooDeep
+from archdsl.diagnostics.faults.syntax import TooNested
 from archdsl.source import Source, Span
 from archdsl.syntax.words import Word
 
@@ -51,7 +51,7 @@ def too_deep(source: Source, words: list[Word]) -> Diagnostic | None:
             depth += 1
             if depth > DEEPEST:
                 span = Span(source, word.start, word.end)
-                return Diagnostic(TooDeep("brackets", DEEPEST), span)
+                return Diagnostic(TooNested("brackets", DEEPEST), span)
         elif word.kind in OPENER and depth:
             depth -= 1
     return None

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from archdsl.diagnostics import Diagnostic
-from archdsl.diagnostics.syntax import Outside, TooDeep, TooLarge, TooMany
+from archdsl.diagnostics.faults.syntax import Outside, TooLarge, TooMany, TooNested
 from archdsl.source import Source, Span
 from archdsl.syntax import layout, missing, tree, words
 from archdsl.syntax.balance import Balance
@@ -195,7 +195,7 @@ class _Parser:
                 return self._machine.feed(word)
         except TooDeepError as error:
             span = error.span
-        self._report(Diagnostic(TooDeep("operations", DEEPEST), span))
+        self._report(Diagnostic(TooNested("operations", DEEPEST), span))
         self._frames[-1].skipping = True
         return True
 

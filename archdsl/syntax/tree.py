@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 from archdsl.source import Span
@@ -369,3 +370,23 @@ class File(Node):
 
     items: tuple[Item, ...]
     doc: str = ""  # the comment at its head, without the marks
+
+
+# --- walking ------------------------------------------------------------------------
+
+
+def children(node: Node) -> Iterator[Node]:
+    """What a node is directly made of, in the order of its fields."""
+    for name in _PARTS[type(node)]:
+        part = getattr(node, name)
+        if isinstance(part, Node):
+            yield part
+        elif isinstance(part, tuple):
+            yield from (item for item in part if isinstance(item, Node))
+
+
+_PARTS: dict[type, tuple[str, ...]] = {
+    kind: tuple(f.name for f in fields(kind) if f.name != "span")
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Node)
+}

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from archdsl.diagnostics import Diagnostic, Fault
-from archdsl.diagnostics.syntax import (
+from archdsl.diagnostics.faults.syntax import (
     BadEscape,
     BadNumber,
     ControlCharacter,

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from archdsl.backends.manual import chapters, page
 from archdsl.cli import cli
 from archdsl.ops.base import Op
-from archdsl.ops.registry import ops
+from archdsl.ops.registry import ops, public_ops
 
-PUBLIC = [name for name, op in ops().items() if op.public]
+PUBLIC = list(public_ops())
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from archdsl.ops.registry import ops
+from archdsl.ops.registry import public_ops
 from tests.fuzz.corpus import (
     AXES,
     EXTREMES,
@@ -77,7 +77,7 @@ def _count(random: Random) -> int:
 
 def _right(random: Random) -> str:
     """A spec that is right, unless the dice found none."""
-    public = [name for name, op in ops().items() if op.public and op.examples]
+    public = [name for name, op in public_ops().items() if op.examples]
     try:
         return Maker(_Dice(random)).spec(random.choice(public))
     except Invalid:

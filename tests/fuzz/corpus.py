@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from archdsl.analysis.lint import check
+from archdsl.analysis.check import check
 from archdsl.build import read
 from archdsl.build.functions import FUNCTIONS
-from archdsl.ops.registry import ops
+from archdsl.ops.registry import ops, public_ops
 from archdsl.source import Source
 from archdsl.syntax import parse, tree
 from archdsl.syntax.table import table
@@ -75,7 +75,7 @@ def bases() -> tuple[Base, ...]:
         for path in sorted((ROOT / folder).rglob("*.arch"))
         if "fuzz" not in path.parts
     ]
-    texts += [text_of(e) for op in ops().values() for e in op.examples if op.public]
+    texts += [text_of(e) for op in public_ops().values() for e in op.examples]
     pages = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
     for page in pages:
         texts += re.findall(r"```arch\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
@@ -118,7 +118,7 @@ def by_class() -> dict[str, list[str]]:
 @cache
 def names() -> list[str]:
     """Words in small letters: ops, their parameters, functions, keywords, others."""
-    found = dict.fromkeys(n for n, op in ops().items() if op.public)
+    found = dict.fromkeys(public_ops())
     for op in ops().values():
         found |= dict.fromkeys(op.model_fields)
         found |= dict.fromkeys(port.name for port in op.ports)

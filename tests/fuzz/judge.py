@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from zlib import crc32
 
-from archdsl.analysis.lint import check
+from archdsl.analysis.check import check
 from archdsl.analysis.report import report
 from archdsl.backends.graphviz import to_dot
 from archdsl.backends.torch.module import write
 from archdsl.build import Program, build, read
-from archdsl.diagnostics import Diagnostic, SpecError, faults, syntax
+from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics.faults import limits, syntax
 from archdsl.diagnostics.machine import formatted
 from archdsl.diagnostics.render import render
 from archdsl.ir.text import text as graph_text
@@ -33,7 +34,7 @@ _SAMPLE = 8  # one in so many inputs is drawn, formatted and printed too
 _LIMITS = {
     fault.code
     for fault in (
-        faults.TooMuchWork, faults.TooDeep, syntax.TooDeep, syntax.TooLarge,
+        limits.TooMuchWork, limits.TooDeep, syntax.TooNested, syntax.TooLarge,
         syntax.TooMany,
     )
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from archdsl.diagnostics import Fault, Lint, faults, lints, syntax
+from archdsl.diagnostics.catalogue import classes
 from tests.fuzz.cases import SHARES, case
 from tests.fuzz.judge import kind
 from tests.fuzz.pool import Tally
@@ -42,15 +42,9 @@ def table(tally: Tally, seed: int, numbers: range) -> str:
     return "\n".join([words, "", *lines, "", f"By code: {codes}.", ""])
 
 
-def _known() -> set[str]:
-    found = [*vars(faults).values(), *vars(syntax).values(), *vars(lints).values()]
-    classes = [c for c in found if isinstance(c, type) and issubclass(c, Fault)]
-    return {c.code for c in classes if c not in (Fault, Lint)}
-
-
 def unreached(tally: Tally) -> list[str]:
     """Codes of errors and warnings that no input led to."""
-    return sorted(_known() - set(tally.codes))
+    return sorted(classes().keys() - set(tally.codes))
 
 
 def kept(tally: Tally, seed: int, folder: Path) -> Iterator[Path]:

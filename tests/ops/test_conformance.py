@@ -15,7 +15,7 @@ from archdsl.backends.torch.load import load
 from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ir.tensor import Tensor as Type
 from archdsl.ops.base import Example, Op
-from archdsl.ops.registry import ops
+from archdsl.ops.registry import ops, public_ops
 from tests.texts import text_of
 from tests.tools import (
     examples,
@@ -28,7 +28,7 @@ from tests.tools import (
 )
 
 OPS = [pytest.param(op, id=name) for name, op in ops().items()]
-PUBLIC = [pytest.param(op, id=name) for name, op in ops().items() if op.public]
+PUBLIC = [pytest.param(op, id=name) for name, op in public_ops().items()]
 EXAMPLES = [
     pytest.param(example, id=f"{name}{i}")
     for name, op in ops().items()

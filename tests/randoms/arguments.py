@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from archdsl.diagnostics import Refused
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import AxisName, Facts
+from archdsl.ops.base import Facts
+from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import ops
 from tests.randoms.steps import Invalid, Scope, Use, fits, literal, resolved, tensor
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import archdsl
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import AxisName
+from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import ops
 from tests.randoms.arguments import FEATURES, INT_OPS, PROPOSALS, SIMPLE, plain
 from tests.randoms.steps import (

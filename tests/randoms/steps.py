@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from archdsl.diagnostics import Refused
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.base import AxisName, Facts, Op, spelled
+from archdsl.ops.base import Facts, Op
+from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import ops
+from archdsl.ops.spelling import spelled
 
 LARGEST = 3000  # elements of any tensor
 

@@ -398,9 +398,9 @@ HOSTILE = {
 
 
 def bounded(text: str) -> list[Diagnostic]:
-    start = time.perf_counter()
+    start = time.process_time()
     _, diagnostics = parse(Source("hostile.arch", text))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     for diagnostic in diagnostics:
         assert 0 <= diagnostic.span.start <= diagnostic.span.end <= len(text)
         assert diagnostic.fault.message()

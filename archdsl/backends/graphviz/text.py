@@ -8,7 +8,7 @@ from archdsl.analysis.cost import Totals
 from archdsl.backends.graphviz.numbers import NBSP, amount, factor, formula
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.tensor import BATCH, FEATURES, Tensor
-from archdsl.ops.base import spelled
+from archdsl.ops.spelling import spelled
 
 _MAPS = (("H", "W"), ("D", "H", "W"), ("T", "H", "W"))  # written without their names
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from archdsl.backends.torch.layout import Plan
 from archdsl.backends.torch.text import Names, camel, literal
 from archdsl.diagnostics import Diagnostic, SpecError
-from archdsl.diagnostics.faults import OpenSize
+from archdsl.diagnostics.faults.shapes import OpenSize
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Call, Enter, Graph, Node
 from archdsl.ops.emit import Arg, Literal

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from archdsl.diagnostics import Diagnostic, SpecError
-from archdsl.diagnostics.faults import OpenSize
+from archdsl.diagnostics.faults.shapes import OpenSize
+from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Atom, Poly, Size, symbol
-from archdsl.ir.facts import Assumption
 from archdsl.ir.graph import Graph, Node
 from archdsl.ir.tensor import BATCH, Tensor
 

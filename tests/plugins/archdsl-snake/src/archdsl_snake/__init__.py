@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archdsl.ops.base import (
-    Example,
-    Facts,
-    Inputs,
-    Layout,
-    Op,
-    Outputs,
-    Weight,
-    need_features,
-)
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs, Weight
 from archdsl.ops.emit import Emit, Make, Site, features_last, positional
+from archdsl.ops.rules import need_features
 
 __all__ = ["Snake"]
 

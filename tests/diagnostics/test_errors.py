@@ -1,6 +1,6 @@
 """What users read: every `.arch` of tests/errors with its errors in `.err`.
 
-``ARCHDSL_UPDATE=1 pytest tests/test_errors.py`` rewrites the latter.
+``ARCHDSL_UPDATE=1 pytest tests/diagnostics/test_errors.py`` rewrites the latter.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from archdsl.analysis.lint import check
+from archdsl.analysis.check import check
 from archdsl.build import read
 from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.catalogue import classes
 from archdsl.diagnostics.render import render
 from archdsl.source import Source
 
-ERRORS = pathlib.Path(__file__).parent / "errors"
+ERRORS = pathlib.Path(__file__).parents[1] / "errors"
 CASES = [p for p in sorted(ERRORS.glob("*/*.arch")) if p.name != "other.arch"]
 # What only a command line or an installation can get wrong, see tests/cli, test_plugin,
 # test_catalogue; a whole MiB or a hundred errors, see tests/syntax.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
-from archdsl.diagnostics import catalogue
+from archdsl.diagnostics import catalogue, faults, lints
 from archdsl.diagnostics.catalogue import Example, classes, page, title
 from docs.catalogue import CHAPTERS, diagnosed, pages, ran
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "archdsl" / "diagnostics" / "pages"
 # What no example shows: a file of a MiB, a hundred errors, packages that are installed.
 NO_EXAMPLE = {"E118", "E124", "E207", "E208"}
@@ -29,8 +30,9 @@ def test_every_class_has_a_page_and_every_page_a_class():
 
 
 def test_a_code_stands_for_one_class():
-    modules = (catalogue.syntax, catalogue.faults, catalogue.lints)
-    found = [c.code for module in modules for c in catalogue._of(module)]
+    files = {f"{faults.__name__}.{m.name}" for m in iter_modules(faults.__path__)}
+    assert {m.__name__ for m in catalogue.MODULES} == files | {lints.__name__}
+    found = [c.code for module in catalogue.MODULES for c in catalogue._of(module)]
     assert len(found) == len(set(found))
     assert all(code.startswith(tuple(CHAPTERS)) for code in found)
 

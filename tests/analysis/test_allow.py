@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 import archdsl
-from archdsl.analysis import allow
-from archdsl.analysis.allow import allowed, selected
+from archdsl.analysis.lints import allow
+from archdsl.analysis.lints.allow import allowed, selected
 from archdsl.cli import cli
 from archdsl.diagnostics import Diagnostic, Lint
-from archdsl.diagnostics.faults import UnknownName
+from archdsl.diagnostics.faults.names import UnknownName
 from archdsl.source import Source, Span
 from archdsl.syntax.comments import comments
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from archdsl.diagnostics import Diagnostic, Note
-from archdsl.diagnostics.faults import BadArithmetic
+from archdsl.diagnostics.faults.arguments import BadArithmetic
 from archdsl.diagnostics.lints import UselessAllow
 from archdsl.diagnostics.render import counted, render
 from archdsl.diagnostics.snippet import columns

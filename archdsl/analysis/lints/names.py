@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
-from archdsl.analysis.lint_scopes import Binding, Names, Owner
+from archdsl.analysis.scopes import Binding, Names, Owner
 from archdsl.build.files import Module
-from archdsl.build.functions import FUNCTIONS
+from archdsl.build.lookup import is_built_in
 from archdsl.diagnostics import Diagnostic, Lint, Note
 from archdsl.diagnostics.lints import (
     HidesName,
@@ -20,7 +20,7 @@ from archdsl.diagnostics.lints import (
     UnusedName,
 )
 from archdsl.ir.graph import Graph, Ref
-from archdsl.ops.registry import ops
+from archdsl.ops.registry import public_ops
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -182,10 +182,9 @@ def _hidden_ops(module: Module) -> Iterator[Diagnostic]:
         if isinstance(item, tree.Use | tree.Missing):
             continue
         name = item.name.id
-        op = ops().get(name)
-        other = "op" if op is not None and op.public else ""
-        if other or name in FUNCTIONS:
-            lint = HidesOp(_kind(item), name, other or "function")
+        if is_built_in(name):
+            other = "op" if name in public_ops() else "function"
+            lint = HidesOp(_kind(item), name, other)
             yield Diagnostic(lint, item.name.span)
 
 

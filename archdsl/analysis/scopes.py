@@ -8,13 +8,12 @@ it then stands for what it was before, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from archdsl.build.files import Module
-from archdsl.build.functions import FUNCTIONS
+from archdsl.build.lookup import is_built_in, meant
 from archdsl.build.session import MOST_ERRORS
-from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -154,15 +153,9 @@ class Names:
         if self._of_file(e.id):
             self._used.add(e.id)
             return
-        op = ops().get(e.id)
-        if e.id in FUNCTIONS or (op is not None and op.public):
+        if is_built_in(e.id) or len(self.unknown) == MOST_ERRORS:
             return
-        if len(self.unknown) == MOST_ERRORS:
-            return
-        module = self.module
-        public = [n for n, op in ops().items() if op.public]
-        defined = [*module.definitions, *module.variants]
-        known = (*self._scope.known(), *defined, *public, *FUNCTIONS)
+        known = meant(self._scope.known(), self.module)
         self.unknown.append(Unknown(e, known))
 
     def _pass(self, e: tree.Expr) -> None:
@@ -186,14 +179,8 @@ class Names:
         if visit is not None:
             visit(self, node)
             return
-        for name in _CHILDREN[type(node)]:
-            child = getattr(node, name)
-            if isinstance(child, tree.Node):
-                self._walk(child)
-            elif isinstance(child, tuple):
-                for item in child:
-                    if isinstance(item, tree.Node):
-                        self._walk(item)
+        for child in tree.children(node):
+            self._walk(child)
 
     def _argument(self, e: tree.Argument) -> None:
         self._walk(e.value)
@@ -316,11 +303,6 @@ def _tensors(block: tree.Block) -> tuple[tree.Name, ...]:
     return block.tensors
 
 
-_CHILDREN: dict[type, tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(kind) if f.name != "span")
-    for kind in vars(tree).values()
-    if isinstance(kind, type) and issubclass(kind, tree.Node)
-}
 _VISIT: dict[type, Callable[[Names, Any], None]] = {
     tree.Name: Names._name,
     tree.Argument: Names._argument,

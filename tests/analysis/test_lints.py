@@ -1,7 +1,7 @@
 """What is warned about, and what is not: every `.arch` of tests/lints.
 
 ``fires*.arch`` is warned about as its ``.err`` says; ``fine*.arch``, which comes close,
-is not. ``ARCHDSL_UPDATE=1 pytest tests/test_lints.py`` rewrites the former.
+is not. ``ARCHDSL_UPDATE=1 pytest tests/analysis/test_lints.py`` rewrites the former.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 import archdsl
-from archdsl.analysis.lint import check
-from archdsl.analysis.lint_layers import _outside
+from archdsl.analysis.check import check
+from archdsl.analysis.lints.layers import _outside
 from archdsl.build import read
 from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Lint, lints
 from archdsl.diagnostics.render import render
 from archdsl.ops.conv import default_padding
-from archdsl.ops.registry import ops
+from archdsl.ops.registry import public_ops
 from archdsl.ops.spread import Taps
 from archdsl.source import Source
+from tests.diagnostics.test_errors import diagnose, golden
 from tests.randoms.maker import specs
-from tests.test_errors import diagnose, golden
 from tests.tools import examples, jittered
 
-LINTS = pathlib.Path(__file__).parent / "lints"
+LINTS = pathlib.Path(__file__).parents[1] / "lints"
 FIRES = sorted(LINTS.glob("*/fires*.arch"))
 FINE = sorted(LINTS.glob("*/fine*.arch"))
 # W100 is about the comments that allow warnings; its cases are in tests/errors.
 CODES = {c.code for c in vars(lints).values() if isinstance(c, type)}
 CODES -= {Lint.code, "W100"}
 
-PUBLIC = [name for name, op in ops().items() if op.public]
+PUBLIC = list(public_ops())
 
 
 def name(path: pathlib.Path) -> str:

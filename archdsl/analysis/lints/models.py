@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from archdsl.analysis.lint_layers import maker
+from archdsl.analysis.lints.layers import maker
 from archdsl.diagnostics import Diagnostic, Note
 from archdsl.diagnostics.lints import (
     DeepPostNorm,
@@ -159,7 +159,7 @@ def _is_blind(op: Op, token: bool) -> bool:
 
 def lint_models(models: Iterable[Graph]) -> Iterator[Diagnostic]:
     """The warnings about whole models."""
-    from archdsl.analysis.lint_reach import unseen_input
+    from archdsl.analysis.lints.reach import unseen_input
 
     rules: tuple[Callable[[Graph], Iterable[Diagnostic]], ...] = (
         squashed_logits,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from archdsl.analysis.allow import allowed
-from archdsl.analysis.lint_layers import lint_layers
-from archdsl.analysis.lint_models import lint_models
-from archdsl.analysis.lint_names import lint_names, unread_values
-from archdsl.analysis.lint_scopes import Names
+from archdsl.analysis.lints.allow import allowed
+from archdsl.analysis.lints.layers import lint_layers
+from archdsl.analysis.lints.models import lint_models
+from archdsl.analysis.lints.names import lint_names, unread_values
+from archdsl.analysis.scopes import Names
 from archdsl.build import Program
 from archdsl.build import check as check_program
 from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Diagnostic
-from archdsl.diagnostics.faults import BrokenPlugin, OpClash, UnknownName
+from archdsl.diagnostics.faults.names import BrokenPlugin, OpClash, UnknownName
 from archdsl.diagnostics.lints import DeadLayer
 from archdsl.ir.graph import Graph, reachable
 from archdsl.syntax.parse import uncollected

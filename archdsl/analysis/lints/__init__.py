@@ -1,0 +1,1 @@
+"""Warnings: what is legal and probably not meant, found in names, layers and models."""

@@ -1,0 +1,213 @@
+"""Nodes: an op or a call, with what goes in and comes out, put into a graph."""
+
+from __future__ import annotations
+
+from archdsl.build.bind import bind_op
+from archdsl.build.expressions import Expressions
+from archdsl.build.origins import lost, shrinking
+from archdsl.build.session import Session
+from archdsl.build.values import (
+    POISON,
+    Definition,
+    Given,
+    StepValue,
+    Tensors,
+    TensorValue,
+    Value,
+    kind,
+    poisoned,
+)
+from archdsl.diagnostics import Note, Refused
+from archdsl.diagnostics.faults.arguments import MissingArgument, NoFlow, NotATensor
+from archdsl.diagnostics.faults.shapes import (
+    AxisMissing,
+    NotDivisible,
+    TooSmall,
+    WindowDoesNotDivide,
+    WrongAxes,
+    WrongDtype,
+)
+from archdsl.ir.graph import Graph, Node, Path, Payload, Ref
+from archdsl.ir.tensor import Tensor
+from archdsl.ops.base import Facts, Op, Port
+from archdsl.source import Span
+from archdsl.syntax import tree
+
+_OF_SIZES = TooSmall, NotDivisible, WindowDoesNotDivide  # that steps before have made
+
+
+class Nodes(Expressions):
+    """Adds nodes to the graph of one body."""
+
+    def __init__(self, session: Session, definition: Definition, graph: Graph) -> None:
+        super().__init__(session, definition.module)
+        self.definition = definition
+        self.graph = graph
+        self.facts = Facts()
+        self.path: Path | None = None  # what the next layer must be called, if anything
+
+    # -- ops -------------------------------------------------------------------------
+
+    def _op_step(
+        self, op_type: type[Op], step: StepValue, flow: Value, label: str
+    ) -> Value:
+        path, before = self.path, len(self.graph)
+        self.path = None
+        given = [g.of(self.made(g.value)) for g in step.given]
+        path = self._unless_inside(path, before)
+        if poisoned(*(g.value for g in given)):
+            return POISON
+        axes = flow.type.names if isinstance(flow, TensorValue) else ()
+        op, tensors, spans = bind_op(op_type, given, axes)
+        sources = self._sources(op, tensors, flow, step.span)
+        if sources is None:
+            return POISON
+        path = path or self.namer.fresh(op.name, label)
+        return self._add_op(op, sources, path, step.span, spans, label)
+
+    def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
+        """A call's arguments, evaluated; their layers do not take the call's path."""
+        path, before = self.path, len(self.graph)
+        self.path = None
+        given = super().arguments(arguments)
+        self.path = self._unless_inside(path, before)
+        return given
+
+    def _unless_inside(self, path: Path | None, before: int) -> Path | None:
+        """The path of a turn's only layer, unless others now lie in it."""
+        inside = path == self.namer.prefix and len(self.graph) > before
+        return None if inside else path
+
+    def _add_op(
+        self,
+        op: Op,
+        sources: Tensors,
+        path: Path,
+        span: Span,
+        spans: dict[str, Span],
+        label: str = "",
+        weights_from: Path | None = None,
+    ) -> Value:
+        ins = {port: value.type for port, value in sources.items()}
+        try:
+            self.facts.at(op.name, span)
+            outs = op.outputs(ins, self.facts)
+        except Refused as refused:
+            notes = self._origins(refused, sources) + refused.notes
+            return self.report(refused.fault, spans.get(refused.at, span), notes)
+        return self._add(op, sources, outs, path, span, label, weights_from)
+
+    def _origins(self, refused: Refused, sources: Tensors) -> tuple[Note, ...]:
+        """Where the sizes that do not fit come from, or where an axis ended."""
+        axis, frames = getattr(refused.fault, "axis", ""), self.session.frames
+        notes: list[Note] = []
+        for value in sources.values():
+            if axis in value.type:
+                notes.append(self.session.origin(self.graph, value, axis))
+            elif isinstance(refused.fault, AxisMissing):
+                notes += self.lost(value, axis)
+            if isinstance(refused.fault, WrongAxes) and not value.type.positions:
+                notes += self.lost(value, "")
+            if isinstance(refused.fault, _OF_SIZES) and axis in value.type.positions:
+                notes += shrinking(frames, self.graph, value, axis)
+        return tuple(dict.fromkeys(notes))
+
+    def _sources(
+        self, op: Op, tensors: Tensors, flow: Value, span: Span
+    ) -> Tensors | None:
+        """The tensors by port, in the order of the ports; None after an error."""
+        found: Tensors = {}
+        for index, port in enumerate(op.ports):
+            if port.many:
+                found |= {k: v for k, v in tensors.items() if k.startswith(port.name)}
+                if not found:
+                    self.report(
+                        MissingArgument(
+                            op.name, "a list of tensors", f"{op.name}([a, b])"
+                        ),
+                        span,
+                    )
+                    return None
+            elif port.name in tensors:
+                found[port.name] = tensors[port.name]
+            elif index == 0:
+                value = self.tensor(flow, op.name, span)
+                if value is None:
+                    return None
+                found[port.name] = value
+            elif not port.optional:
+                usage = f"{op.name}({port.name} = tensor)"
+                self.report(MissingArgument(op.name, port.name, usage), span)
+                return None
+        return found if self._dtypes_fit(op, found, span) else None
+
+    def tensor(self, flow: Value, what: str, span: Span) -> TensorValue | None:
+        """What flows, as one tensor; None after an error."""
+        if poisoned(flow):
+            return None
+        if flow is None:
+            self.report(NoFlow(what), span)
+            return None
+        if not isinstance(flow, TensorValue):
+            mend = "take it apart: `let a, b = …`" if isinstance(flow, tuple) else ""
+            self.report(NotATensor(f"`{what}`", kind(flow), mend), span)
+            return None
+        return flow
+
+    def _dtypes_fit(self, op: Op, sources: Tensors, span: Span) -> bool:
+        for name, value in sources.items():
+            port = _port(op, name)
+            found = value.type.dtype
+            if port.dtype in ("any", found):
+                continue
+            mend = ""
+            if found == "int":
+                mend = "ids become features by `embedding(vocab, dim)`"
+            elif port.dtype == "int":
+                mend = "declare the input as ids: `input tokens: int[B, T = 64]`"
+            self.report(WrongDtype(f"`{op.name}`", port.dtype, found, mend), span)
+            return False
+        return True
+
+    def lost(self, value: TensorValue, axis: str) -> tuple[Note, ...]:
+        """Where a tensor lost an axis, or, with "", its positions."""
+        return lost(self.session.frames, self.graph, value, axis)
+
+    # -- nodes -----------------------------------------------------------------------
+
+    def _take_path(self, kind: str, label: str) -> Path:
+        path, self.path = self.path, None
+        return path or self.namer.fresh(kind, label)
+
+    def _add(
+        self,
+        payload: Payload,
+        sources: Tensors,
+        outs: tuple[Tensor, ...],
+        path: Path,
+        span: Span,
+        label: str = "",
+        weights_from: Path | None = None,
+    ) -> Value:
+        node = Node(
+            id=len(self.graph),
+            path=path,
+            payload=payload,
+            inputs=tuple((port, value.ref) for port, value in sources.items()),
+            outputs=outs,
+            span=span,
+            label=label,
+            weights_from=weights_from,
+        )
+        self.session.new_node(node)
+        self.graph.add(node)
+        values = tuple(TensorValue(Ref(node.id, i), t) for i, t in enumerate(outs))
+        return values[0] if len(values) == 1 else values
+
+
+def _port(op: Op, name: str) -> Port:
+    """The port that a source goes to; ``xs0`` goes to the port ``xs``."""
+    for port in op.ports:
+        if port.name == name or (port.many and name.startswith(port.name)):
+            return port
+    raise KeyError(name)

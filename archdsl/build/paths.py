@@ -1,0 +1,98 @@
+"""Paths: what the layers of a body are called, by kind, label and loop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from archdsl.ir.graph import Path
+
+# What a layer's name must not hide.
+_TAKEN = frozenset([
+    # words of Python
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class",
+    "continue", "def", "del", "elif", "else", "except", "finally", "for", "from",
+    "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass",
+    "raise", "return", "try", "while", "with", "yield",
+    # attributes of a module, and names in its file
+    "self", "super", "torch", "nn", "T_destination", "add_module", "apply", "bfloat16",
+    "buffers", "call_super_init", "children", "compile", "cpu", "cuda", "double",
+    "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer",
+    "get_extra_state", "get_parameter", "get_submodule", "half", "ipu",
+    "load_state_dict", "modules", "mtia", "named_buffers", "named_children",
+    "named_modules", "named_parameters", "parameters", "register_backward_hook",
+    "register_buffer", "register_forward_hook", "register_forward_pre_hook",
+    "register_full_backward_hook", "register_full_backward_pre_hook",
+    "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+    "register_module", "register_parameter", "register_state_dict_post_hook",
+    "register_state_dict_pre_hook", "requires_grad_", "set_extra_state",
+    "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
+    "training", "type", "xpu", "zero_grad",
+    # attributes of the modules that hold lists and dicts of layers
+    "append", "clear", "extend", "insert", "items", "keys", "pop", "update", "values",
+])  # fmt: skip
+
+
+@dataclass
+class _Turn:
+    """One turn of a comprehension, in which every name is an item of a list."""
+
+    index: int
+    lists: dict[str, Path]
+    used: Counter[str] = field(default_factory=Counter)
+
+
+class Namer:
+    """Gives each layer of a body its path.
+
+    Layers are numbered by kind within their scope (``conv``, ``conv_2``), so that a
+    line added for another kind renames nothing. A loop opens a scope a turn; in a
+    comprehension each name is a list with one item a turn.
+    """
+
+    def __init__(self) -> None:
+        self.prefix: Path = ()
+        self._used: dict[Path, Counter[str]] = {}
+        self._turns: list[_Turn] = []
+
+    def fresh(self, kind: str, label: str = "") -> Path:
+        """A new path for a layer of a kind, or with a label."""
+        return self._fresh(_safe(label or kind), len(self._turns))
+
+    def _fresh(self, name: str, depth: int) -> Path:
+        if depth == 0:
+            used = self._used.get(self.prefix)
+            if used is None:
+                used = self._used[self.prefix] = Counter()
+            return (*self.prefix, _number(name, used))
+        turn = self._turns[depth - 1]
+        local = _number(name, turn.used)
+        if local not in turn.lists:
+            turn.lists[local] = self._fresh(name, depth - 1)
+        return (*turn.lists[local], str(turn.index))
+
+    def open_turn(self, index: int, lists: dict[str, Path]) -> None:
+        """Starts one turn of a comprehension; `lists` lives as long as it."""
+        self._turns.append(_Turn(index, lists))
+
+    def close_turn(self) -> None:
+        """Ends the turn."""
+        self._turns.pop()
+
+
+def _number(name: str, used: Counter[str]) -> str:
+    used[name] += 1
+    numbered = name if used[name] == 1 else f"{name}_{used[name]}"
+    if numbered != name and used[numbered]:
+        return _number(name, used)
+    if numbered != name:
+        used[numbered] += 1
+    return numbered
+
+
+def _safe(name: str) -> str:
+    """A name that hides nothing of Python's or of a module's."""
+    name = name.lstrip("_") or "unnamed"
+    if name[0].isdigit():
+        name = f"n{name}"
+    return f"{name}_" if name in _TAKEN else name

@@ -1,0 +1,153 @@
+"""The types of an op's arguments: what each takes, and what it says to all else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from pydantic import BeforeValidator, PlainValidator
+
+from archdsl.ir.dim import Poly, Size
+
+S = TypeVar("S", int, Size)
+
+
+class AxisName(str):
+    """The name of an axis, as an argument of a call."""
+
+    __slots__ = ()
+
+
+def _whole(value: object) -> object:
+    """Whole numbers only: no truth values, no fractions; 768.0 is 768."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Poly):
+        raise ValueError("must be a whole number")
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise ValueError("must be a whole number")
+        return int(value)
+    return value
+
+
+def _positive(value: object) -> Size:
+    size = _whole(value)
+    assert isinstance(size, int | Poly)
+    if isinstance(size, int) and size < 1:
+        raise ValueError("must be at least 1")
+    return size
+
+
+def _natural_size(value: object) -> Size:
+    size = _whole(value)
+    assert isinstance(size, int | Poly)
+    if isinstance(size, int) and size < 0:
+        raise ValueError("must not be negative")
+    return size
+
+
+def _count(value: object) -> int:
+    size = _positive(value)
+    if isinstance(size, Poly):
+        raise ValueError("must be a number, not an open size")
+    return size
+
+
+def _natural(value: object) -> int:
+    size = _whole(value)
+    if not isinstance(size, int):
+        raise ValueError("must be a number, not an open size")
+    if size < 0:
+        raise ValueError("must not be negative")
+    return size
+
+
+def _integer(value: object) -> int:
+    size = _whole(value)
+    if not isinstance(size, int):
+        raise ValueError("must be a number, not an open size")
+    return size
+
+
+def _rate(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number from 0 to 1")
+    if not 0 <= value < 1:
+        raise ValueError("must be at least 0 and below 1")
+    return float(value)
+
+
+def _real(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    return float(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _axis(value: object) -> str:
+    if not isinstance(value, AxisName):
+        raise ValueError("must be an axis, such as H")
+    return str(value)
+
+
+def _axes(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, tuple | list) else (value,)
+    names = tuple(_axis(v) for v in items)
+    if len(set(names)) < len(names):
+        raise ValueError("must name each axis once")
+    return names
+
+
+def _each(check: Callable[[object], S]) -> Callable[[object], S | tuple[S, ...]]:
+    def validate(value: object) -> S | tuple[S, ...]:
+        if isinstance(value, tuple | list):
+            if not value:
+                raise ValueError("must have a number for each axis")
+            return tuple(check(v) for v in value)
+        return check(value)
+
+    return validate
+
+
+# The last item of each says in the manual what an argument may be.
+SizeField = Annotated[
+    int | Poly, PlainValidator(_positive), "a whole number ≥ 1, or an open size"
+]
+Count = Annotated[int, PlainValidator(_count), "a whole number ≥ 1"]
+Integer = Annotated[int, PlainValidator(_integer)]
+Rate = Annotated[float, PlainValidator(_rate), "a number ≥ 0 and < 1"]
+Real = Annotated[float, PlainValidator(_real)]
+Flag = Annotated[bool, PlainValidator(_flag)]
+Axis = Annotated[str, PlainValidator(_axis), "an axis"]
+Axes = Annotated[  # one or several, or ()
+    tuple[str, ...], PlainValidator(_axes), "an axis, or a list of them"
+]
+Each = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_each(_count)),
+    "a whole number ≥ 1, or a list of them",
+]
+NonNegativeEach = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_each(_natural)),
+    "a whole number ≥ 0, or a list of them",
+]
+SizeEach = Annotated[
+    Size | tuple[Size, ...],
+    PlainValidator(_each(_positive)),
+    "a whole number ≥ 1 or an open size, or a list of them",
+]
+NonNegativeSizeEach = Annotated[
+    Size | tuple[Size, ...],
+    PlainValidator(_each(_natural_size)),
+    "a whole number ≥ 0 or an open size, or a list of them",
+]
+AxisSizes = Annotated[  # ``N = 100, C = 256``; None for a size that is inferred
+    tuple[tuple[str, int | Poly | None], ...],
+    BeforeValidator(tuple),
+    "axes with their sizes",
+]
