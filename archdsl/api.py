@@ -127,7 +127,8 @@ def check(spec: Spec, *, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
     """
     from archdsl.analysis.check import check as check_program
 
-    return check_program(open_spec(spec).program, allow)
+    opened = open_spec(spec)
+    return check_program(opened.program, allow, opened.model)
 
 
 def format(text: str) -> str:

@@ -22,17 +22,20 @@ _NO_OPS = (BrokenPlugin, OpClash)  # no name can be looked up where the ops fail
 
 
 @uncollected()
-def check(program: Program, allow: Collection[str] = ()) -> tuple[Diagnostic, ...]:
+def check(
+    program: Program, allow: Collection[str] = (), model: str = ""
+) -> tuple[Diagnostic, ...]:
     """Every error of a file; where there is none, every warning.
 
     Args:
         program: The file.
         allow: Codes of warnings, beginnings of codes, or ``all``, to leave out.
+        model: One that the file must have, if a name is given.
 
     Raises:
         ValueError: One of them is no warning's.
     """
-    checked = check_program(program)
+    checked = check_program(program, model)
     no_ops = any(isinstance(d.fault, _NO_OPS) for d in checked.diagnostics)
     if program.diagnostics or no_ops:
         return allowed(checked.diagnostics, program.module.source, allow)

@@ -14,7 +14,6 @@ from archdsl.build.operators import Operators
 from archdsl.build.scope import Scope
 from archdsl.build.values import (
     POISON,
-    Definition,
     Function,
     Given,
     LayerValue,
@@ -176,7 +175,7 @@ class Expressions(Operators):
             return POISON
         if isinstance(base, tuple):
             return self._index(base, given, e)
-        if isinstance(base, StepValue) and isinstance(base.target, Definition):
+        if isinstance(base, StepValue) and base.is_block:
             made = tuple(g.of(self.made(g.value)) for g in given)
             return replace(base, tensors=made)
         if isinstance(base, StepValue):

@@ -63,15 +63,22 @@ def wrong_value(
         others = [g for g in given if g is not given[0]]
         return f"the size that flows in is known: `{call_text(op, others)}`"
     if isinstance(value, AxisName):
-        if "over" in op.model_fields:
-            return f"write `over = {value}`"
-        named = op.rest or op.axis_keywords or "axis" in op.model_fields
-        return "" if named else f"{op.name} takes no axes"
+        return _not_a_size(op, field, blamed)
     if isinstance(op.model_fields[field].default, bool):
         return _flag(field, value)
     if isinstance(value, str):
         return _text(field, value)
     return _number(field, value)
+
+
+def _not_a_size(op: type[Op], field: str, blamed: Given) -> str:
+    """What is meant by an axis where a number is needed: its size, or where to work."""
+    if blamed.name is not None or field == "features":
+        return f"write `{field} = 1 * {blamed.value}` for its size"
+    if "over" in op.model_fields:
+        return f"write `over = {blamed.value}`"
+    named = op.rest or op.axis_keywords or "axis" in op.model_fields
+    return "" if named else f"{op.name} takes no axes"
 
 
 def _is_surplus(op: type[Op], given: Sequence[Given], blamed: Given) -> bool:

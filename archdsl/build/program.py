@@ -11,7 +11,13 @@ from pathlib import Path
 from archdsl.build.body import Body
 from archdsl.build.files import Loader, Module
 from archdsl.build.session import MOST_ERRORS, Exhausted, Session
-from archdsl.build.settings import Extent, extent, typed, with_outputs, with_settings
+from archdsl.build.settings import (
+    Extent,
+    extent,
+    typed_size,
+    with_outputs,
+    with_settings,
+)
 from archdsl.build.specialise import elaborate
 from archdsl.build.values import Definition, StepValue
 from archdsl.diagnostics import Diagnostic, Fault, SpecError
@@ -98,8 +104,13 @@ class Checked:
     graphs: tuple[Graph, ...] = ()
 
 
-def check(program: Program) -> Checked:
-    """Every error of a file: of its text, and of each of its models."""
+def check(program: Program, model: str = "") -> Checked:
+    """Every error of a file: of its text, and of each of its models.
+
+    Args:
+        program: The file.
+        model: One that must be among them, if a name is given.
+    """
     if len(program.diagnostics) > MOST_ERRORS:
         return Checked(program.diagnostics)
     session, graphs = Session(), []
@@ -107,6 +118,8 @@ def check(program: Program) -> Checked:
     with _limits(session, program.module), _kept(session):
         if not program.module.own:
             _default_model(session, program.module)
+        elif model:
+            _has_model(session, program.module, model)
         for name in program.models:
             if not _is_open(program.module, name):
                 session.nodes = 0
@@ -205,16 +218,23 @@ def _build(
     axes = tuple(dict.fromkeys(a for t in graph.inputs.values() for a in t.names))
     for axis in sorted(unused):
         fault = BadSetting("--size", axis, "no input has this axis", axes)
-        session.report(fault, typed("--size", f"{axis}={sizes[axis]}"))
+        session.report(fault, typed_size(axis, sizes[axis]))
     return graph
+
+
+def _has_model(session: Session, module: Module, name: str) -> bool:
+    """Whether there is a model of that name; reports that there is none."""
+    if module.has_model(name):
+        return True
+    if not module.is_unknown(name):
+        fault = UnknownModel(module.source.name, name, tuple(module.models))
+        session.report(fault, _start(module))
+    return False
 
 
 def _model(session: Session, module: Module, name: str) -> StepValue | None:
     """The model of that name, a variant's arguments bound; None after an error."""
-    if not module.has_model(name):
-        if not module.is_unknown(name):
-            fault = UnknownModel(module.source.name, name, tuple(module.models))
-            session.report(fault, _start(module))
+    if not _has_model(session, module, name):
         return None
     if name in module.definitions:
         definition = module.definitions[name]

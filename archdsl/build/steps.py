@@ -182,15 +182,16 @@ class Steps(Nodes):
                 "a layer is used in the body that declares it",
             )  # fmt: skip
             return self.report(fault, step.span)
-        if step.given:
-            return self._layer_called(step.given[0], layer)
+        wrong = [g for g in step.given if not _is_port(layer.step.target, g)]
+        if wrong or (step.given and step.transposed):
+            return self._layer_called((wrong or step.given)[0], layer)
         if step.transposed:
             return self._transposed(step, layer, flow)
         self.path = layer.path
         flow = self._as_first(layer, flow)
         inner = StepValue(
             layer.step.target,
-            layer.step.given,
+            layer.step.bound(step.given, step.span).given,
             step.tensors or layer.step.tensors,
             span=step.span,
         )
@@ -207,7 +208,8 @@ class Steps(Nodes):
         """Reports arguments of a layer, which has had its own."""
         what = f"`{layer.name}`"
         if isinstance(given.value, TensorValue):
-            return self.report(FlowsIn(what, given.span.text, layer.name), given.span)
+            text = given.span.text.rpartition("=")[2].strip()
+            return self.report(FlowsIn(what, text, layer.name), given.span)
         usage = f"`{layer.name}`, its arguments being those of `layer {layer.name}`"
         fault = TooManyArguments(what, "no arguments", usage)
         return self.report(fault, given.span)
@@ -262,3 +264,11 @@ def _types(name: str, found: Tensors) -> Tensor | tuple[Tensor, ...]:
     """The type of what a block gets under a name; of each item, if that is a list."""
     types = tuple(value.type for value in found.values())
     return types[0] if name in found else types
+
+
+def _is_port(target: object, given: Given) -> bool:
+    """Whether an argument is a further tensor of an op, given by its name."""
+    if not isinstance(target, type) or not isinstance(given.value, TensorValue):
+        return False
+    assert issubclass(target, Op)
+    return given.name in [port.name for port in target.ports[1:]]

@@ -132,6 +132,13 @@ class StepValue:
         """What a person calls it."""
         return self.target.name
 
+    @property
+    def is_block(self) -> bool:
+        """Whether it is a block or model, or a layer that was declared as one."""
+        layer = self.target
+        target = layer.step.target if isinstance(layer, LayerValue) else layer
+        return isinstance(target, Definition)
+
     def bound(self, given: Sequence[Given], span: Span) -> StepValue:
         """The step with more arguments; a later one replaces an earlier of its name."""
         names = {g.name for g in given if g.name}

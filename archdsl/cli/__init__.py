@@ -72,5 +72,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(problem.exit_code)
     except BrokenPipeError:
         # Whoever read the output has gone: say nothing, as other tools do.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
+    except OSError as problem:
+        # Files are the commands' to answer for; what is left is a full standard output.
+        _drop_output()
+        click.echo(f"Error: cannot write the output: {problem.strerror}", err=True)
+        sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Sends standard output nowhere, or Python would fail on it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

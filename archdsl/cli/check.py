@@ -49,7 +49,7 @@ def command(
     everything: list[Diagnostic] = []
     for spec in specs:
         found = opened(spec, stdin_filename)
-        diagnostics = check(found.program, allows)
+        diagnostics = check(found.program, allows, found.model)
         everything += diagnostics
         if form != "text":
             continue

@@ -237,10 +237,12 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         UsageError: The folder does not exist, or cannot be written to.
     """
-    if (
-        path.exists() and not path.is_file()
-    ):  # a pipe or a device takes the text as it is
-        path.write_text(text, encoding="utf-8")
+    if path.exists() and not path.is_file():
+        try:
+            # A pipe or a device takes the text as it is.
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
         return
     path = path.resolve() if path.is_symlink() else path
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def command(kind: str | None, path: str | None, force: bool) -> None:
     text, model = _called(text, place.name.removesuffix(_ENDING))
     write_whole(place, text)
     click.echo(f"{place}: model {model}, {len(text.splitlines())} lines")
-    click.echo(f"`archdsl analyze {place}` says what it has and costs")
+    click.echo(
+        f"`archdsl analyze {shlex.quote(str(place))}` says what it has and costs"
+    )
 
 
 def _starters() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`archdsl compile`: the file that it writes, and those that it does not."""
 
 import ast
+import re
 import stat
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+import archdsl
 from archdsl.cli import cli, common
 
 SPEC = """model two_layer_net(width = 4) {
@@ -167,3 +169,21 @@ def test_the_same_spec_is_the_same_file_from_anywhere(folder, monkeypatch):
     there = run(str(folder / "two_layer_net.arch"), "-o", "-")
     assert here == there
     assert str(folder) not in there
+
+
+def test_an_axis_that_gets_another_name_is_no_statement():
+    spec = """
+model net {
+  input x: [B, N = 4, C = 3]
+  linear(8)
+    -> merge(N, into = M)
+    -> merge(C, into = N)
+    -> merge(M, into = C)
+    -> linear(5)
+    -> merge(N, into = M)
+  output y
+}
+"""
+    text = archdsl.compile(spec)
+    assert not re.search(r"^ *(\w+) = \1\b *(#.*)?$", text, flags=re.MULTILINE)
+    assert archdsl.load(spec)(torch.zeros(2, 4, 3)).shape == (2, 5, 8)

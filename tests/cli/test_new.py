@@ -104,3 +104,7 @@ def test_standard_output():
 def test_what_cannot_be_written_is_refused(words, said, folder):
     assert said in new(*words, code=2).stderr
     assert list(folder.iterdir()) == []
+
+
+def test_the_next_command_can_be_pasted(folder):
+    assert "`archdsl analyze 'my net.arch'`" in new("cnn", "my net.arch").stdout

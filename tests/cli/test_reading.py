@@ -3,16 +3,20 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+import archdsl
 from archdsl.cli import cli
 
 SPEC = "model net {\n  input x: [B, C = 3]\n  linear(2)\n  output y\n}\n"
 WRONG = SPEC.replace("linear", "linaer")
 SECOND = SPEC.replace("net", "other")
+FULL = Path("/dev/full")
 
 
 @pytest.fixture(autouse=True)
@@ -203,3 +207,47 @@ def test_marks_at_the_start_and_ends_of_lines_move_no_column(
 def test_no_line_break_is_needed_at_the_end(folder):
     (folder / "net.arch").write_text(SPEC.rstrip("\n"))
     assert run("check", "net.arch").exit_code == 0
+
+
+# --- a model that is named ----------------------------------------------------------
+
+
+def test_check_says_that_the_model_it_is_asked_for_is_not_there():
+    assert run("check", "net.arch:net").stdout == "net.arch:net: fine (net)\n"
+    done = run("check", "net.arch:nothing")
+    assert places(done) == ["net.arch:1:1"]
+    assert "net.arch has no model `nothing`" in done.stderr
+    assert archdsl.check("net.arch:nothing")[0].code == "E502"
+
+
+# --- output that cannot be written --------------------------------------------------
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a full device")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["explain", "E304"],
+        ["analyze", "net.arch"],
+        ["check", "--format", "json", "net.arch"],
+        ["compile", "net.arch", "-o", "/dev/full"],
+    ],
+)
+def test_a_full_device_is_no_traceback(words):
+    command = [sys.executable, "-m", "archdsl", *words]
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("Error: cannot write ")
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+# --- sizes --------------------------------------------------------------------------
+
+
+def test_an_axis_that_no_input_has_is_shown_as_it_was_typed():
+    assert "1 | T\n" in run("analyze", "net.arch", "--size", "T").stderr
+    assert "1 | T=4\n" in run("analyze", "net.arch", "--size", "T=4").stderr

@@ -254,6 +254,8 @@ class Forward:
     def _state(
         self, targets: tuple[str, ...], text: str, comment: str, path: Path = ()
     ) -> None:
+        if targets == (text,):  # another axis name for the same tensor
+            return
         turn = next(((path[:i], p) for i, p in enumerate(path) if p.isdigit()), None)
         self.statements.append(Statement(targets, text, comment, turn))
 
