@@ -57,7 +57,7 @@ def _setting(
     session: Session, definition: Definition, name: str, text: str, known: Sequence[str]
 ) -> Given | None:
     """One ``--set name=text``, the text read as an expression of the language."""
-    where = _typed("--set", f"{name}={text}")
+    where = typed("--set", f"{name}={text}")
     if name not in known:
         problem = f"model `{definition.name}` has no such hyperparameter"
         session.report(BadSetting("--set", name, problem, tuple(known)), where)
@@ -105,12 +105,7 @@ def _names_axes(definition: Definition, name: str) -> bool:
     return any(isinstance(item, tree.Axis) for item in items)
 
 
-def typed_size(axis: str, given: Extent) -> Span:
-    """A span over an axis and its size as they were typed."""
-    return _typed("--size", axis if given is None else f"{axis}={given}")
-
-
-def _typed(option: str, text: str) -> Span:
+def typed(option: str, text: str) -> Span:
     """A span over what was typed on the command line."""
     source = Source(option, text)
     return Span(source, 0, len(text))
@@ -161,6 +156,6 @@ def with_outputs(
     for name in dict.fromkeys(missing):
         problem = f"model `{graph.name}` has no such value"
         there = tuple(dict.fromkeys((*graph.named, *known)))
-        where = _typed("--outputs", name)
+        where = typed("--outputs", name)
         session.report(BadSetting("--outputs", name, problem, there), where)
     return None if missing else prune(graph, {name: known[name] for name in outputs})
