@@ -49,6 +49,7 @@ from archdsl.syntax import tree
 if TYPE_CHECKING:
     from archdsl.build.flow import Flow
 
+Changes = dict[str, tuple[Tensor, Tensor]]  # of states: as they began, as they are
 _USAGE = "scan(T) [x, h = zeros(C = 8)] { … }"
 
 
@@ -126,14 +127,27 @@ class _Recurrence:
 
     # -- types -----------------------------------------------------------------------
 
+    def narrow(self) -> dict[str, Tensor]:
+        """The states as they are given, with the batch."""
+        batch: dict[str, Size] = {}
+        for value in self.sequences.values():
+            batch |= {a: n for a, n in value.type.axes if a == BATCH}
+        return {n: self._with(v.type, batch) for n, v in self.states.items()}
+
     def wide(self) -> dict[str, Tensor]:
-        """States as they most likely are: with every axis that a turn's inputs have."""
+        """The states with every axis that a turn's inputs have."""
         shared: dict[str, Size] = {}
         for value in self.sequences.values():
             shared |= value.type.sizes
         for axis in (self.how.over, FEATURES):
             shared.pop(axis, None)
         return {n: self._with(v.type, shared) for n, v in self.states.items()}
+
+    def grown(self, changed: Changes) -> dict[str, Tensor]:
+        """The states with the axes that they come back with."""
+        after = {name: last.sizes for name, (_, last) in changed.items()}
+        first = {name: value.type for name, value in self.states.items()}
+        return {n: self._with(t, after.get(n, {})) for n, t in first.items()}
 
     def _with(self, tensor: Tensor, axes: Mapping[str, Size]) -> Tensor:
         new = [(a, n) for a, n in axes.items() if a not in tensor]
@@ -178,8 +192,6 @@ class _Recurrence:
         if values is None:
             return None
         graph.assumptions = body.facts.assumptions()
-        if not flow.assume(graph, node.span):
-            return None
         graph.results = tuple(v.ref for v in values)
         graph.result_names = ("",) * len(values)
         graph.result_orders = tuple(v.type.names for v in values)
@@ -210,11 +222,9 @@ class _Recurrence:
         statements = self.node.body.statements
         return statements[-1].span if statements else self.node.span
 
-    def changed(
-        self, graph: Graph, states: dict[str, Tensor]
-    ) -> dict[str, tuple[Tensor, Tensor]]:
+    def changed(self, graph: Graph, states: dict[str, Tensor]) -> Changes:
         """States that come back as something else: as they began, as they are."""
-        found = {}
+        found: Changes = {}
         results = graph.results[len(graph.results) - len(states) :]
         for (name, before), ref in zip(states.items(), results, strict=True):
             after = graph.tensor(ref)
@@ -227,28 +237,38 @@ class _Recurrence:
     def make(self) -> tuple[Graph, Tensors] | None:
         """The graph and what it takes; None after an error.
 
-        A first state may lack axes that the states have later, such as the batch.
+        A first state may lack axes that the state has later, the batch most of all.
+        The body is tried with the batch alone; then with the axes that the states come
+        back with, or, where it is wrong so, with all that a turn's inputs have.
         """
         states = self.wide()
+        narrow = self.narrow()
+        if narrow != states:
+            with self.flow.session.trying():
+                made = self.turn(narrow)
+            changed = self.changed(made[0], narrow) if made else {}
+            if made and not changed:
+                return self.ready(made, narrow)
+            states = self.grown(changed) if changed else states
         made = self.turn(states)
-        if made is None:
-            return None
-        changed = self.changed(made[0], states)
-        if changed:
-            first = {n: v.type for n, v in self.states.items()}
-            after = {n: a.sizes for n, (_, a) in changed.items()}
-            states = {n: self._with(t, after.get(n, {})) for n, t in first.items()}
+        changed = self.changed(made[0], states) if made else {}
+        if changed and self.grown(changed) != states:
+            states = self.grown(changed)
             made = self.turn(states)
-            if made is None:
-                return None
-            changed = self.changed(made[0], states)
+            changed = self.changed(made[0], states) if made else {}
         for name, (before, last) in changed.items():
             self.flow.report(StateChanges(name, str(before), str(last)), self.place())
-        if changed:
-            return None
+        return self.ready(made, states) if made and not changed else None
+
+    def ready(
+        self, made: tuple[Graph, Tensors], states: dict[str, Tensor]
+    ) -> tuple[Graph, Tensors] | None:
+        """The same with first states that have every axis; None after an error."""
         graph, sources = made
-        ready = self._widened(states)
-        return (graph, sources | ready) if ready is not None else None
+        if not self.flow.assume(graph, self.node.span):
+            return None
+        first = self._widened(states)
+        return None if first is None else (graph, sources | first)
 
     def _widened(self, states: dict[str, Tensor]) -> Tensors | None:
         """The first states, repeated along the axes that they lack."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -71,6 +72,18 @@ class Session:
         values = fault.code.startswith(_OF_VALUES)
         around = surroundings(self.frames, self.turns, first_turns=values)
         self.diagnostics.append(Diagnostic(fault, span, (*notes, *around)))
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """What is wrong inside is not reported, and asked again the next time."""
+        before = len(self.diagnostics), dict(self._seen), dict(self._again)
+        failed = {key for key, graph in self.memo.items() if graph is None}
+        yield
+        del self.diagnostics[before[0] :]
+        _, self._seen, self._again = before
+        for key in [k for k, graph in self.memo.items() if graph is None]:
+            if key not in failed:
+                del self.memo[key]
 
     def _repeated(self, index: int) -> None:
         """Notes that what is wrong inside a block is so in other calls of it too."""

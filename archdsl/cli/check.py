@@ -47,8 +47,14 @@ def command(
     except ValueError as problem:
         raise click.BadParameter(str(problem), param_hint="--allow") from None
     everything: list[Diagnostic] = []
+    missing = False
     for spec in specs:
-        found = opened(spec, stdin_filename)
+        try:
+            found = opened(spec, stdin_filename)
+        except click.UsageError as problem:
+            problem.show()
+            missing = True
+            continue
         diagnostics = check(found.program, allows, found.model)
         everything += diagnostics
         if form != "text":
@@ -59,8 +65,8 @@ def command(
             click.echo(f"{spec}: fine ({models or 'blocks only'})")
     if form != "text":
         show(everything, color, form)
-    if _wrong(everything, strict=strict):
-        raise click.exceptions.Exit(1)
+    if missing or _wrong(everything, strict=strict):
+        raise click.exceptions.Exit(2 if missing else 1)
 
 
 def _wrong(diagnostics: Sequence[Diagnostic], *, strict: bool) -> bool:

@@ -26,6 +26,7 @@ from archdsl.source import Source
 F = TypeVar("F", bound=Callable[..., None])
 STDIN = "<stdin>"
 FORMATS = ("text", "json", "github", "sarif")
+_NO_SIZES = {"none", "true", "false"}
 _USAGE = {"E502", "E503", "E508"}  # what is wrong is the command, not the spec
 _NARROWEST, _WIDEST = 60, 120  # columns of messages
 
@@ -175,6 +176,12 @@ def _sizes(options: tuple[str, ...]) -> dict[str, int | str | None]:
         if match is None or not (number or formula or match[2] is None):
             hint = "write AXIS=N with N at least 1, AXIS=32*n, or AXIS to leave it open"
             raise click.BadParameter(f"{item!r}: {hint}", param_hint="--size")
+        if match[1] in sizes:
+            problem = f"{match[1]} is given twice"
+            raise click.BadParameter(problem, param_hint="--size")
+        if text in _NO_SIZES:
+            problem = f"{item!r}: `{text}` is a word of the language, and no size"
+            raise click.BadParameter(problem, param_hint="--size")
         sizes[match[1]] = int(text) if number else text or None
     return sizes
 

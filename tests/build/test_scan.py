@@ -215,3 +215,38 @@ def test_scans_export_and_compile():
     compiled = torch.compile(net, fullgraph=True, backend="eager")
     assert torch.allclose(exported(x)["y"], wanted, atol=1e-6)
     assert torch.allclose(compiled(x)["y"], wanted, atol=1e-6)
+
+
+HIERARCHY = """
+model net() {
+  input x: [B, T = 3, S = 4, C = 5]
+  scan(T) [row, h = zeros(C = 6)] {
+    row -> scan(S, last = true) [word, g = h] {
+      concat([word, g]) -> linear(6) -> tanh
+    }
+  }
+  output y: [B, T, C = 6]
+}
+"""
+
+
+def test_a_state_has_no_more_axes_than_the_body_needs():
+    net, x = archdsl.load(HIERARCHY), torch.randn(2, 3, 4, 5)
+    y = agrees(HIERARCHY, net, x)
+    linear, h = net.scan.scan.linear, torch.zeros(2, 6)
+    for row in range(3):
+        for word in range(4):
+            h = torch.tanh(linear(torch.cat([x[:, row, word], h], 1)))
+        assert torch.allclose(y[:, row], h, atol=1e-6)
+
+
+def test_a_state_of_a_map_gets_the_positions_that_the_body_needs():
+    text = """
+    block cell[x, h]() { concat([x, h]) -> conv(x.C, 3) -> tanh }
+    model net() {
+      input x: [B, T = 3, C = 5, H = 4, W = 4]
+      scan(T) [x, h = zeros(C = 5)] { x -> cell[h] }
+      output y: [B, T, C = 5, H = 4, W = 4]
+    }
+    """
+    assert agrees(text, archdsl.load(text), torch.randn(2, 3, 5, 4, 4)).shape[1] == 3

@@ -220,3 +220,26 @@ def test_a_name_with_letters_that_the_terminal_has_not_is_printed(folder):
     assert done.returncode == 1
     assert "error[" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_check_goes_on_after_a_file_that_is_not_there(tmp_path):
+    good, wrong = tmp_path / "good.arch", tmp_path / "wrong.arch"
+    good.write_text("block f { relu }\n")
+    wrong.write_text("block f { relu\n")
+    done = run("check", str(wrong), str(tmp_path / "missing.arch"), str(good))
+    assert done.exit_code == 2
+    assert "E106" in done.stderr and "missing.arch" in done.stderr
+    assert "good.arch: fine" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ("H=3,H=4", "H is given twice"),
+        ("H=none", "`none` is a word of the language"),
+        ("H=0", "with N at least 1"),
+    ],
+)
+def test_a_size_is_given_once_and_is_a_size(size, words):
+    done = run("analyze", "resnet18", "--size", size)
+    assert done.exit_code == 2 and words in done.stderr

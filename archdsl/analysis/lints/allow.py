@@ -17,7 +17,7 @@ from archdsl.source import Source, Span
 from archdsl.syntax.comments import comments
 
 # A word that looks like a code must follow: prose may begin with "allow" too.
-_ALLOW = re.compile(r"#\s*allow\s+(?=[A-Za-z]\d)([^:#]*)")
+_ALLOW = re.compile(r"#\s*allow\s+(?=[A-Za-z]\d)([^:#]*)", re.IGNORECASE)
 _WORD = re.compile(r"[^\s,]+")
 _USELESS = UselessAllow.code
 
@@ -77,7 +77,7 @@ def _unknown(word: str) -> tuple[str, str]:
 
 
 def _allows(source: Source) -> Iterator[_Allow]:
-    if "allow" not in source.text:
+    if "allow" not in source.text.lower():
         return
     for comment in comments(source):
         match = _ALLOW.search(comment.span.text)
@@ -85,7 +85,7 @@ def _allows(source: Source) -> Iterator[_Allow]:
             continue
         start = comment.span.start + match.start(1)
         words = {
-            w[0]: Span(source, start + w.start(), start + w.end())
+            w[0].upper(): Span(source, start + w.start(), start + w.end())
             for w in _WORD.finditer(match[1])
         }
         yield _Allow(comment.line, words)

@@ -47,7 +47,10 @@ class ImportNotFound(Fault):
     code = "E203"
     title = "no file for `use {path}`"
     label = "looked for {path}.arch"
-    help = "`use` looks beside the file, then in the specs that ship{extra}"
+    help = (
+        "`use` looks beside the file, then from the folder of the first file, then in"
+        " the specs that ship{extra}"
+    )
 
     path: str
     extra: str = ""
