@@ -226,8 +226,8 @@ def test_check_goes_on_after_a_file_that_is_not_there(tmp_path):
     good, wrong = tmp_path / "good.arch", tmp_path / "wrong.arch"
     good.write_text("block f { relu }\n")
     wrong.write_text("block f { relu\n")
-    done = run("check", str(wrong), str(tmp_path / "missing.arch"), str(good))
-    assert done.exit_code == 2
+    missing = str(tmp_path / "missing.arch")
+    done = run("check", str(wrong), missing, str(good), code=2)
     assert "E106" in done.stderr and "missing.arch" in done.stderr
     assert "good.arch: fine" in done.stdout
 
@@ -241,5 +241,4 @@ def test_check_goes_on_after_a_file_that_is_not_there(tmp_path):
     ],
 )
 def test_a_size_is_given_once_and_is_a_size(size, words):
-    done = run("analyze", "resnet18", "--size", size)
-    assert done.exit_code == 2 and words in done.stderr
+    assert words in run("analyze", "resnet18", "--size", size, code=2).stderr

@@ -85,10 +85,15 @@ def _allows(source: Source) -> Iterator[_Allow]:
             continue
         start = comment.span.start + match.start(1)
         words = {
-            w[0].upper(): Span(source, start + w.start(), start + w.end())
+            _code(w[0]): Span(source, start + w.start(), start + w.end())
             for w in _WORD.finditer(match[1])
         }
         yield _Allow(comment.line, words)
+
+
+def _code(word: str) -> str:
+    """A code as it is written, whatever its case; any other word as it is."""
+    return word.upper() if re.fullmatch(r"[a-z]\d+", word) else word
 
 
 def _silenced(diagnostic: Diagnostic, allows: Iterable[_Allow]) -> bool:
