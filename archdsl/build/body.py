@@ -56,6 +56,7 @@ class Body(Flow):
         self.sizes = dict(sizes or {})
         self.unused_sizes = set(self.sizes)
         self.returned: tuple[Value, ...] | None = None
+        self.inputs: dict[str, Span] = {}
         self.outputs: dict[str, tuple[Value, Layout | None]] = {}
         self._outputs: list[tree.Name] = []
 
@@ -184,6 +185,11 @@ class Body(Flow):
             where = "in a loop" if self.nested else "in a block"
             mend = "a block takes its tensors in brackets: `block name[x, y](…)`"
             self._misplaced("input", where, mend, s.span)
+            return
+        first = self.inputs.setdefault(s.name.id, s.name.span)
+        if first is not s.name.span:  # in braces around this line, too
+            notes = first_at(s.name.id, first)
+            self.report(DefinedTwice(s.name.id), s.name.span, notes)
             return
         declared = self._declared(s.shape)
         if declared is None:

@@ -323,3 +323,29 @@ def test_without_any_graphviz_dot_still_draws(tmp_path, monkeypatch):
         draw(graph, tmp_path / "a.svg")
     draw(graph, tmp_path / "a.gv")
     assert (tmp_path / "a.gv").read_text() == to_dot(graph)
+
+
+FOUND = {
+    "a value of a folded turn": """
+model net {
+  input s: [B, C = 4, W = 4]
+  repeat(1) {
+    repeat(3) { add(ones(C = 4, W = 4)) -> conv(4, kernel = 3) }
+    residual { relu }
+  }
+  output out
+}
+""",
+    "a number that no float holds": """
+model net {
+  input x: [B, C = 4, H = 8, W = 9]
+  conv(6, kernel = 1e308)
+  output out
+}
+""",
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_fuzzing_found_is_drawn(name):
+    assert to_dot(archdsl.parse(FOUND[name])).startswith("digraph")

@@ -157,7 +157,7 @@ class _Drawer:
         alone = isinstance(items[0], Chain) and len(items) == 1  # says it itself
         total = self.boxes.total(graph, members(items))
         words = "" if alone else each(costs(total), times)
-        inside = set(drawn(items))
+        inside = set(members(items))  # of folded turns too, which are not drawn
         uses = Counter(
             ref
             for item in items

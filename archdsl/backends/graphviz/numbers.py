@@ -17,8 +17,13 @@ _POWERS = {1: "", 2: "²", 3: "³"}
 Powers = tuple[tuple[str, int], ...]
 
 
+_HUGE = 10**24  # more than any network has
+
+
 def human(number: int | Fraction) -> str:
     """A number in three digits or fewer and a unit: ``28.3 M``."""
+    if number >= _HUGE:
+        return f"1e{len(str(int(number))) - 1}"
     for unit, size in _UNITS:
         if number >= size * 0.9995:
             value = number / size
