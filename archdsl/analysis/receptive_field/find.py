@@ -1,0 +1,231 @@
+"""Receptive fields of a model: walks it and reads the figures off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from archdsl.analysis.receptive_field.hulls import Hulls
+from archdsl.analysis.receptive_field.numbers import Numbers
+from archdsl.analysis.receptive_field.result import (
+    AxisField,
+    LayerField,
+    OutputField,
+    ReceptiveField,
+    Sees,
+)
+from archdsl.analysis.receptive_field.seen import Seen, whole_gaps
+from archdsl.analysis.receptive_field.walk import Layer, Value, Walk, inputs_of
+from archdsl.ir.graph import Graph
+from archdsl.ir.tensor import Tensor
+
+
+def receptive_field(
+    model: Graph, at: Mapping[str, int] | None = None
+) -> ReceptiveField:
+    """Which input positions every layer and every output of a model depends on.
+
+    Args:
+        model: The model's graph.
+        at: A position whose own interval is wanted, in every layer that has the axes.
+
+    Raises:
+        SpecError: There are too many positions to follow.
+    """
+    return _Reader(model, at or {}).read()
+
+
+def intervals(model: Graph) -> dict[tuple[str, str, str], Hulls]:
+    """What each position of each output sees: by output, input and axis of that.
+
+    A pair that is missing has no effect. The intervals stand for those axes of the
+    output on which they depend; `Hulls.spread_out` gives them for all of them.
+
+    Raises:
+        SpecError: There are too many positions to follow.
+    """
+    walk = Walk(model, Numbers(model), gates=True)
+    return {
+        (output, name, axis): table
+        for output, value in zip(model.result_names, walk.results, strict=True)
+        for name, seen in value.seen.items()
+        for axis, table in whole_gaps(seen.field).items()
+        if axis
+    }
+
+
+@dataclass
+class _Reader:
+    """Reads figures off one or two walks."""
+
+    model: Graph
+    at: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        self.numbers = Numbers(self.model)
+        self.full = Walk(self.model, self.numbers, gates=True)
+        self.gated = self.full.gated
+        # Both walks have the same layers in the same order.
+        self.bare = (
+            Walk(self.model, self.numbers, gates=False) if self.gated else self.full
+        )
+        self._known: dict[tuple[int, bool], tuple[AxisField, ...]] = {}
+
+    def read(self) -> ReceptiveField:
+        layers = (
+            LayerField(path=".".join(layer.path), fields=self.layer(i))
+            for i, layer in enumerate(self.full.layers)
+        )
+        return ReceptiveField(
+            outputs=tuple(self.outputs()),
+            layers=tuple(layer for layer in layers if layer.fields),
+            has_gates=self.gated,
+            open=self.numbers.symbols,
+        )
+
+    # -- layers ----------------------------------------------------------------------
+
+    def layer(self, index: int) -> tuple[AxisField, ...]:
+        """What a layer sees, by input and axis."""
+        full, bare = self.full.layers[index], self.bare.layers[index]
+        return tuple(self.axes(inputs_of(full), full.turns, bare.turns, full.tensor))
+
+    def axes(
+        self,
+        names: Iterable[str],
+        full: list[Mapping[str, Seen]],
+        bare: list[Mapping[str, Seen]],
+        tensor: Tensor,
+    ) -> Iterator[AxisField]:
+        """The figures of what one or several turns see."""
+        for name in names:
+            seen = [turn[name] for turn in full if name in turn]
+            without = [turn[name] for turn in bare if name in turn]
+            for axis in self.model.inputs[name].positions:
+                found = self.field(name, axis, seen, tensor)
+                sizes = [max(s.field[axis].widths) for s in without if s.field]
+                lines = {s.lines[axis] for s in without}
+                line = lines.pop() if len(lines) == 1 else None
+                yield found.model_copy(
+                    update={
+                        "ungated": max(sizes, default=None) if self.gated else None,
+                        "unbounded": line and line.size,
+                        "stride": line and line.stride,
+                        "padding": line and line.padding,
+                        "offset": line and line.offset,
+                    }
+                )
+
+    def field(
+        self, name: str, axis: str, seen: list[Seen], tensor: Tensor
+    ) -> AxisField:
+        """The exact figures."""
+        size = self.model.inputs[name][axis]
+        length = size if isinstance(size, int) else None
+        tables = [s.field[axis] for s in seen if s.field]
+        if not tables or length is None:
+            return AxisField(input=name, axis=axis, length=length)
+        widths = [w for table in tables for w in (min(table.widths), max(table.widths))]
+        middle = {a: self.numbers.whole(n) // 2 for a, n in tensor.axes}
+        table = tables[len(tables) // 2]
+        return AxisField(
+            input=name,
+            axis=axis,
+            length=length,
+            size=max(widths),
+            least=min(widths),
+            centre=_width(table, middle),
+            at=self._asked(table, tensor) if self.at and len(tables) == 1 else None,
+            sees="all" if min(widths) == length else _form(table, length),
+        )
+
+    def _asked(self, table: Hulls, tensor: Tensor) -> tuple[int, int] | None:
+        """The interval of the position that was asked for, if there is such a one."""
+        if not set(table.axes) <= set(self.at) <= set(tensor.positions):
+            return None
+        if any(i >= self.numbers.whole(tensor[a]) for a, i in self.at.items()):
+            return None
+        place = table.index(self.at)
+        return (table.lo[place], table.hi[place]) if table.hi[place] >= 0 else None
+
+    # -- outputs ---------------------------------------------------------------------
+
+    def outputs(self) -> Iterator[OutputField]:
+        """What each output sees, by input and axis."""
+        rows = zip(
+            self.model.result_names,
+            self.model.results,
+            self.full.results,
+            self.bare.results,
+            strict=True,
+        )
+        for output, ref, full, bare in rows:
+            tensor = self.numbers.tensor(self.model.tensor(ref))
+            found = self.axes(full.seen, [full.seen], [bare.seen], tensor)
+            for field in found:
+                yield self._output(output, field, full, bare, tensor)
+
+    def _output(
+        self, output: str, field: AxisField, full: Value, bare: Value, tensor: Tensor
+    ) -> OutputField:
+        name, axis = field.input, field.axis
+        made = OutputField(output=output, field=field)
+        before = _before(self.full, full.made, name)
+        first = _first(self.full, before, name, axis, field)
+        clear = _before(self.bare, bare.made, name)
+        plain = _first(self.bare, clear, name, axis, field) if self.gated else None
+        update: dict[str, object] = {
+            "everything_from": first,
+            "everything_from_ungated": plain,
+        }
+        maps = [i for i in clear if self.bare.layers[i].tensor.positions]
+        if maps and not tensor.positions:
+            update["map"] = ".".join(self.bare.layers[maps[-1]].path)
+            fields = self.layer(maps[-1])
+            update["map_field"] = next(
+                f for f in fields if (f.input, f.axis) == (name, axis)
+            )
+        return made.model_copy(update=update)
+
+
+def _before(walk: Walk, last: int, name: str) -> list[int]:
+    """The layers through which one sees an input, itself included, in order."""
+    found = {last}
+    todo = [last]
+    while todo:
+        layer = todo.pop()
+        parents = walk.layers[layer].parents.get(name, set()) if layer >= 0 else set()
+        todo += parents - found
+        found |= parents
+    return sorted(found - {-1})
+
+
+def _first(
+    walk: Walk, before: list[int], name: str, axis: str, field: AxisField
+) -> str | None:
+    """The first of some layers from where on everything is seen."""
+    for index in before:
+        if _sees_all(walk.layers[index], name, axis, field.length):
+            return ".".join(walk.layers[index].path)
+    return None
+
+
+def _sees_all(layer: Layer, name: str, axis: str, length: int | None) -> bool:
+    turns = [turn[name] for turn in layer.turns if name in turn]
+    tables = [seen.field[axis] for seen in turns if seen.field]
+    return bool(tables) and all(min(t.widths) == length for t in tables)
+
+
+def _width(table: Hulls, at: Mapping[str, int]) -> int | None:
+    place = table.index(at)
+    first, last = table.lo[place], table.hi[place]
+    return last - first + 1 if last >= 0 else None
+
+
+def _form(table: Hulls, length: int) -> Sees:
+    each = tuple(range(length))
+    if table.hi == each and not any(table.lo):
+        return "prefix"
+    if table.lo == each and min(table.hi) == length - 1:
+        return "suffix"
+    return "window"

@@ -1,0 +1,76 @@
+"""What a value sees of an input, along each of the input's axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+from archdsl.analysis.receptive_field import hulls
+from archdsl.analysis.receptive_field import through as passing
+from archdsl.analysis.receptive_field.closed import Line, union
+from archdsl.analysis.receptive_field.hulls import SOMETHING, Hulls
+from archdsl.analysis.receptive_field.through import Profile
+
+Field: TypeAlias = Mapping[str, Hulls]
+"""Intervals by axis of the input, and under "" whether there is anything at all.
+
+A position of the value sees the product of its intervals: nothing, if one is empty.
+"""
+Lines: TypeAlias = Mapping[str, Line | None]
+
+
+class Seen(NamedTuple):
+    """What a value sees of one input.
+
+    Attributes:
+        field: Exactly, with all borders; empty where sizes are open.
+        lines: The closed figures by axis of the input, None where there are none.
+    """
+
+    field: Field
+    lines: Lines
+
+
+def is_nothing(field: Field) -> bool:
+    """Whether no position of the value sees anything."""
+    return any(table.hi == (-1,) for table in field.values())
+
+
+def both(one: Seen, other: Seen) -> Seen:
+    """What a value sees that takes from two."""
+    if one is other:
+        return one
+    lines = {a: union(line, other.lines.get(a)) for a, line in one.lines.items()}
+    a, b = one.field, other.field
+    if any(t.has_gaps for field in (a, b) for t in field.values()):
+        a, b = whole_gaps(a), whole_gaps(b)
+    return Seen({axis: hulls.hull(a[axis], b[axis]) for axis in a}, lines)
+
+
+def whole_gaps(field: Field) -> Field:
+    """The same with each interval empty where the product is empty."""
+    found = dict(field)
+    for gap in field.values():
+        if gap.has_gaps:
+            found = {axis: hulls.only_where(t, gap) for axis, t in found.items()}
+    return found
+
+
+def through(field: Field, profiles: Mapping[str, Profile]) -> Field:
+    """What an output sees, from what the input of an op sees.
+
+    Args:
+        field: What the input of the op sees.
+        profiles: By position axis of that input, which positions an output asks.
+    """
+    found = {axis: passing.through(table, profiles) for axis, table in field.items()}
+    told = {axis for table in field.values() for axis in table.axes}
+    for axis, profile in profiles.items():
+        if axis not in told and profile.gaps is not None:
+            found[""] = hulls.only_where(found[""], profile.gaps)
+    return found
+
+
+def entering(axes: Mapping[str, int]) -> Field:
+    """What an input sees of itself."""
+    return {"": SOMETHING, **{a: hulls.itself(a, n) for a, n in axes.items()}}
