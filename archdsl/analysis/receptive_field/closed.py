@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from archdsl.analysis.receptive_field.numbers import LARGEST
 from archdsl.ops.pool import Shares
 from archdsl.ops.spread import Affine, Reach, Same, Taps
 
@@ -46,7 +47,14 @@ class Line(NamedTuple):
 
 
 def through(line: Line, reach: Reach | None, out_size: int) -> Line | None:
-    """The line of an output; None where the windows are not even."""
+    """The line of an output; None where windows are not even, or as long as open axes."""
+    found = _through(line, reach, out_size)
+    if found is None or max(found.stride, -found.lo, abs(found.hi)) > LARGEST:
+        return None
+    return found
+
+
+def _through(line: Line, reach: Reach | None, out_size: int) -> Line | None:
     stride, lo, hi = line.stride, line.lo, line.hi
     match reach:
         case Same(to):

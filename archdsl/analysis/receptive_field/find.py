@@ -69,7 +69,6 @@ class _Reader:
         self.bare = (
             Walk(self.model, self.numbers, gates=False) if self.gated else self.full
         )
-        self._known: dict[tuple[int, bool], tuple[AxisField, ...]] = {}
 
     def read(self) -> ReceptiveField:
         layers = (
@@ -179,6 +178,8 @@ class _Reader:
             "everything_from_ungated": plain,
         }
         maps = [i for i in clear if self.bare.layers[i].tensor.positions]
+        if self.numbers.are_open:  # the last of which anything is known
+            maps = [i for i in maps if self._line(i, name, axis)]
         if maps and not tensor.positions:
             update["map"] = ".".join(self.bare.layers[maps[-1]].path)
             fields = self.layer(maps[-1])
@@ -186,6 +187,10 @@ class _Reader:
                 f for f in fields if (f.input, f.axis) == (name, axis)
             )
         return made.model_copy(update=update)
+
+    def _line(self, index: int, name: str, axis: str) -> bool:
+        turns = self.bare.layers[index].turns
+        return all(name in turn and turn[name].lines[axis] for turn in turns)
 
 
 def _before(walk: Walk, last: int, name: str) -> list[int]:

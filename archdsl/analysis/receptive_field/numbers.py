@@ -9,8 +9,10 @@ from archdsl.ir.graph import Graph, reachable
 from archdsl.ir.tensor import BATCH, FEATURES, Tensor
 from archdsl.ops.base import Op
 
-# Divisible by what sizes are usually divided by, and longer than any window.
-_STAND_IN = 2**16 * 3**2 * 5 * 7 * 11
+# Divisible by what sizes are usually divided by; figures that are made from it are
+# larger than those of any window.
+_STAND_IN = 2**80 * 3**2 * 5 * 7 * 11
+LARGEST = 2**48
 
 
 class Numbers:
