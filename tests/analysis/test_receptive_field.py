@@ -14,11 +14,9 @@ from archdsl.analysis.receptive_field.result import AxisField, ReceptiveField
 from archdsl.backends.torch.load import load
 from archdsl.backends.torch.measure.field import Way, drawn, felt, replaced
 from archdsl.ir.graph import Graph
-from archdsl.ops.attention import Attention
-from archdsl.ops.base import Op
 from archdsl.ops.spread import Taps, Tiles, Upto
 from tests import tools
-from tests.randoms.fields import KINDS, Net
+from tests.randoms.fields import Net
 from tests.tools import examples, forgotten, jittered
 
 HERE = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""Random nets that move information about: windows, shifts, strides, branches, turns."""
+"""Random nets that move information about: windows, strides, branches, turns."""
 
 import random
 

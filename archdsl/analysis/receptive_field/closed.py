@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 
 def through(line: Line, reach: Reach | None, out_size: int) -> Line | None:
-    """The line of an output; None where windows are not even, or as long as open axes."""
+    """The line of an output; None where windows are uneven or hang on open sizes."""
     found = _through(line, reach, out_size)
     if found is None or max(found.stride, -found.lo, abs(found.hi)) > LARGEST:
         return None
