@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
+from archdsl.analysis.receptive_field.result import ReceptiveField
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -98,6 +99,7 @@ class Report(Part):
     totals: TotalsReport
     assumptions: tuple[AssumptionReport, ...]
     layers: tuple[LayerReport, ...]
+    receptive_field: ReceptiveField | None = None
 
 
 def number(size: Size) -> Number:

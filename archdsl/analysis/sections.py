@@ -43,4 +43,24 @@ class Section(NamedTuple):
         return "--" + self.key.replace("_", "-")
 
 
-SECTIONS: tuple[Section, ...] = ()
+def _fields(graph: Graph, options: Options) -> object:
+    from archdsl.analysis import receptive_field
+
+    return receptive_field.find(graph, options.at)
+
+
+def _field_tables(part: object, depth: int) -> Sequence[Table]:
+    from archdsl.analysis import receptive_field
+
+    assert isinstance(part, receptive_field.ReceptiveField)
+    return receptive_field.tables(part, depth)
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "receptive_field",
+        "Show which input positions layers and outputs depend on.",
+        _fields,
+        _field_tables,
+    ),
+)

@@ -11,6 +11,7 @@ from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.cli.common import (
     Asked,
     SpecCommand,
+    places,
     plotting,
     reporting,
     shape_options,
@@ -34,6 +35,8 @@ def _section_options(function: F) -> F:
 @click.option("--flops", is_flag=True, help="Show MACs and FLOPs, itemised by kind.")
 @click.option("--memory", is_flag=True, help="Show bytes of weights and activations.")
 @_section_options
+@click.option("--at", multiple=True, metavar="AXIS=I,…",
+              help="With --receptive-field: what this position sees.")  # fmt: skip
 @click.option("--depth", default=2, show_default=True, type=click.IntRange(min=0),
               help="How many names of a path make a row; 0 for every op.")  # fmt: skip
 @shape_options
@@ -43,6 +46,7 @@ def command(
     asked: Asked,
     color: str,
     form: str,
+    at: tuple[str, ...],
     depth: int,
     shape: str,
     plot: str | None,
@@ -54,6 +58,9 @@ def command(
     Costs are for a batch of one; --size B=8 makes it eight. One MAC is one multiply and
     one add; FLOPs are two a MAC and all other arithmetic.
     """
+    place = places(at)
+    if place:
+        flags["receptive_field"] = True
     shown = [key for key, on in flags.items() if on]
     with reporting(color, form):
         graph, _ = asked.graph()
@@ -64,7 +71,7 @@ def command(
             return
         from archdsl.analysis.report import as_json, report
 
-        found = report(graph, shown, Options())
+        found = report(graph, shown, Options(at=place))
     if plot:
         with plotting(plot) as path:
             from archdsl.backends.plot import draw

@@ -224,6 +224,22 @@ def _sizes(options: tuple[str, ...]) -> dict[str, int | str | None]:
     return sizes
 
 
+def places(options: tuple[str, ...]) -> dict[str, int]:
+    """A position: its index along some axes.
+
+    Raises:
+        BadParameter: It is not written so.
+    """
+    found: dict[str, int] = {}
+    for item in ",".join(options).split(",") if options else ():
+        match = re.fullmatch(r"\s*([A-Z]\w*)\s*=\s*([0-9]{1,12})\s*", item)
+        if match is None or match[1] in found:
+            hint = "write AXIS=I with I at least 0, each axis once"
+            raise click.BadParameter(f"{item!r}: {hint}", param_hint="--at")
+        found[match[1]] = int(match[2])
+    return found
+
+
 @contextmanager
 def reporting(color: str, form: str = "text") -> Iterator[None]:
     """Prints what is wrong with a spec, and exits."""

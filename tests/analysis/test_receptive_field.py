@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import archdsl
-from archdsl.analysis.receptive_field import intervals, receptive_field
+from archdsl.analysis.receptive_field import find, intervals
 from archdsl.analysis.receptive_field.result import AxisField, ReceptiveField
 from archdsl.backends.torch.load import load
 from archdsl.backends.torch.measure.field import Way, drawn, felt, replaced
@@ -44,7 +44,7 @@ def maps(found: ReceptiveField) -> list[AxisField]:
 
 @pytest.mark.parametrize("row", [r for r in NETWORKS if "per_stage" not in r.values[0]])
 def test_figures_equal_those_of_others(row):
-    found = receptive_field(parse(row["spec"]))
+    found = find(parse(row["spec"]))
     assert found.has_gates == row["se_gates_ignored"]
     assert [field.axis for field in maps(found)] == ["H", "W"]
     for field in maps(found):
@@ -56,7 +56,7 @@ def test_figures_equal_those_of_others(row):
 @pytest.mark.parametrize("row", PUBLISHED)
 @pytest.mark.parametrize("sizes", [{}, {"H": None, "W": None}])
 def test_figures_equal_those_of_araujo(row, sizes):
-    for field in maps(receptive_field(parse(row["spec"], sizes=sizes))):
+    for field in maps(find(parse(row["spec"], sizes=sizes))):
         assert (field.unbounded, field.stride) == (row["size"], row["stride"])
 
 
@@ -64,7 +64,7 @@ def test_figures_equal_those_of_araujo(row, sizes):
 def test_stages_of_swin_equal_those_found_by_search(row):
     stages = [f"stage.{i}" for i in range(4)]
     sizes = {"H": 7 * 32 * 32, "W": 7 * 32}
-    found = receptive_field(parse(row["spec"], sizes=sizes, outputs=stages))
+    found = find(parse(row["spec"], sizes=sizes, outputs=stages))
     assert [found.size("H", output=name.replace(".", "_")) for name in stages] == row[
         "per_stage"
     ]
@@ -88,7 +88,7 @@ def test_the_inside_of_swin_follows_its_closed_form(spec, window):
             width = 2 * width + depth * window
         # Every stage but the first is merged from the one before.
         inside = sum(d * window * 2**i for i, d in enumerate(depths[: stage + 1]))
-        found = receptive_field(made)
+        found = find(made)
         assert found.size("H") == 4 * inside
         (field,) = (o.field for o in found.outputs if o.field.axis == "H")
         assert field.centre == 4 * inside
@@ -96,7 +96,7 @@ def test_the_inside_of_swin_follows_its_closed_form(spec, window):
 
 def test_borders_of_swin_t():
     stages = [f"stage.{i}" for i in range(4)]
-    found = receptive_field(archdsl.parse("swin_t", outputs=stages))
+    found = find(archdsl.parse("swin_t", outputs=stages))
     ends = {o.output: (o.field.least, o.field.size) for o in found.outputs}
     assert ends == {
         "stage_0": (28, 56),
@@ -116,7 +116,7 @@ def test_dilated_convolutions_grow_as_they_should(kernel):
 
 def one_axis(code: str, axes: str = "T = 12", name: str = "T") -> AxisField:
     text = f"model m {{\n  input x: [B, {axes}, C = 4]\n  {code}\n  output y\n}}\n"
-    found = receptive_field(archdsl.parse(text))
+    found = find(archdsl.parse(text))
     (field,) = (o.field for o in found.outputs if o.field.axis == name)
     return field
 

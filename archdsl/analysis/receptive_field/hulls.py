@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import pairwise
 from math import prod
 
-MOST_WORK = 4_000_000  # intervals that are compared in one step
+MOST_WORK = 1_000_000  # intervals that are compared in one step
 NONE = 1 << 62  # the first of no positions; the last one is -1
 
 Sizes = Mapping[str, int]

@@ -12,17 +12,16 @@ from archdsl.analysis.receptive_field.result import (
 )
 from archdsl.analysis.tables import Cell, Column, Table, collapsed
 
-_MEANING = (
-    "size, least, centre: input positions from the first to the last that count, at "
-    "most, at least and in the middle; borders cut off"
+_MEANING: tuple[str, ...] = (
+    "size, least, centre: input positions from the first to the last that count,",
+    "  at most, at least and for the position in the middle; borders cut off",
 )
-_CLOSED = (
-    "r, stride, padding, offset: sliding windows without borders "
-    "(Araujo et al. 2019); - where windows are not even"
+_CLOSED: tuple[str, ...] = (
+    "r, stride, padding, offset: without borders (Araujo et al. 2019);",
+    "  - where it is not all sliding windows",
 )
-_GATES = (
-    "no gates: size where a factor that lacks positions counts for nothing; so r too"
-)
+_GATES = ("no gates, r: factors that lack positions count for nothing",)
+_NOWHERE = "no output depends on a position of an input"
 
 _Read: TypeAlias = Callable[[AxisField], Cell]
 _Kept: TypeAlias = tuple[tuple[Column, _Read], ...]
@@ -59,7 +58,10 @@ def _figures(part: ReceptiveField) -> _Kept:
 
 
 def _interval(field: AxisField) -> Cell:
-    return f"{field.at[0]}-{field.at[1]}" if field.at else None
+    if field.at is None:
+        return None
+    first, last = field.at
+    return f"{first}-{last}" if last > first else str(first)
 
 
 def _offset(field: AxisField) -> Cell:
@@ -73,10 +75,12 @@ def _summary(part: ReceptiveField) -> Table:
     """A row for each output, input and axis, and for the map before it."""
     rows = list(_results(part))
     kept = _figures(part)
+    asked = any(o.field.at or (o.map_field and o.map_field.at) for o in part.outputs)
     head = (
         Column("of", "of"), Column("input", "input"), Column("axis", "axis"),
         Column("length", "length", "exact"),
         *(column for column, _ in kept), Column("offset", "offset"),
+        *((Column("at", "at"),) if asked else ()),
         Column("sees", "sees"),
     )  # fmt: skip
     cells = tuple(
@@ -87,26 +91,33 @@ def _summary(part: ReceptiveField) -> Table:
             field.length,
             *(read(field) for _, read in kept),
             _offset(field),
+            *((at,) if asked else ()),
             None if field.sees == "unknown" else field.sees,
         )
-        for of, field, axes in rows
+        for of, field, axes, at in rows
     )
-    notes = (_MEANING,) * (not part.open) + (_CLOSED,) + (_GATES,) * part.has_gates
+    notes: tuple[str, ...] = () if part.open else _MEANING
+    notes += _CLOSED + (_GATES if part.has_gates else ())
     if part.open:
-        sizes = ",".join(f"{name}=…" for name in part.open)
-        notes += (f"borders need sizes: --size {sizes}, or --set for hyperparameters",)
-    return Table(
-        "receptive_field", "Receptive field", head, cells, notes + _everything(part)
-    )
+        open_ = " and ".join(part.open)
+        notes += (f"all else needs numbers for {open_}: --size, or --set",)
+    notes = notes + _everything(part) if cells else (_NOWHERE,)
+    return Table("receptive_field", "Receptive field", head, cells, notes)
 
 
-def _results(part: ReceptiveField) -> Iterator[tuple[str, AxisField, str]]:
+def _results(
+    part: ReceptiveField,
+) -> Iterator[tuple[str, AxisField, str, str | None]]:
+    """What each row is of, its figures, its axes and what the asked position sees."""
     for group in _alike(part.outputs):
         first = group[0]
         axes = ", ".join(o.field.axis for o in group)
-        yield f"output {first.output}", first.field, axes
+        at = [str(_interval(o.field)) for o in group if o.field.at]
+        yield f"output {first.output}", first.field, axes, ", ".join(at) or None
         if first.map and first.map_field:
-            yield first.map, first.map_field, axes
+            inside = [o.map_field for o in group if o.map_field]
+            at = [str(_interval(field)) for field in inside if field.at]
+            yield first.map, first.map_field, axes, ", ".join(at) or None
 
 
 def _alike(outputs: Iterable[OutputField]) -> list[list[OutputField]]:
@@ -155,7 +166,9 @@ def _growth(part: ReceptiveField, name: str, depth: int) -> Table:
         for column, read in (c for c in _figures(part) if c[0].key != "centre"):
             first = len(readers) == 0 or readers[-1][0] != axes[0]
             title = f"{together}: {column.title}" if first else column.title
-            head.append(column._replace(key=f"{axes[0]}_{column.key}", title=title))
+            head.append(
+                column._replace(key=f"{'_'.join(axes)}_{column.key}", title=title)
+            )
             readers.append((axes[0], read))
         asked = [a for a in axes if any(fields[a].at for _, fields in rows)]
         head += [Column(f"{a}_at", f"{a} at") for a in asked]

@@ -24,7 +24,7 @@ from archdsl.ops.base import Op
 from archdsl.ops.spread import Reach, Same, Spread, Whole
 
 MOST_OPS = 300_000  # those of a recurrence once a turn
-MOST_INTERVALS = 20_000_000  # of all of them
+MOST_INTERVALS = 5_000_000  # of all of them
 GATES = ("multiply", "divide")
 
 
@@ -149,15 +149,10 @@ class Walk:
                     layer.parents.setdefault(name, set()).add(value.made)
             outs.append(Value(found, at))
         layer.turns.append(outs[0].seen)
-        self._count(outs)
-        return outs
-
-    def _count(self, outs: list[Value]) -> None:
         self._ops += 1
-        tables = (t for v in outs for s in v.seen.values() for t in s.field.values())
-        self._intervals += sum(len(table.lo) for table in tables)
         if self._ops > MOST_OPS or self._intervals > MOST_INTERVALS:
             raise TooMany
+        return outs
 
     def _layer(self, node: Node, path: Path, place: tuple[int, ...]) -> int:
         """The index of a layer, a new one on the first turn."""
@@ -213,6 +208,7 @@ class Walk:
         if key not in self._profiles:
             self._profiles[key] = self._asking(reaches, ports, out)
         found = seen.through(one.field, self._profiles[key])
+        self._intervals += sum(len(table.lo) for table in found.values())
         return None if seen.is_nothing(found) else Seen(found, lines)
 
     def _spread(self, graph: Graph, node: Node) -> Spread:
@@ -324,7 +320,7 @@ class _blaming:  # noqa: N801 - used as a function
         if isinstance(error, TooMany):
             what = "the receptive field has too many positions to follow"
             mend = "give smaller sizes with --size"
-            fault = TooMuchWork(what, f"{hulls.MOST_WORK:,} of one layer", mend)
+            fault = TooMuchWork(what, f"{hulls.MOST_WORK:,} at once", mend)
             raise SpecError([Diagnostic(fault, self.node.span)]) from None
 
 

@@ -16,13 +16,14 @@ from archdsl.analysis.receptive_field.result import (
 )
 from archdsl.analysis.receptive_field.seen import Seen, whole_gaps
 from archdsl.analysis.receptive_field.walk import Layer, Value, Walk, inputs_of
-from archdsl.ir.graph import Graph
+from archdsl.build.settings import typed
+from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics.faults.models import BadSetting
+from archdsl.ir.graph import Enter, Graph, reachable
 from archdsl.ir.tensor import Tensor
 
 
-def receptive_field(
-    model: Graph, at: Mapping[str, int] | None = None
-) -> ReceptiveField:
+def find(model: Graph, at: Mapping[str, int] | None = None) -> ReceptiveField:
     """Which input positions every layer and every output of a model depends on.
 
     Args:
@@ -30,7 +31,8 @@ def receptive_field(
         at: A position whose own interval is wanted, in every layer that has the axes.
 
     Raises:
-        SpecError: There are too many positions to follow.
+        SpecError: There are too many positions to follow, or no value has the
+            position that is asked for.
     """
     return _Reader(model, at or {}).read()
 
@@ -63,6 +65,7 @@ class _Reader:
 
     def __post_init__(self) -> None:
         self.numbers = Numbers(self.model)
+        self._check_asked()
         self.full = Walk(self.model, self.numbers, gates=True)
         self.gated = self.full.gated
         # Both walks have the same layers in the same order.
@@ -70,7 +73,28 @@ class _Reader:
             Walk(self.model, self.numbers, gates=False) if self.gated else self.full
         )
 
+    def _check_asked(self) -> None:
+        """Refuses a position that no value of the model has."""
+        nodes = (node for graph in reachable(self.model) for node in graph)
+        made = (n.outputs for n in nodes if not isinstance(n.payload, Enter))
+        tensors = [tensor for outputs in made for tensor in outputs]
+        known = tuple(sorted({a for t in tensors for a in t.positions}))
+        words = ",".join(f"{axis}={index}" for axis, index in self.at.items())
+        problem = ""
+        for axis, index in self.at.items():
+            sizes = [self.numbers.whole(t[axis]) for t in tensors if axis in t]
+            if axis not in known:
+                problem = f"no layer has positions along {axis}"
+            elif index >= max(sizes):
+                problem = f"the largest {axis} has indices 0 to {max(sizes) - 1}"
+        if not problem and not any(set(self.at) <= set(t.positions) for t in tensors):
+            problem = "no layer has all of these axes"
+        if problem:
+            fault = BadSetting("--at", words, problem, known)
+            raise SpecError([Diagnostic(fault, typed("--at", words))])
+
     def read(self) -> ReceptiveField:
+        """All figures."""
         layers = (
             LayerField(path=".".join(layer.path), fields=self.layer(i))
             for i, layer in enumerate(self.full.layers)
