@@ -14,8 +14,8 @@ from archdsl.analysis.receptive_field.result import (
     ReceptiveField,
     Sees,
 )
-from archdsl.analysis.receptive_field.seen import Seen, whole_gaps
-from archdsl.analysis.receptive_field.walk import Layer, Value, Walk, inputs_of
+from archdsl.analysis.receptive_field.seen import Seen, Value, whole_gaps
+from archdsl.analysis.receptive_field.walk import Layer, Walk, inputs_of
 from archdsl.build.settings import typed
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.models import BadSetting

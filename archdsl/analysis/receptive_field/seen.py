@@ -31,6 +31,18 @@ class Seen(NamedTuple):
     lines: Lines
 
 
+class Value(NamedTuple):
+    """A value on the way.
+
+    Attributes:
+        seen: What it sees, by input; an input that it sees nothing of is missing.
+        made: The layer that made it, as an index; -1 for an input of the model.
+    """
+
+    seen: Mapping[str, Seen]
+    made: int
+
+
 def is_nothing(field: Field) -> bool:
     """Whether no position of the value sees anything."""
     return any(table.hi == (-1,) for table in field.values())

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple
 
 from archdsl.analysis.receptive_field import closed, hulls, seen
 from archdsl.analysis.receptive_field.hulls import TooMany
 from archdsl.analysis.receptive_field.numbers import Numbers
-from archdsl.analysis.receptive_field.seen import Field, Seen
+from archdsl.analysis.receptive_field.seen import Seen, Value
 from archdsl.analysis.receptive_field.through import Profile, profile
+from archdsl.analysis.receptive_field.turns import joined, turn_of
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
-from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref, Scan
+from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
 from archdsl.ops.spread import Reach, Same, Spread, Whole
@@ -26,18 +26,6 @@ from archdsl.ops.spread import Reach, Same, Spread, Whole
 MOST_OPS = 300_000  # those of a recurrence once a turn
 MOST_INTERVALS = 5_000_000  # of all of them
 GATES = ("multiply", "divide")
-
-
-class Value(NamedTuple):
-    """A value on the way.
-
-    Attributes:
-        seen: What it sees, by input; an input that it sees nothing of is missing.
-        made: The layer that made it, as an index; -1 for an input of the model.
-    """
-
-    seen: Mapping[str, Seen]
-    made: int
 
 
 @dataclass
@@ -254,12 +242,12 @@ class Walk:
         turns: list[list[Value]] = []
         order = range(steps)
         for t in reversed(order) if scan.reverse else order:
-            now |= {n: _turn(given[n], scan.axis, t) for n in scan.sequences}
+            now |= {n: turn_of(given[n], scan.axis, t) for n in scan.sequences}
             turns.append(self._graph(graph, now, prefix, place))
             final = turns[-1][len(graph.results) - len(scan.states) :]
             now |= dict(zip(scan.states, final, strict=True))
         count = len(graph.results) - len(scan.states)
-        made = [_joined([turn[i] for turn in turns], scan) for i in range(count)]
+        made = [joined([turn[i] for turn in turns], scan) for i in range(count)]
         return made + (turns[-1][count:] if scan.keep else [])
 
 
@@ -275,36 +263,6 @@ def _size(out: Tensor, line: closed.Line) -> int:
     size = out.sizes.get(line.axis, 1)
     assert isinstance(size, int)
     return size
-
-
-def _turn(value: Value, axis: str, t: int) -> Value:
-    """What a turn sees of a sequence."""
-    found = {}
-    for name, (tables, lines) in value.seen.items():
-        here: Field = {a: table.at(axis, t) for a, table in tables.items()}
-        if not seen.is_nothing(here):
-            found[name] = Seen(here, _cut(lines, axis))
-    return Value(found, value.made)
-
-
-def _cut(lines: seen.Lines, axis: str) -> seen.Lines:
-    return {a: None if li is None or li.axis == axis else li for a, li in lines.items()}
-
-
-def _joined(turns: list[Value], scan: Scan) -> Value:
-    """An output of a scan, from that of each turn."""
-    if scan.last:
-        return turns[-1]
-    if scan.reverse:
-        turns = turns[::-1]
-    found = {}
-    for name in dict.fromkeys(chain.from_iterable(turn.seen for turn in turns)):
-        some = next(turn.seen[name] for turn in turns if name in turn.seen)
-        empty = dict.fromkeys(some.field, hulls.NOTHING)
-        fields = [t.seen[name].field if name in t.seen else empty for t in turns]
-        here = {a: hulls.stacked([f[a] for f in fields], scan.axis) for a in empty}
-        found[name] = Seen(here, some.lines)
-    return Value(found, turns[0].made)
 
 
 class _blaming:  # noqa: N801 - used as a function
