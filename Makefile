@@ -57,6 +57,7 @@ docs: env ## write the pages and pictures that are generated
 bench: env ## measure time and memory against `import torch`, and the front end
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/frontend.py
+	$(BIN)/python benchmarks/fields.py
 
 fuzz: env ## judge COUNT random inputs (SEED, JOBS; REPORT=page to write the table)
 	$(BIN)/python -m tests.fuzz --count $(COUNT) --jobs $(JOBS) --seed $(SEED) \
