@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
+from archdsl.analysis.receptive_field.closed import Line
 from archdsl.analysis.receptive_field.hulls import Hulls
 from archdsl.analysis.receptive_field.numbers import Numbers
 from archdsl.analysis.receptive_field.result import (
@@ -72,6 +74,8 @@ class _Reader:
         self.bare = (
             Walk(self.model, self.numbers, gates=False) if self.gated else self.full
         )
+        self.inputs = self.model.inputs
+        self._known: dict[tuple[object, ...], AxisField] = {}
 
     def _check_asked(self) -> None:
         """Refuses a position that no value of the model has."""
@@ -124,31 +128,27 @@ class _Reader:
         for name in names:
             seen = [turn[name] for turn in full if name in turn]
             without = [turn[name] for turn in bare if name in turn]
-            for axis in self.model.inputs[name].positions:
-                found = self.field(name, axis, seen, tensor)
-                sizes = [max(s.field[axis].widths) for s in without if s.field]
-                lines = {s.lines[axis] for s in without}
-                line = lines.pop() if len(lines) == 1 else None
-                yield found.model_copy(
-                    update={
-                        "ungated": max(sizes, default=None) if self.gated else None,
-                        "unbounded": line and line.size,
-                        "stride": line and line.stride,
-                        "padding": line and line.padding,
-                        "offset": line and line.offset,
-                    }
-                )
+            # Layers that work position by position pass on what they were given.
+            same = (*map(id, seen), *map(id, without), tensor.positions)
+            for axis in self.inputs[name].positions:
+                key = (name, axis, *same)
+                if key not in self._known:
+                    self._known[key] = self._field(name, axis, seen, without, tensor)
+                yield self._known[key]
 
-    def field(
-        self, name: str, axis: str, seen: list[Seen], tensor: Tensor
+    def _field(
+        self, name: str, axis: str, seen: list[Seen], bare: list[Seen], tensor: Tensor
     ) -> AxisField:
-        """The exact figures."""
-        size = self.model.inputs[name][axis]
+        size = self.inputs[name][axis]
         length = size if isinstance(size, int) else None
-        tables = [s.field[axis] for s in seen if s.field]
+        lines = {one.lines[axis] for one in bare}
+        line = lines.pop() if len(lines) == 1 else None
+        known = {} if line is None else _closed(line)
+        tables = [one.field[axis] for one in seen if one.field]
         if not tables or length is None:
-            return AxisField(input=name, axis=axis, length=length)
-        widths = [w for table in tables for w in (min(table.widths), max(table.widths))]
+            return AxisField(input=name, axis=axis, length=length, **known)
+        widths = [w for t in tables for w in (min(t.widths), max(t.widths))]
+        without = [max(one.field[axis].widths) for one in bare if one.field]
         middle = {a: self.numbers.whole(n) // 2 for a, n in tensor.axes}
         table = tables[len(tables) // 2]
         return AxisField(
@@ -160,6 +160,8 @@ class _Reader:
             centre=_width(table, middle),
             at=self._asked(table, tensor) if self.at and len(tables) == 1 else None,
             sees="all" if min(widths) == length else _form(table, length),
+            ungated=max(without, default=None) if self.gated else None,
+            **known,
         )
 
     def _asked(self, table: Hulls, tensor: Tensor) -> tuple[int, int] | None:
@@ -243,6 +245,22 @@ def _sees_all(layer: Layer, name: str, axis: str, length: int | None) -> bool:
     turns = [turn[name] for turn in layer.turns if name in turn]
     tables = [seen.field[axis] for seen in turns if seen.field]
     return bool(tables) and all(min(t.widths) == length for t in tables)
+
+
+class _Closed(TypedDict, total=False):
+    unbounded: int
+    stride: int
+    padding: int
+    offset: float
+
+
+def _closed(line: Line) -> _Closed:
+    return {
+        "unbounded": line.size,
+        "stride": line.stride,
+        "padding": line.padding,
+        "offset": line.offset,
+    }
 
 
 def _width(table: Hulls, at: Mapping[str, int]) -> int | None:

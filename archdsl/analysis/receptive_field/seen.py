@@ -48,17 +48,6 @@ def is_nothing(field: Field) -> bool:
     return any(table.hi == (-1,) for table in field.values())
 
 
-def both(one: Seen, other: Seen) -> Seen:
-    """What a value sees that takes from two."""
-    if one is other:
-        return one
-    lines = {a: union(line, other.lines.get(a)) for a, line in one.lines.items()}
-    a, b = one.field, other.field
-    if any(t.has_gaps for field in (a, b) for t in field.values()):
-        a, b = whole_gaps(a), whole_gaps(b)
-    return Seen({axis: hulls.hull(a[axis], b[axis]) for axis in a}, lines)
-
-
 def whole_gaps(field: Field) -> Field:
     """The same with each interval empty where the product is empty."""
     found = dict(field)
@@ -86,3 +75,39 @@ def through(field: Field, profiles: Mapping[str, Profile]) -> Field:
 def entering(axes: Mapping[str, int]) -> Field:
     """What an input sees of itself."""
     return {"": SOMETHING, **{a: hulls.itself(a, n) for a, n in axes.items()}}
+
+
+class Pool:
+    """Keeps one of all that are equal, so that blocks that repeat cost little."""
+
+    def __init__(self) -> None:
+        self._tables: dict[object, Hulls] = {}
+        self._seen: dict[object, Seen] = {}
+        self._both: dict[tuple[int, int], tuple[Seen, Seen, Seen]] = {}
+
+    def one(self, found: Seen) -> Seen:
+        """The one that is equal and was met first."""
+        field = {
+            axis: self._tables.setdefault((t.axes, t.sizes, t.lo, t.hi), t)
+            for axis, t in found.field.items()
+        }
+        tables = tuple((axis, id(t)) for axis, t in field.items())
+        key = tables, tuple(found.lines.items())
+        return self._seen.setdefault(key, Seen(field, found.lines))
+
+    def both(self, one: Seen, other: Seen) -> Seen:
+        """What a value sees that takes from two."""
+        if one is other:
+            return one
+        key = id(one), id(other)
+        if key not in self._both:
+            self._both[key] = one, other, self.one(_both(one, other))
+        return self._both[key][2]
+
+
+def _both(one: Seen, other: Seen) -> Seen:
+    lines = {a: union(line, other.lines.get(a)) for a, line in one.lines.items()}
+    a, b = one.field, other.field
+    if any(t.has_gaps for field in (a, b) for t in field.values()):
+        a, b = whole_gaps(a), whole_gaps(b)
+    return Seen({axis: hulls.hull(a[axis], b[axis]) for axis in a}, lines)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import TypeAlias
 
 from archdsl.analysis.receptive_field import closed, hulls, seen
 from archdsl.analysis.receptive_field.hulls import TooMany
 from archdsl.analysis.receptive_field.numbers import Numbers
-from archdsl.analysis.receptive_field.seen import Seen, Value
+from archdsl.analysis.receptive_field.seen import Pool, Seen, Value, is_nothing
 from archdsl.analysis.receptive_field.through import Profile, profile
 from archdsl.analysis.receptive_field.turns import joined, turn_of
 from archdsl.diagnostics import Diagnostic, SpecError
@@ -26,6 +27,7 @@ from archdsl.ops.spread import Reach, Same, Spread, Whole
 MOST_OPS = 300_000  # those of a recurrence once a turn
 MOST_INTERVALS = 5_000_000  # of all of them
 GATES = ("multiply", "divide")
+_Passed: TypeAlias = tuple[Seen, Seen | None]  # what went in, what came out
 
 
 @dataclass
@@ -73,6 +75,8 @@ class Walk:
         self._profiles: dict[tuple[int, int, int, str], dict[str, Profile]] = {}
         self._of_reach: dict[object, Profile] = {}
         self._places: dict[tuple[int, ...], int] = {}
+        self._pool = Pool()
+        self._passed: dict[tuple[int, int, int, str, int], _Passed] = {}
         self._ops = self._intervals = 0
         given = {e.name: self._input(e.name, node) for e, node in model.entries}
         self.results = self._graph(model, given, (), ())
@@ -133,7 +137,7 @@ class Walk:
                     if new is None:
                         continue
                     old = found.get(name)
-                    found[name] = new if old is None else seen.both(old, new)
+                    found[name] = new if old is None else self._pool.both(old, new)
                     layer.parents.setdefault(name, set()).add(value.made)
             outs.append(Value(found, at))
         layer.turns.append(outs[0].seen)
@@ -186,18 +190,30 @@ class Walk:
         ports = self._numbers.tensor(graph.ins(node)[port])
         if _is_pointwise(reaches, ports, out):
             return one
+        key = id(graph), node.id, i, port, id(one)
+        if key not in self._passed:
+            self._passed[key] = one, self._passing(key[:4], reaches, ports, out, one)
+        return self._passed[key][1]
+
+    def _passing(
+        self,
+        key: tuple[int, int, int, str],
+        reaches: Mapping[str, Reach],
+        ports: Tensor,
+        out: Tensor,
+        one: Seen,
+    ) -> Seen | None:
         lines = {
             a: line and closed.through(line, reaches.get(line.axis), _size(out, line))
             for a, line in one.lines.items()
         }
         if self._numbers.are_open:
-            return Seen({}, lines)
-        key = (id(graph), node.id, i, port)
+            return self._pool.one(Seen({}, lines))
         if key not in self._profiles:
             self._profiles[key] = self._asking(reaches, ports, out)
         found = seen.through(one.field, self._profiles[key])
         self._intervals += sum(len(table.lo) for table in found.values())
-        return None if seen.is_nothing(found) else Seen(found, lines)
+        return None if is_nothing(found) else self._pool.one(Seen(found, lines))
 
     def _spread(self, graph: Graph, node: Node) -> Spread:
         key = id(graph), node.id
