@@ -142,6 +142,90 @@ def test_what_is_seen_has_a_name(code, sees, size, least):
     assert (found.sees, found.size, found.least) == (sees, size, least)
 
 
+GATED = """model m {
+  input x: [B, H = 30, W = 20, C = 4]
+  conv(4, kernel = 5) -> conv(4, kernel = 3, stride = 2, padding = 0) as v
+  GATE
+  conv(4, kernel = 3)
+  output y
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("gate", "is_gate"),
+    [
+        ("v * (v -> mean(H, W) -> linear(4) -> sigmoid)", True),
+        ("(v -> mean(H, W)) * v", True),
+        ("v * (v -> mean(H))", True),
+        ("v * (v -> conv(4, kernel = 9) -> sigmoid)", False),
+        ("v + (v -> mean(H, W))", False),
+        ("v * (v -> softmax(H))", False),
+        ("v", False),
+    ],
+)
+def test_a_gate_is_a_factor_without_positions(gate, is_gate):
+    found = find(archdsl.parse(GATED.replace("GATE", gate)))
+    without = find(archdsl.parse(GATED.replace("GATE", "v")))
+    assert found.has_gates == is_gate
+    if is_gate:
+        assert found.size("H") == 30
+        for axis in "HW":
+            assert found.size(axis, gates=False) == without.size(axis)
+        closed = [o.field.unbounded for o in found.outputs]
+        assert closed == [o.field.unbounded for o in without.outputs] == [11, 11]
+
+
+def test_a_factor_from_another_input_is_no_gate():
+    text = """model m {
+  input x: [B, T = 9, C = 4]
+  input y: [B, T = 9, C = 4]
+  x * (y -> mean(T))
+  output z
+}
+"""
+    found = find(archdsl.parse(text))
+    assert not found.has_gates
+    assert (found.size("T", input="x"), found.size("T", input="y")) == (1, 9)
+    assert found.size("T", output="z") == 9
+
+
+def test_branches_whose_strides_differ_have_no_closed_figures():
+    code = "concat([x -> conv(4, kernel = 3), x -> slice(T, 0, 12, 1)])"
+    assert one_axis(code).unbounded == 3
+    code = "concat([x -> conv(4, kernel = 3, stride = 2), x -> slice(T, 3, 9)])"
+    assert one_axis(code).unbounded is None
+
+
+def test_everything_is_seen_from_a_layer_on():
+    global_ = "x -> mean(T) -> expand(x, over = T) -> slice(T, 0, 1)"
+    text = f"""model m {{
+  input x: [B, T = 12, C = 4]
+  let summary = {global_}
+  concat([summary, x], over = T) as both
+  both -> conv(4, kernel = 3) as local
+  both -> attention(2) as all
+  output some = local
+  output everything = all
+}}
+"""
+    found = {o.output: o for o in find(archdsl.parse(text)).outputs}
+    assert found["some"].field.sees == "window"
+    assert (found["some"].field.least, found["some"].field.size) == (2, 12)
+    assert found["some"].everything_from is None
+    assert found["everything"].everything_from == "all"
+
+
+def test_parts_of_one_axis_that_were_joined_see_their_own_part():
+    code = "concat([x -> slice(T, 6), x -> slice(T, 0, 6)], over = T)"
+    text = (
+        f"model m {{\n  input x: [B, T = 12, S = 3, C = 4]\n  {code}\n  output y\n}}\n"
+    )
+    tables = intervals(archdsl.parse(text))
+    assert tables["y", "x", "T"].lo == (*range(6, 12), *range(6))
+    assert tables["y", "x", "S"].axes == ("S",)  # both parts alike
+
+
 # --- trial runs ---------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from archdsl.analysis.receptive_field.result import (
     Sees,
 )
 from archdsl.analysis.receptive_field.seen import Seen, Value, whole_gaps
-from archdsl.analysis.receptive_field.walk import Layer, Walk, inputs_of
+from archdsl.analysis.receptive_field.walk import Walk, inputs_of
 from archdsl.build.settings import typed
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.models import BadSetting
@@ -195,10 +195,9 @@ class _Reader:
     ) -> OutputField:
         name, axis = field.input, field.axis
         made = OutputField(output=output, field=field)
-        before = _before(self.full, full.made, name)
-        first = _first(self.full, before, name, axis, field)
         clear = _before(self.bare, bare.made, name)
-        plain = _first(self.bare, clear, name, axis, field) if self.gated else None
+        first = _first(self.full, full, field)
+        plain = _first(self.bare, bare, field) if self.gated else None
         update: dict[str, object] = {
             "everything_from": first,
             "everything_from_ungated": plain,
@@ -231,20 +230,23 @@ def _before(walk: Walk, last: int, name: str) -> list[int]:
     return sorted(found - {-1})
 
 
-def _first(
-    walk: Walk, before: list[int], name: str, axis: str, field: AxisField
-) -> str | None:
-    """The first of some layers from where on everything is seen."""
-    for index in before:
-        if _sees_all(walk.layers[index], name, axis, field.length):
-            return ".".join(walk.layers[index].path)
-    return None
+def _first(walk: Walk, value: Value, field: AxisField) -> str | None:
+    """The layer from which on all that lead to a value see everything, as it does."""
+    if not _sees_all([value.seen], field):
+        return None
+    first = None
+    for index in reversed(_before(walk, value.made, field.input)):
+        if not _sees_all(walk.layers[index].turns, field):
+            break
+        first = ".".join(walk.layers[index].path)
+    return first
 
 
-def _sees_all(layer: Layer, name: str, axis: str, length: int | None) -> bool:
-    turns = [turn[name] for turn in layer.turns if name in turn]
-    tables = [seen.field[axis] for seen in turns if seen.field]
-    return bool(tables) and all(min(t.widths) == length for t in tables)
+def _sees_all(turns: list[Mapping[str, Seen]], field: AxisField) -> bool:
+    """Whether every position that sees any of an axis sees the whole of it."""
+    seen = [turn[field.input] for turn in turns if field.input in turn]
+    tables = [one.field[field.axis] for one in seen if one.field]
+    return bool(tables) and all(min(t.widths) == field.length for t in tables)
 
 
 class _Closed(TypedDict, total=False):

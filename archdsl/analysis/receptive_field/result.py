@@ -72,8 +72,8 @@ class OutputField(_Part):
     Attributes:
         output: The output.
         field: What it sees.
-        everything_from: The first layer before it that sees the whole axis from every
-            position; None where the output itself does not.
+        everything_from: The layer from which on all layers that lead to it see the
+            whole axis from every position; None where it does not itself.
         everything_from_ungated: The same where gates do not count; None without gates.
         map: The last layer before it that has positions, if it has none itself.
         map_field: What that sees.
