@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from archdsl.build.body import Body
 from archdsl.build.origins import Frame
+from archdsl.build.promises import promises_of
 from archdsl.build.scope import Scope
 from archdsl.build.session import Session
 from archdsl.build.values import (
@@ -85,7 +86,10 @@ def elaborate(
     body.run(node.body)
     if unused is not None:
         unused |= body.unused_sizes
-    return graph if body.finish() else None
+    whole = body.finish()
+    if session.promising and types is None and body.missing is None:
+        promises_of(body, graph)
+    return graph if whole else None
 
 
 def _enter_tensors(body: Body, definition: Definition, types: Types) -> None:
