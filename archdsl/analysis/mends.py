@@ -44,11 +44,13 @@ def plain(term: Term) -> str:
 def mends(model: Model, promise: Promise) -> tuple[str, ...]:
     """What a promise was probably meant to say; none where nothing fits."""
     asked = {f.name for term in promise.terms for f in figures(term)}
-    if len(asked) != 1 or not _pins(promise):
+    if len(asked) != 1:
         return ()
     (name,) = asked
     family = next((f for f in _ALIKE if name in f), ())
-    for other in dict.fromkeys((name, *family)):
+    # A bound from one side tells little, but what MACs keep and FLOPs break does.
+    others = dict.fromkeys((name, *family) if _pins(promise) else family[:1])
+    for other in others:
         values = [model.value(term, {name: other}) for term in promise.terms]
         if any(isinstance(value, Poly) for value in values):
             return ()
