@@ -8,12 +8,12 @@ against is broken, with that size as the example.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from archdsl.analysis.cost import Costs, Totals
-from archdsl.analysis.mends import mends, plain, shown
-from archdsl.analysis.settle import TURNED, Value, Verdict, at, settle
+from archdsl.analysis.cost import Costs, Totals, blaming
+from archdsl.analysis.settle import POINTS, TURNED, Value, Verdict, at, settle
 from archdsl.build.functions import arithmetic, call, is_number
 from archdsl.diagnostics import Diagnostic, Fault, Refused, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -22,7 +22,7 @@ from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.promise import Applied, Figure, Number, Promise, Term, figures
 
-_MOST_WORK = 500_000  # products of terms of formulas, for one model
+_MOST_WORK = 1_000_000  # looks at factors of formulas, for one model: some seconds
 _SIGNS = {
     "==": "promised", "!=": "promised: anything but", "<=": "promised: at most",
     "<": "promised: less than", ">=": "promised: at least", ">": "promised: more than",
@@ -62,21 +62,35 @@ class Model:
             found = Diagnostic(refused.fault, term.span, refused.notes)
             raise SpecError([found]) from None
 
-    def _applied(self, term: Applied, values: list[Value]) -> Value:
-        work = 1
-        for value in values:
-            work *= value.factors if isinstance(value, Poly) else 1
+    def settled(self, sign: str, left: Value, right: Value) -> Verdict:
+        """Whether ``left sign right`` holds.
+
+        Raises:
+            Refused: There is too much to reckon.
+        """
+        if isinstance(left, Poly) or isinstance(right, Poly):
+            self._spend(POINTS * (_factors(left) + _factors(right)))
+        return settle(sign, left, right, self.graph.assumptions)
+
+    def _spend(self, work: int) -> None:
         self._work += work
         if self._work > _MOST_WORK:
             what = "the promises of this model take too much work"
-            mend = "give the input axes sizes"
-            raise Refused(TooMuchWork(what, f"{_MOST_WORK:,} products of terms", mend))
+            limit = f"{_MOST_WORK:,} steps with formulas"
+            raise Refused(TooMuchWork(what, limit, "give the input axes sizes"))
+
+    def _applied(self, term: Applied, values: list[Value]) -> Value:
+        self._spend(math.prod(map(_factors, values)))
         if term.name.isidentifier():
             found = call(term.name, list(values))
         else:
             found = arithmetic(term.name, *values)
         assert is_number(found)
         return found  # type: ignore[return-value]
+
+
+def _factors(value: Value) -> int:
+    return value.factors if isinstance(value, Poly) else 1
 
 
 def _receptive_field(model: Model, figure: Figure) -> Size:
@@ -105,19 +119,18 @@ def broken(graph: Graph) -> list[Diagnostic]:
             found += _checked(model, promise)
         except SpecError as error:
             found += error.diagnostics
+            if any(isinstance(d.fault, TooMuchWork) for d in error.diagnostics):
+                break
     return list(dict.fromkeys(found))
 
 
 def _checked(model: Model, promise: Promise) -> list[Diagnostic]:
     """The first comparison of a chain that does not hold."""
     values = [model.value(term) for term in promise.terms]
-    assumptions = model.graph.assumptions
     for i, sign in enumerate(promise.signs):
         left, right = values[i : i + 2]
-        try:
-            verdict = settle(sign, left, right, assumptions)
-        except Refused as refused:
-            return [Diagnostic(refused.fault, promise.span, refused.notes)]
+        with blaming(promise.span):
+            verdict = model.settled(sign, left, right)
         if not verdict.holds:
             terms = promise.terms[i], promise.terms[i + 1]
             fault = _fault(model, promise, sign, terms, (left, right), verdict)
@@ -134,6 +147,8 @@ def _fault(
     verdict: Verdict,
 ) -> Fault:
     """What is wrong with a comparison, the side that has a figure first."""
+    from archdsl.analysis.mends import mends, plain, shown
+
     if not any(figures(terms[0])) and any(figures(terms[1])):
         sign, terms, values = TURNED[sign], terms[::-1], values[::-1]
     (term, other), (value, promised) = terms, values

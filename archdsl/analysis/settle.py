@@ -21,7 +21,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_POINTS = 300  # sizes that are tried
+POINTS = 150  # sizes that are tried
 _SMALL = (1, 2, 3, 4, 5, 7, 8, 10, 16, 32, 64, 224, 1024)
 
 
@@ -112,13 +112,13 @@ def _points(
     multiples = (step * n for n in (1, 2, 3, 7, high, high + 1))
     choices = sorted(n for n in {*_SMALL, *bounds, *multiples} if 0 < n < 10**9)
     equal = ((n,) * len(names) for n in choices)
-    mixed = islice(product(choices, repeat=len(names)), 20 * _POINTS)
+    mixed = islice(product(choices, repeat=len(names)), 20 * POINTS)
     allowed = (
         point
         for sizes in (*equal, *mixed)
         if _allows(assumptions, point := dict(zip(names, sizes, strict=True)))
     )
-    return islice(allowed, _POINTS)
+    return islice(allowed, POINTS)
 
 
 def _allows(assumptions: Sequence[Assumption], point: dict[str, int]) -> bool:

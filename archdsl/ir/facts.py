@@ -101,7 +101,8 @@ class Facts:
         return self._answer(self._pinned(asked))
 
     def _pinned(self, asked: Assumption) -> Assumption:
-        return asked.with_values({n: v for n, (v, _) in self._values.items()})
+        values = {n: v for n, (v, _) in self._values.items()}
+        return asked.with_values(values) if values else asked
 
     def _answer(self, pinned: Assumption) -> bool | None:
         answer = decided(pinned, self._ranges(pinned.costs))

@@ -202,6 +202,7 @@ def test_items() -> None:
         model m { }
         model n(p = 1) { }
         model o = n(p = 2)
+        model q = o { expect params == 3 }
         """
     )
     assert [show(item) for item in file.items] == [
@@ -213,7 +214,8 @@ def test_items() -> None:
         " (Parameter r float None) (Parameter s  (ListOf [1]))] (Body [(Flow x)]))",
         "(Model m [] (Body []))",
         "(Model n [(Parameter p  1)] (Body []))",
-        "(Variant o (Call n [p=2]))",
+        "(Variant o (Call n [p=2]) None)",
+        "(Variant q o (Body [(Expect (Compare [params 3] [==]))]))",
     ]
 
 

@@ -29,8 +29,8 @@ class OpenPromise(Fault):
     title = "whether {claim} depends on {symbols}, and cannot be decided"
     label = "{found}"
     help = (
-        "no size that was tried speaks against it: `require` what it needs of {symbols},"
-        " or give the axes sizes"
+        "no size that was tried speaks against it: `require` what it needs of"
+        " {symbols}, or give the axes sizes"
     )
 
     claim: str
