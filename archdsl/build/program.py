@@ -10,7 +10,6 @@ from pathlib import Path
 
 from archdsl.build.body import Body
 from archdsl.build.files import Loader, Module
-from archdsl.build.promises import promises_of_variant
 from archdsl.build.session import MOST_ERRORS, Exhausted, Session
 from archdsl.build.settings import (
     Extent,
@@ -238,6 +237,8 @@ def _promised_by_variant(
     if name in module.variants:
         item, home = module.variants[name]
         if item.body is not None:
+            from archdsl.build.promises import promises_of_variant
+
             promises_of_variant(session, _stand_in(item, home), graph, item.body)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from archdsl.build.body import Body
 from archdsl.build.origins import Frame
-from archdsl.build.promises import promises_of
 from archdsl.build.scope import Scope
 from archdsl.build.session import Session
 from archdsl.build.values import (
@@ -87,7 +86,9 @@ def elaborate(
     if unused is not None:
         unused |= body.unused_sizes
     whole = body.finish()
-    if session.promising and types is None and body.missing is None:
+    if body.promised and session.promising and types is None and body.missing is None:
+        from archdsl.build.promises import promises_of
+
         promises_of(body, graph)
     return graph if whole else None
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 import archdsl
@@ -16,6 +16,7 @@ from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Poly, ceil_div, substitute, symbol
 from archdsl.ir.promise import FIGURES
 from archdsl.source import Source
+from tests.randoms.maker import specs
 
 ROOT = Path(__file__).parents[2]
 SIGNS = {
@@ -138,9 +139,11 @@ def test_a_model_that_lacks_a_value_promises_for_all_its_variants():
 
 def test_a_model_in_another_one_is_not_asked_again(tmp_path):
     (tmp_path / "net.arch").write_text(net("params == 3", "features.T == 3"))
-    user = net("macs > 3").replace("conv(width, kernel = 3)", "net")
-    text = "use net (net)\n\n" + user.replace("net(width", "user(width")
-    (tmp_path / "user.arch").write_text(text + "\nmodel b = net(8)\n")
+    user = (
+        "use net (net)\n\nmodel user {\n  input x: [B, C = 3, H = 8, W = 8]\n"
+        "  net -> relu\n  output y\n}\n\nmodel other = net(8)\n"
+    )
+    (tmp_path / "user.arch").write_text(user)
     assert archdsl.check(tmp_path / "user.arch") == ()
     assert codes((tmp_path / "net.arch").read_text()) == ["E410", "E701"]
 
@@ -207,6 +210,18 @@ def test_formulas_of_a_model_are_compared_as_formulas():
     assert codes(text) == []
     for wrong in ("3 * H", "4 * H * H", "4 * H + 0 * H"):
         assert codes(text.replace("4 * H", wrong)) == ["E701"]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(["linear", "lstm", "attention", "concat"]).flatmap(specs))
+def test_a_random_model_promises_what_it_is(text):
+    graph = archdsl.parse(text)
+    totals = archdsl.analyze(text).totals
+    names = [name for name, of in FIGURES.items() if of == "model"]
+    for off in (0, 1):
+        rows = [f"  expect {n} == {getattr(totals, n)} + {off}\n" for n in names]
+        promised = f"{text}\nmodel promised = {graph.name} {{\n{''.join(rows)}}}\n"
+        assert codes(promised) == ["E701"] * len(names) * off
 
 
 # --- costs of promises --------------------------------------------------------------
