@@ -175,21 +175,31 @@ class _Promises(Body):
             self.report(fault, span)
             return None
         given = arguments[0].value if len(arguments) == 1 else None
-        if isinstance(given, tree.Attribute) and isinstance(given.base, tree.Name):
-            name, axis = given.base.id, given.name
-            if name in self._inputs and self._has(name, axis, given.span):
-                return Figure(e.id, name, axis, span)
-            if name in self._inputs:
-                return None
-        elif isinstance(given, tree.Axis):
-            found = self._owner(given.id, given.span)
-            return Figure(e.id, found, given.id, span) if found else None
+        name, axis = self._named_axis(given)
+        if axis and not name:
+            return None
+        if name and axis in self._inputs[name].positions:
+            return Figure(e.id, name, axis, span)
         axes = [a for t in self._inputs.values() for a in t.positions]
         forms = [f"`{e.id}({axis})`" for axis in dict.fromkeys(axes)]
-        problem = f"`{e.id}` is of an axis of an input"
+        problem = f"`{e.id}` is of the positions of an input"
         mend = "such as " + " or ".join(forms[:2]) if forms else "no input has any"
-        self.report(NotOfThat(problem, "which axis?", mend), span)
+        self.report(NotOfThat(problem, "along which axis?", mend), span)
         return None
+
+    def _named_axis(self, e: tree.Expr | None) -> tuple[str, str]:
+        """The input and the axis of ``H`` or ``image.H``.
+
+        No input after an error; neither where it is something else.
+        """
+        if isinstance(e, tree.Axis):
+            return self._owner(e.id, e.span), e.id
+        if not isinstance(e, tree.Attribute) or not isinstance(e.base, tree.Name):
+            return "", ""
+        if e.base.id not in self._inputs:
+            return "", ""
+        has = self._has(e.base.id, e.name, e.span)
+        return e.base.id if has else "", e.name
 
     # -- axes ------------------------------------------------------------------------
 
