@@ -52,11 +52,14 @@ def promises_of(body: Body, graph: Graph) -> None:
 def promises_of_variant(
     session: Session, definition: Definition, graph: Graph, body: tree.Body
 ) -> None:
-    """Writes the promises of a variant, which knows the model's hyperparameters."""
+    """Writes the promises of a variant, which knows the names of the model's body."""
     outputs: dict[str, Value] = {}
+    known = {*graph.named, *(name.partition(".")[0] for name in graph.result_names)}
     for name, refs in values(graph).items():
         made = tuple(TensorValue(ref, graph.tensor(ref)) for ref in refs)
-        outputs[name] = made if f"{name}.0" in graph.result_names else made[0]
+        if name in known:
+            listed = len(made) > 1 or f"{name}.0" in graph.result_names
+            outputs[name] = made if listed else made[0]
     hyper: Mapping[str, Any] = graph.hyper
     scope = Scope(values=dict(hyper))
     reader = _Promises(session, definition, graph, outputs)
@@ -180,8 +183,11 @@ class _Promises(Body):
             return None
         if name and axis in self._inputs[name].positions:
             return Figure(e.id, name, axis, span)
-        axes = [a for t in self._inputs.values() for a in t.positions]
-        forms = [f"`{e.id}({axis})`" for axis in dict.fromkeys(axes)]
+        forms = [
+            f"`{e.id}({f'{name}.' * (len(self._inputs) > 1)}{axis})`"
+            for name, tensor in self._inputs.items()
+            for axis in tensor.positions
+        ]
         problem = f"`{e.id}` is of the positions of an input"
         mend = "such as " + " or ".join(forms[:2]) if forms else "no input has any"
         self.report(NotOfThat(problem, "along which axis?", mend), span)

@@ -129,6 +129,22 @@ def test_a_base_promises_for_itself_and_a_variant_for_its_own():
     assert codes(net(f"params == {own}", after=after % own)) == ["E701"]
 
 
+def test_promises_name_what_is_below_them_and_a_variant_names_it_too():
+    lines = [
+        "pyramid[1].H == H // 2", "steps[1].C == n + 6", "low.C * macs == 8 * macs",
+    ]  # fmt: skip
+    stated = "".join(f"  expect {line}\n" for line in lines)
+    text = (
+        f"model m(n = 2, deep = true) {{\n{stated}  input x: [B, C = 8, H = 8, W = 8]\n"
+        "  if deep { expect macs > 3 } else { expect nothing > 3 }\n"
+        "  residual { conv(8, 3) as low }\n  repeat(n) { relu as steps }\n  output y\n"
+        "  output pyramid = [low, low -> max_pool(2)]\n}\n"
+        f"model v = m(2) {{\n{stated}}}\n"
+    )
+    assert codes(text) == []
+    assert codes(text.replace("n + 6", "n + 5")) == ["E701", "E701"]
+
+
 def test_a_model_that_lacks_a_value_promises_for_all_its_variants():
     text = net("params == 38 * width + 10", parameters="deep")
     assert codes(text) == []
