@@ -136,7 +136,7 @@ def test_promises_name_what_is_below_them_and_a_variant_names_it_too():
     stated = "".join(f"  expect {line}\n" for line in lines)
     text = (
         f"model m(n = 2, deep = true) {{\n{stated}  input x: [B, C = 8, H = 8, W = 8]\n"
-        "  if deep { expect macs > 3 } else { expect nothing > 3 }\n"
+        "  if deep { expect macs > 3 } else { expect macs < 3 }\n"
         "  residual { conv(8, 3) as low }\n  repeat(n) { relu as steps }\n  output y\n"
         "  output pyramid = [low, low -> max_pool(2)]\n}\n"
         f"model v = m(2) {{\n{stated}}}\n"
