@@ -187,6 +187,10 @@ def sizes(draw):
 @settings(max_examples=300, deadline=None)
 @given(sizes(), st.sampled_from(sorted(SIGNS)), sizes() | st.floats(-50, 50))
 @example(H // 2 + ceil_div(H, 2), "==", H)
+@example(-H, "<=", -4.5)
+@example(-H, "<", -3.5)
+@example(H, ">=", 4.5)
+@example(H, ">", 3.5)
 def test_what_is_settled_holds_at_every_size(left, sign, right):
     taken = (Assumption("divides", H, 2), Assumption("at least", H, 4))
     verdict = settle(sign, left, right, taken)
