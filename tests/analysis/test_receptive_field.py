@@ -401,3 +401,37 @@ def test_a_planted_lie_is_found(reach, lie):
         except (AssertionError, IndexError):
             found = False
         assert not found
+
+
+# --- promises -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "size"),
+    [
+        ("resnet50", 427),
+        ("vgg16", 212),
+        ("zoo:efficientnet_b0", 851),
+        ("swin_t", 224),
+        ("textcnn", 5),
+        ("gpt2", 1024),
+    ],
+)
+def test_a_promise_is_of_the_field_that_papers_print(spec, size):
+    found = find(parse(spec))
+    axis = found.outputs[0].field.axis
+    assert found.published(axis) == found.published(axis, "image") or axis == "T"
+    assert found.published(axis) == size
+
+
+@pytest.mark.parametrize("size", ["", " = 32"])
+@pytest.mark.parametrize(("claim", "kept"), [("5", True), ("T", False)])
+def test_promises_of_fields_are_kept_or_broken(size, claim, kept):
+    text = f"""model m {{
+  input x: [B, T{size}, C = 4]
+  expect receptive_field(T) == {claim}
+  repeat(2) {{ conv(4, kernel = 3) }}
+  output y
+}}
+"""
+    assert (archdsl.check(text) == ()) == kept

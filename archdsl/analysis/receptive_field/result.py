@@ -131,3 +131,26 @@ class ReceptiveField(_Part):
         if any(size is None for size in found):
             return None
         return max((size for size in found if size is not None), default=0)
+
+    def published(self, axis: str, input: str = "") -> int | None:
+        """The field as papers count it: of the last map before an output.
+
+        Without borders and gates where windows are even, else within the input; the
+        largest, where there are several outputs.
+
+        Args:
+            axis: An axis of an input.
+            input: Only that of this input; "" for all.
+
+        Returns:
+            Input positions, 0 where no output sees any; None where the size is open.
+        """
+        found = []
+        for output in self.outputs:
+            field = output.map_field or output.field
+            if field.axis == axis and input in ("", field.input):
+                size = field.ungated if self.has_gates else field.size
+                found.append(size if field.unbounded is None else field.unbounded)
+        if any(size is None for size in found):
+            return None
+        return max((size for size in found if size is not None), default=0)
