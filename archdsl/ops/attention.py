@@ -19,6 +19,7 @@ from archdsl.ops.base import (
     Layout,
     Op,
     Outputs,
+    Paths,
     Port,
     Tensor,
     Weight,
@@ -217,6 +218,12 @@ class Attention(Op):
             weighed = "key" if "key" in ins else "x"
             spread[weighed] = _weighing(spread[weighed], asked)
         return spread
+
+    def paths(self, ins: Inputs, outs: Outputs) -> Paths | None:
+        r = self.roles(ins)
+        batch = r.x.extent(batch_axes(r.x, r.asking))
+        pairs = r.x.extent(r.asking) * r.key.extent(r.asked)
+        return Paths(batch * pairs * r.x["C"], maximum=(1,), meet=(1,))
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         r = self.roles(ins)

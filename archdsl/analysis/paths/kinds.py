@@ -1,0 +1,278 @@
+"""The kinds of layers of a model that relate positions, and how far each reaches.
+
+Ops are of one kind if they have one shape and differ in `Op.varying` alone: the 3×3
+convolutions of a stage, plain and shifted windows, dilated convolutions. Blocks are if
+they have one name, one shape and one number of MACs. A kind is stacked on itself in the
+order in which the model has its layers, and over again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from archdsl.analysis.closed import Opened, opened
+from archdsl.analysis.cost import Costs, blaming
+from archdsl.analysis.paths.chain import Longest, chain
+from archdsl.analysis.paths.masks import Relation, Stack
+from archdsl.analysis.paths.seen import Seen, entry, numbers, through
+from archdsl.analysis.paths.walk import Walk
+from archdsl.ir.dim import Size, substitute
+from archdsl.ir.graph import Call, Enter, Graph, Node
+from archdsl.ir.operation import Inputs
+from archdsl.ir.tensor import Tensor
+from archdsl.ops.base import Op
+from archdsl.ops.paths import Paths
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with the formula that gives it; None where there is none."""
+
+    value: Size | None = None
+    formula: Size | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Layers of one kind.
+
+    Attributes:
+        name: Of the op or block, or "scan".
+        block: Whether it is a block.
+        count: How many layers of the kind there are, as the model runs.
+        sizes: What the formulas' names stand for.
+        complexity: Multiply-accumulates that relate positions, without constants.
+        sequential: Operations of one layer that wait for one another.
+        maximum: Layers until every position depends on all that it ever will;
+            None where two positions never come together, or a layer does not keep
+            its positions.
+        meet: Layers until some position depends on all.
+        keeps: Whether as many positions come out as go in, so that it stacks.
+    """
+
+    name: str
+    block: bool
+    count: int
+    sizes: Mapping[str, Size]
+    complexity: Figure
+    sequential: Longest
+    maximum: Figure
+    meet: Figure
+    keeps: bool
+
+
+@dataclass
+class _Group:
+    graph: Graph
+    node: Node
+    count: int = 0
+    members: list[tuple[Graph, Node]] = field(default_factory=list)
+
+
+def kinds(graph: Graph) -> tuple[Kind, ...]:
+    """The kinds of a model's layers, ops before blocks, in the order of first use.
+
+    Raises:
+        SpecError: There are too many positions to follow.
+    """
+    costs, walk = Costs(), Walk()
+    groups: dict[object, _Group] = {}
+    for inner, node in _uses(graph):
+        key = _key(inner, node, costs)
+        group = groups.setdefault(key, _Group(inner, node))
+        group.count += 1
+        known = {(id(g), n.id) for g, n in group.members}
+        if (id(inner), node.id) not in known:
+            group.members.append((inner, node))
+    found = []
+    for group in groups.values():
+        with blaming(group.node.span):
+            made = _kind(group, walk)
+        if made is not None:
+            found.append(made)
+    return tuple(sorted(found, key=lambda kind: kind.block))
+
+
+def _uses(graph: Graph) -> Iterator[tuple[Graph, Node]]:
+    """Every op and call of a model in order, blocks opened."""
+    for node in graph:
+        if not isinstance(node.payload, Enter):
+            yield graph, node
+        if isinstance(node.payload, Call):
+            yield from _uses(node.payload.graph)
+
+
+def _key(graph: Graph, node: Node, costs: Costs) -> object:
+    """What layers of one kind share."""
+    ins = tuple(tensor for _, tensor in sorted(graph.ins(node).items()))
+    if isinstance(node.payload, Call):
+        inner = node.payload.graph
+        macs = costs.node(graph, node).macs
+        return inner.name, inner.scan, ins, node.outputs, macs
+    op = _op(node)
+    fields = type(op).model_fields
+    alike = op.model_copy(update={f: fields[f].default for f in op.varying})
+    return op.name, alike, ins, node.outputs
+
+
+def _op(node: Node) -> Op:
+    assert isinstance(node.payload, Op)
+    return node.payload
+
+
+def _kind(group: _Group, walk: Walk) -> Kind | None:
+    """What is to say of some layers; None if they leave positions apart."""
+    node, ins = group.node, group.graph.ins(group.node)
+    if isinstance(node.payload, Call):
+        return _block_kind(group, ins, node.payload.graph, walk)
+    reach = _reach(group, ins, walk)
+    if reach is None:
+        return None
+    op = _op(node)
+    there = opened(op, ins)
+    exact = op.paths(ins, node.outputs)
+    formula = there.op.paths(there.ins, there.outs) if there else None
+    steps = op.steps(ins)
+    if steps != 1 and exact is not None:
+        reach = _Reach(_most(exact.maximum), _most(exact.meet), reach.keeps)
+    values = there.values if there else {}
+    return Kind(
+        op.name,
+        False,
+        group.count,
+        values,
+        _complexity(exact, formula, there),
+        Longest((steps,)),
+        _agreed(reach.maximum, formula.maximum if formula else (), values),
+        _agreed(reach.meet, formula.meet if formula else (), values),
+        reach.keeps,
+    )
+
+
+def _block_kind(group: _Group, ins: Inputs, inner: Graph, walk: Walk) -> Kind | None:
+    reach = _reach(group, ins, walk)
+    if reach is None or not reach.keeps:
+        return None
+    maximum, meet = Figure(reach.maximum), Figure(reach.meet)
+    if inner.scan is not None:
+        if reach.maximum is None:
+            return None
+        maximum = meet = Figure(inner.scan.steps)
+    sizes = {a: s for tensor in ins.values() for a, s in tensor.axes if a != "B"}
+    return Kind(
+        inner.name,
+        True,
+        group.count,
+        sizes,
+        Figure(),
+        chain(inner).steps,
+        maximum,
+        meet,
+        True,
+    )
+
+
+# --- closed forms -------------------------------------------------------------------
+
+
+def _complexity(
+    exact: Paths | None, formula: Paths | None, there: Opened | None
+) -> Figure:
+    if exact is None or formula is None or there is None:
+        return Figure(exact.complexity if exact else None)
+    agrees = there.agrees(formula.complexity, exact.complexity)
+    return Figure(exact.complexity, formula.complexity if agrees else None)
+
+
+def _agreed(
+    value: int | Size | None, forms: tuple[Size, ...], values: Mapping[str, Size]
+) -> Figure:
+    """The number, and that of the formulas which gives it."""
+    for formula in forms:
+        if value is not None and substitute(formula, values) == value:
+            return Figure(value, formula)
+    return Figure(value)
+
+
+def _most(sizes: tuple[Size, ...]) -> Size | None:
+    numbers = [s for s in sizes if isinstance(s, int)]
+    return max(numbers) if numbers and len(numbers) == len(sizes) else sizes[0]
+
+
+# --- reach --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Reach:
+    maximum: Size | None
+    meet: Size | None
+    keeps: bool
+
+
+def _reach(group: _Group, ins: Inputs, walk: Walk) -> _Reach | None:
+    """How far layers reach that are stacked; None if they leave positions apart."""
+    out = group.node.outputs[0]
+    ports = {port: tensor for port, tensor in ins.items() if numbers(tensor)}
+    stacks: list[Stack] = []
+    whole, mixes, keeps = True, False, len(ports) == 1
+    for port, tensor in ports.items():
+        for axis, size in numbers(tensor).items():
+            start = entry(tensor, axis)
+            seen = [_through(g, n, port, start, walk) for g, n in group.members]
+            if not any(s is not None and _mixes(s) for s in seen):
+                continue
+            mixes = True
+            everything = {(1 << size) - 1}
+            whole &= all(s is not None and s.level(s.depth) == everything for s in seen)
+            keeps &= numbers(out).get(axis) == size
+            if keeps:
+                stacks.append(Stack([_relation(s, axis, size) for s in seen if s]))
+    if not mixes:
+        return None
+    if not keeps:
+        once = 1 if whole else None
+        return _Reach(once, once, False)
+    return _Reach(
+        _largest([stack.maximum() for stack in stacks]),
+        _largest([stack.meet() for stack in stacks]),
+        True,
+    )
+
+
+def _largest(values: list[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None
+
+
+def _through(
+    graph: Graph, node: Node, port: str, start: Seen, walk: Walk
+) -> Seen | None:
+    """What comes out of one layer of what goes in at a port."""
+    if isinstance(node.payload, Call):
+        return walk.graph(node.payload.graph, {port: start})[0]
+    return through(walk.tables(graph, node), {port: start}, node.outputs[0])
+
+
+def _mixes(seen: Seen) -> bool:
+    """Whether some position has seen more than one."""
+    return any(mask & (mask - 1) for mask in seen.level(seen.depth))
+
+
+def _relation(seen: Seen, axis: str, size: int) -> Relation:
+    """The sets by the position along one axis."""
+    if axis not in seen.axes:
+        merged = 0
+        for mask in seen.level(seen.depth):
+            merged |= mask
+        return (merged,) * size
+    at = seen.axes.index(axis)
+    found = [0] * size
+    for place, levels in seen.places.items():
+        found[place[at]] |= levels[-1]
+    return tuple(found)
+
+
+def positions(tensor: Tensor) -> bool:
+    """Whether all positions of a tensor are counted."""
+    return all(isinstance(tensor[a], int) for a in tensor.positions)

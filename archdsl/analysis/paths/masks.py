@@ -1,0 +1,115 @@
+"""Sets of positions as the bits of whole numbers, and relations between positions.
+
+A relation has a set for each output position: the input positions that it depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from operator import or_
+from typing import TypeAlias
+
+Mask: TypeAlias = int
+Relation: TypeAlias = tuple[Mask, ...]
+
+
+def bits(mask: Mask) -> Iterator[int]:
+    """The positions of a set, rising."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+def stretch(mask: Mask) -> range | None:
+    """The positions of a set where they have no gap, else None."""
+    if not mask:
+        return None
+    low = (mask & -mask).bit_length() - 1
+    whole = mask >> low
+    return None if whole & (whole + 1) else range(low, mask.bit_length())
+
+
+class Unions:
+    """Unions of neighbouring sets, each in one step, once asked for."""
+
+    def __init__(self, masks: Sequence[Mask]) -> None:
+        self._rows = [list(masks)]  # of 1, 2, 4, … neighbours
+
+    def over(self, indices: Sequence[int]) -> Mask:
+        """The union of the sets with these indices."""
+        count = len(indices)
+        if count < 3 or not isinstance(indices, range) or indices.step != 1:
+            return reduce(or_, map(self._rows[0].__getitem__, indices), 0)
+        level = count.bit_length() - 1
+        while len(self._rows) <= level:
+            last, half = self._rows[-1], 1 << (len(self._rows) - 1)
+            self._rows.append([a | b for a, b in zip(last, last[half:], strict=False)])
+        row = self._rows[level]
+        return row[indices[0]] | row[indices[-1] + 1 - (1 << level)]
+
+
+def after(later: Relation, earlier: Relation) -> Relation:
+    """One relation upon another."""
+    unions = Unions(earlier)
+    return tuple(unions.over(stretch(mask) or tuple(bits(mask))) for mask in later)
+
+
+class Stack:
+    """Layers upon one another, and over again, each beside a way around it.
+
+    Args:
+        layers: One after another, of as many positions each.
+    """
+
+    def __init__(self, layers: Sequence[Relation]) -> None:
+        self.size = len(layers[0])
+        self._steps = [
+            tuple(m | 1 << i for i, m in enumerate(layer)) for layer in layers
+        ]
+        self._powers = [reduce(lambda lower, upper: after(upper, lower), self._steps)]
+        while (twice := after(self._powers[-1], self._powers[-1])) != self._powers[-1]:
+            self._powers.append(twice)
+
+    @property
+    def ever(self) -> Relation:
+        """What depends on what after any number of layers."""
+        return self._powers[-1]
+
+    def apart(self) -> bool:
+        """Whether there are two positions of which neither ever sees the other."""
+        full = (1 << self.size) - 1
+        return any(
+            not self.ever[j] >> i & 1
+            for i, mask in enumerate(self.ever)
+            for j in bits(full & ~mask)
+        )
+
+    def maximum(self) -> int | None:
+        """The layers until every position sees all that it ever will.
+
+        None where two positions never come together.
+        """
+        return None if self.apart() else self._layers(lambda r: r == self.ever)
+
+    def meet(self) -> int | None:
+        """The layers until some position sees all; None where none ever does."""
+        full = (1 << self.size) - 1
+        return self._layers(lambda relation: full in relation)
+
+    def _layers(self, reached: Callable[[Relation], bool]) -> int | None:
+        """The fewest layers after which something holds, that holds from then on."""
+        if not reached(self.ever):
+            return None
+        found = tuple(1 << i for i in range(self.size))
+        turns = 0
+        for power in reversed(range(len(self._powers))):
+            trial = after(self._powers[power], found)
+            if not reached(trial):
+                found, turns = trial, turns + (1 << power)
+        for count, step in enumerate(self._steps, 1):
+            found = after(step, found)
+            if reached(found):
+                return turns * len(self._steps) + count
+        raise AssertionError("a turn more was enough")

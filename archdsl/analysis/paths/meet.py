@@ -1,0 +1,104 @@
+"""Where two positions of an input first meet: some value depends on both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.analysis.cost import blaming
+from archdsl.analysis.paths.masks import Mask, bits, stretch
+from archdsl.analysis.paths.seen import Seen, entry
+from archdsl.analysis.paths.walk import Walk
+from archdsl.ir.graph import Graph
+
+
+@dataclass(frozen=True)
+class Meetings:
+    """Where the positions of one axis of an input meet.
+
+    Attributes:
+        input: The input.
+        axis: The axis.
+        size: How long it is.
+        first: For each distance from 1 on, the fewest layers on the paths to a value
+            that depends on some two positions so far apart; None for never.
+        every: The same until that holds for every two positions so far apart.
+    """
+
+    input: str
+    axis: str
+    size: int
+    first: tuple[int | None, ...]
+    every: tuple[int | None, ...]
+
+
+class _Pairs:
+    """Which positions are together in some set, by the number of layers."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._known: list[set[Mask]] = []
+        self._last: list[list[int]] = []  # the end of the longest stretch from here
+        self._apart: list[list[Mask]] = []  # distances from here, of sets with gaps
+
+    def observe(self, seen: Seen) -> None:
+        """Takes in what a value has seen."""
+        for depth in range(seen.depth):
+            while len(self._known) <= depth:
+                self._known.append(set())
+                self._last.append([0] * self.size)
+                self._apart.append([0] * self.size)
+            for mask in seen.level(depth) - self._known[depth]:
+                self._known[depth].add(mask)
+                self._add(mask, depth)
+
+    def _add(self, mask: Mask, depth: int) -> None:
+        whole = stretch(mask)
+        if whole is not None:
+            last = self._last[depth]
+            last[whole[0]] = max(last[whole[0]], whole[-1])
+            return
+        for i in bits(mask):
+            self._apart[depth][i] |= mask >> i
+
+    def distances(self) -> tuple[list[int | None], list[int | None]]:
+        """For each distance from 1 on, the layers until some pair and all have met."""
+        first: list[int | None] = [None] * (self.size - 1)
+        every: list[int | None] = [None] * (self.size - 1)
+        met = [1] * self.size
+        for depth, (last, apart) in enumerate(zip(self._last, self._apart, strict=True)):
+            end = 0
+            for i in range(self.size):
+                end = max(end, last[i])
+                met[i] |= apart[i] | ((2 << max(0, end - i)) - 1)
+            some, not_all = 0, 0
+            for i, mask in enumerate(met):
+                some |= mask
+                not_all |= ~mask & ((1 << (self.size - i)) - 1)
+            for d in range(1, self.size):
+                if some >> d & 1 and first[d - 1] is None:
+                    first[d - 1] = depth
+                if not not_all >> d & 1 and every[d - 1] is None:
+                    every[d - 1] = depth
+        return first, every
+
+
+def meetings(graph: Graph) -> tuple[Meetings, ...]:
+    """Where the positions of each input meet, axis by axis.
+
+    Raises:
+        SpecError: There are too many positions to follow.
+    """
+    found = []
+    for enter, node in graph.entries:
+        tensor = node.outputs[0]
+        for axis in tensor.positions:
+            size = tensor[axis]
+            assert isinstance(size, int)
+            pairs = _Pairs(size)
+            with blaming(node.span):
+                start = entry(tensor, axis)
+            Walk(pairs.observe).graph(graph, {enter.name: start})
+            first, every = pairs.distances()
+            row = Meetings(enter.name, axis, size, tuple(first), tuple(every))
+            found.append(row)
+    return tuple(found)
