@@ -42,7 +42,7 @@ class Opened:
 def opened(op: Op, ins: Inputs) -> Opened | None:
     """An op with open sizes; None where it cannot be asked so."""
     values: dict[str, Size] = {}
-    named = {port: _named(tensor, port, values) for port, tensor in ins.items()}
+    named = {port: open_axes(t, values, port) for port, t in ins.items()}
     fields = _letters(op, ins, values)
     shaped = {f: size for f, size in fields.items() if FEATURES in op.letters[f]}
     try:
@@ -52,8 +52,11 @@ def opened(op: Op, ins: Inputs) -> Opened | None:
     return Opened(op.model_copy(update=fields), named, outs, values)
 
 
-def _named(tensor: Tensor, port: str, values: dict[str, Size]) -> Tensor:
-    """A tensor with the names of its axes as their sizes."""
+def open_axes(tensor: Tensor, values: dict[str, Size], port: str = "x") -> Tensor:
+    """A tensor with the names of its axes as their sizes, which go into `values`.
+
+    An axis that has another size elsewhere gets the port's name too.
+    """
     axes: list[tuple[str, Size]] = []
     for axis, size in tensor.axes:
         if axis == BATCH and size == 1:

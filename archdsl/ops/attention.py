@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
@@ -128,6 +128,8 @@ class Attention(Op):
         Example("attention(2)", {"x": "[B, C = 4, H = 3, W = 5]"}),
         Example("attention(2, over = T)", {"x": "[B, T = 4, H = 2, W = 3, C = 4]"}),
     )
+
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {"heads": ("h",)}
 
     heads: Count
     causal: Flag = False

@@ -101,7 +101,10 @@ class WindowAttention(Op):
         ),
     )
 
-    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {"window": ("M",)}
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "heads": ("h",),
+        "window": ("M",),
+    }
     varying: ClassVar[tuple[str, ...]] = ("shift",)
 
     heads: Count

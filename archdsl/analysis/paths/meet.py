@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from archdsl.analysis.cost import blaming
 from archdsl.analysis.paths.masks import Mask, bits, stretch
@@ -64,20 +66,19 @@ class _Pairs:
         """For each distance from 1 on, the layers until some pair and all have met."""
         first: list[int | None] = [None] * (self.size - 1)
         every: list[int | None] = [None] * (self.size - 1)
-        met = [1] * self.size
-        for depth, (last, apart) in enumerate(zip(self._last, self._apart, strict=True)):
+        met = [1] * self.size  # the distances from each position to what it has met
+        for depth, apart in enumerate(self._apart):
             end = 0
-            for i in range(self.size):
-                end = max(end, last[i])
+            for i, last in enumerate(self._last[depth]):
+                end = max(end, last)
                 met[i] |= apart[i] | ((2 << max(0, end - i)) - 1)
-            some, not_all = 0, 0
-            for i, mask in enumerate(met):
-                some |= mask
-                not_all |= ~mask & ((1 << (self.size - i)) - 1)
+            some = reduce(or_, met)
+            missing = (~m & ((1 << (self.size - i)) - 1) for i, m in enumerate(met))
+            lacking = reduce(or_, missing)
             for d in range(1, self.size):
                 if some >> d & 1 and first[d - 1] is None:
                     first[d - 1] = depth
-                if not not_all >> d & 1 and every[d - 1] is None:
+                if not lacking >> d & 1 and every[d - 1] is None:
                     every[d - 1] = depth
         return first, every
 
