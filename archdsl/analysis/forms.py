@@ -107,16 +107,16 @@ def _of_block(block: Graph, costs: Costs) -> Form | None:
     features = {t["C"]: symbol("C") for t in block.inputs.values() if "C" in t}
     tied = {n: features[v] for n, v in numbers.items() if v in features}
     free = {n: symbol(Setting(n)) for n in numbers}
-    for hyper in (free, free | tied):
-        found = _opened(block, numbers, hyper, costs)
+    kept: Mapping[str, Size]
+    for kept in (free, free | tied, {}, tied):
+        found = _opened(block, numbers, kept, costs)
         if found is not None:
-            return found
-    kept: dict[str, Size] = {}
-    found = _opened(block, numbers, kept, costs)
+            break
     for name, size in free.items() if found else ():
-        more = _opened(block, numbers, {**kept, name: size}, costs)
-        if more is not None:
-            found, kept = more, {**kept, name: size}
+        if name not in kept:
+            more = _opened(block, numbers, {**kept, name: size}, costs)
+            if more is not None:
+                found, kept = more, {**kept, name: size}
     return found
 
 
