@@ -205,6 +205,8 @@ class Conv(Op):
         sizes = tuple(x[a] for a in chosen(self, x, self.over))
         taps = self.kernels(x)
         mixing = [(n, k) for n, k in zip(sizes, taps, strict=True) if k != 1]
+        if not mixing:
+            return None
         return Paths(
             self.cost(ins, outs).macs,
             maximum=tuple(ceil_div(2 * (n - 1), k - 1) for n, k in mixing),

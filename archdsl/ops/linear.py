@@ -89,6 +89,11 @@ class Transposed(Op):
     public = False
     paper = "Press & Wolf 2017, Using the Output Embedding"
 
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "features": ("C", "D"),
+        "entries": ("C", "V"),
+    }
+
     entries: SizeField
     features: SizeField
     flip: Flag = False

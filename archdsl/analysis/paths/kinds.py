@@ -2,8 +2,8 @@
 
 Ops are of one kind if they have one shape and differ in `Op.varying` alone: the 3×3
 convolutions of a stage, plain and shifted windows, dilated convolutions. Blocks are if
-they have one name, one shape and one number of MACs. A kind is stacked on itself in the
-order in which the model has its layers, and over again.
+they have one name and one shape. A kind is stacked on itself in the order in which the
+model has its layers, and over again.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archdsl.analysis.closed import Opened, opened
-from archdsl.analysis.cost import Costs, blaming
+from archdsl.analysis.cost import blaming
 from archdsl.analysis.paths.chain import Longest, chain
 from archdsl.analysis.paths.masks import Relation, Stack
 from archdsl.analysis.paths.seen import Seen, entry, numbers, through
 from archdsl.analysis.paths.walk import Walk
 from archdsl.ir.dim import Size, substitute
-from archdsl.ir.graph import Call, Enter, Graph, Node
+from archdsl.ir.graph import Call, Enter, Graph, Node, reachable
 from archdsl.ir.operation import Inputs
-from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
 from archdsl.ops.paths import Paths
 
@@ -76,10 +75,10 @@ def kinds(graph: Graph) -> tuple[Kind, ...]:
     Raises:
         SpecError: There are too many positions to follow.
     """
-    costs, walk = Costs(), Walk()
+    walk = Walk()
     groups: dict[object, _Group] = {}
     for inner, node in _uses(graph):
-        key = _key(inner, node, costs)
+        key = _key(inner, node)
         group = groups.setdefault(key, _Group(inner, node))
         group.count += 1
         known = {(id(g), n.id) for g, n in group.members}
@@ -103,13 +102,12 @@ def _uses(graph: Graph) -> Iterator[tuple[Graph, Node]]:
             yield from _uses(node.payload.graph)
 
 
-def _key(graph: Graph, node: Node, costs: Costs) -> object:
+def _key(graph: Graph, node: Node) -> object:
     """What layers of one kind share."""
     ins = tuple(tensor for _, tensor in sorted(graph.ins(node).items()))
     if isinstance(node.payload, Call):
         inner = node.payload.graph
-        macs = costs.node(graph, node).macs
-        return inner.name, inner.scan, ins, node.outputs, macs
+        return inner.name, inner.scan, ins, node.outputs
     op = _op(node)
     fields = type(op).model_fields
     alike = op.model_copy(update={f: fields[f].default for f in op.varying})
@@ -124,18 +122,20 @@ def _op(node: Node) -> Op:
 def _kind(group: _Group, walk: Walk) -> Kind | None:
     """What is to say of some layers; None if they leave positions apart."""
     node, ins = group.node, group.graph.ins(group.node)
+    sizes = [s for t in (*ins.values(), *node.outputs) for _, s in t.axes]
+    known = all(isinstance(size, int) for size in sizes)
     if isinstance(node.payload, Call):
-        return _block_kind(group, ins, node.payload.graph, walk)
-    reach = _reach(group, ins, walk)
+        return _block_kind(group, ins, node.payload.graph, walk) if known else None
+    op = _op(node)
+    exact = op.paths(ins, node.outputs)
+    reach = _reach(group, ins, walk) if known else exact and _Reach(None, None, False)
     if reach is None:
         return None
-    op = _op(node)
     there = opened(op, ins)
-    exact = op.paths(ins, node.outputs)
     formula = there.op.paths(there.ins, there.outs) if there else None
     steps = op.steps(ins)
     if steps != 1 and exact is not None:
-        reach = _Reach(_most(exact.maximum), _most(exact.meet), reach.keeps)
+        reach = _Reach(_most(exact.maximum), _most(exact.meet), known and reach.keeps)
     values = there.values if there else {}
     return Kind(
         op.name,
@@ -151,13 +151,13 @@ def _kind(group: _Group, walk: Walk) -> Kind | None:
 
 
 def _block_kind(group: _Group, ins: Inputs, inner: Graph, walk: Walk) -> Kind | None:
+    if inner.scan is None and _recurs(inner):
+        return None  # its path is longer than one layer, by the steps inside
     reach = _reach(group, ins, walk)
-    if reach is None or not reach.keeps:
+    if reach is None or not reach.keeps or (inner.scan and reach.maximum is None):
         return None
     maximum, meet = Figure(reach.maximum), Figure(reach.meet)
     if inner.scan is not None:
-        if reach.maximum is None:
-            return None
         maximum = meet = Figure(inner.scan.steps)
     sizes = {a: s for tensor in ins.values() for a, s in tensor.axes if a != "B"}
     return Kind(
@@ -170,6 +170,18 @@ def _block_kind(group: _Group, ins: Inputs, inner: Graph, walk: Walk) -> Kind | 
         maximum,
         meet,
         True,
+    )
+
+
+def _recurs(graph: Graph) -> bool:
+    """Whether something in a block takes several steps."""
+    return any(
+        inner.scan is not None
+        or any(
+            isinstance(n.payload, Op) and n.payload.steps(inner.ins(n)) not in (0, 1)
+            for n in inner
+        )
+        for inner in reachable(graph)
     )
 
 
@@ -271,8 +283,3 @@ def _relation(seen: Seen, axis: str, size: int) -> Relation:
     for place, levels in seen.places.items():
         found[place[at]] |= levels[-1]
     return tuple(found)
-
-
-def positions(tensor: Tensor) -> bool:
-    """Whether all positions of a tensor are counted."""
-    return all(isinstance(tensor[a], int) for a in tensor.positions)

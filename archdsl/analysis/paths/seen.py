@@ -157,12 +157,16 @@ def entry(tensor: Tensor, axis: str) -> Seen:
 
 
 def through(found: Tables, seen: Mapping[str, Seen], out: Tensor) -> Seen | None:
-    """What an op's output has seen, from what its inputs have; None for nothing."""
-    parts = []
-    for port, before in seen.items():
-        if port in found:
-            parts.append(_through(found[port], before, out))
-    return joined(parts, out)
+    """What an op's output has seen, from what its inputs have; None for nothing.
+
+    It is one layer later where the op relates positions.
+    """
+    parts = [
+        _through(found[p], before, out) for p, before in seen.items() if p in found
+    ]
+    made = joined(parts, out)
+    mixes = any(s.mixes for reaches in found.values() for s in reaches.values())
+    return made.deeper() if made is not None and mixes else made
 
 
 def _through(found: Mapping[str, Sources], seen: Seen, out: Tensor) -> Seen:
@@ -170,20 +174,19 @@ def _through(found: Mapping[str, Sources], seen: Seen, out: Tensor) -> Seen:
     along = [found[axis] for axis in seen.axes]
     gates = [s for axis, s in found.items() if axis not in seen.axes and s.gaps]
     if not gates and all(s.same for s in along):
-        return seen
+        axes = tuple(axis for s in along for axis in s.axes)
+        return seen if axes == seen.axes else Seen(axes, seen.places)
     sizes = numbers(out)
     asked = {axis for s in (*along, *gates) for axis in s.axes}
     axes = tuple(a for a in sizes if a in asked)
     ranges = [range(sizes[a]) for a in axes]
     check(prod(map(len, ranges)), out)
     gather = _Gather(seen)
-    mixes = any(s.mixes for s in along)
     places: dict[Place, Levels] = {}
     for place in product(*ranges):
         at = dict(zip(axes, place, strict=True))
         if all(_row(gate, at) for gate in gates):
-            levels = gather.over([_row(s, at) for s in along])
-            places[place] = (0, *levels) if mixes else levels
+            places[place] = gather.over([_row(s, at) for s in along])
         else:
             places[place] = (0,)
     return Seen(axes, places)

@@ -84,7 +84,6 @@ class Walk:
         scan = graph.scan
         assert scan is not None and isinstance(scan.steps, int)
         sequences = {name: entries.get(name) for name in scan.sequences}
-        along = any(scan.axis in s.axes for s in sequences.values() if s is not None)
         carried = {name: entries.get(name) for name in scan.states}
         count = len(graph.results) - len(scan.states)
         turns: list[dict[int, Seen | None]] = [{} for _ in range(count)]
@@ -104,7 +103,7 @@ class Walk:
             rows = zip(turns, types, strict=True)
             found = [_together(s, scan.axis, graph.along(t)) for s, t in rows]
         found += list(carried.values()) if scan.keep else []
-        deeper = [s.deeper() if s is not None and along else s for s in found]
+        deeper = [s.deeper() if s and scan.steps > 1 else s for s in found]
         for seen in deeper:
             if seen is not None and not self._inside:
                 self._observe(seen)
