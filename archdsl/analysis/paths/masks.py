@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from operator import or_
+from itertools import accumulate
+from operator import or_, xor
 from typing import TypeAlias
 
 Mask: TypeAlias = int
@@ -56,6 +57,15 @@ def after(later: Relation, earlier: Relation) -> Relation:
     return tuple(unions.over(stretch(mask) or tuple(bits(mask))) for mask in later)
 
 
+def turned(relation: Relation) -> Relation:
+    """The positions that depend on each, of as many."""
+    changes = [0] * (len(relation) + 1)
+    for j, mask in enumerate(relation):
+        for i in bits(mask ^ mask << 1):  # where a stretch begins or has ended
+            changes[i] ^= 1 << j
+    return tuple(accumulate(changes[:-1], xor))
+
+
 class Stack:
     """Layers upon one another, and over again, each beside a way around it.
 
@@ -80,11 +90,8 @@ class Stack:
     def apart(self) -> bool:
         """Whether there are two positions of which neither ever sees the other."""
         full = (1 << self.size) - 1
-        return any(
-            not self.ever[j] >> i & 1
-            for i, mask in enumerate(self.ever)
-            for j in bits(full & ~mask)
-        )
+        seen_by = turned(self.ever)
+        return any(m | n != full for m, n in zip(self.ever, seen_by, strict=True))
 
     def maximum(self) -> int | None:
         """The layers until every position sees all that it ever will.

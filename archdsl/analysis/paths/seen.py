@@ -204,8 +204,8 @@ class _Gather:
         self._unions: list[Unions] = []
         self._known: dict[Mask, Mask] = {}
         if len(seen.axes) == 1:
-            rows = [seen.places[i,] for i in range(len(seen.places))]
-            levels = zip(*(_long(row, seen.depth) for row in rows), strict=True)
+            rows, depth = [seen.places[i,] for i in range(len(seen.places))], seen.depth
+            levels = zip(*(_long(row, depth) for row in rows), strict=True)
             self._unions = [Unions(masks) for masks in levels]
 
     def over(self, rows: Sequence[Sequence[int]]) -> Levels:
