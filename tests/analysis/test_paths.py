@@ -12,6 +12,7 @@ import archdsl
 from archdsl.analysis.forms import forms
 from archdsl.analysis.paths.chain import chain
 from archdsl.analysis.paths.kinds import Kind, kinds
+from archdsl.analysis.paths.masks import Budget
 from archdsl.analysis.paths.meet import meetings
 from archdsl.ir.dim import substitute
 from archdsl.ir.formula import read
@@ -257,6 +258,22 @@ def test_a_planted_fault_in_a_spread_is_found():
         (lied,) = meetings(graph)
     assert honest != lied
     assert set(lied.every) == {None}
+
+
+def test_what_is_too_much_work_is_refused_with_its_place():
+    text = "model m {\n  input x: [B, N = 5000, C = 4]\n  conv(4, 3)\n  output y\n}\n"
+    for ask in (meetings, kinds):
+        with pytest.raises(archdsl.SpecError) as caught:
+            ask(archdsl.parse(text))
+        (found,) = caught.value.diagnostics
+        assert (found.code, found.span.line) == ("E601", 2 if ask is meetings else 3)
+
+
+def test_a_search_takes_only_the_steps_that_it_may(monkeypatch):
+    monkeypatch.setattr("archdsl.analysis.paths.meet.Budget", lambda: Budget(50))
+    graph = model("  repeat(9) { conv(4, 3, dilation = 2) }")
+    with pytest.raises(archdsl.SpecError, match="too many to follow"):
+        meetings(graph)
 
 
 # --- sequential steps ---------------------------------------------------------------

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from archdsl.analysis.closed import Opened, opened
 from archdsl.analysis.cost import blaming
 from archdsl.analysis.paths.chain import Longest, chain
-from archdsl.analysis.paths.masks import Relation, Stack
+from archdsl.analysis.paths.masks import Budget, Relation, Stack
 from archdsl.analysis.paths.seen import Seen, entry, numbers, through
 from archdsl.analysis.paths.walk import Walk
 from archdsl.ir.dim import Size, substitute
@@ -75,7 +75,7 @@ def kinds(graph: Graph) -> tuple[Kind, ...]:
     Raises:
         SpecError: There are too many positions to follow.
     """
-    walk = Walk()
+    walk = Walk(Budget())
     groups: dict[object, _Group] = {}
     for inner, node in _uses(graph):
         key = _key(inner, node)
@@ -128,7 +128,8 @@ def _kind(group: _Group, walk: Walk) -> Kind | None:
         return _block_kind(group, ins, node.payload.graph, walk) if known else None
     op = _op(node)
     exact = op.paths(ins, node.outputs)
-    reach = _reach(group, ins, walk) if known else exact and _Reach(None, None, False)
+    unknown = _Reach(None, None, False) if exact else None
+    reach = _reach(group, ins, walk) if known else unknown
     if reach is None:
         return None
     there = opened(op, ins)
@@ -239,7 +240,8 @@ def _reach(group: _Group, ins: Inputs, walk: Walk) -> _Reach | None:
             whole &= all(s is not None and s.level(s.depth) == everything for s in seen)
             keeps &= numbers(out).get(axis) == size
             if keeps:
-                stacks.append(Stack([_relation(s, axis, size) for s in seen if s]))
+                layers = [_relation(s, axis, size) for s in seen if s is not None]
+                stacks.append(Stack(layers, walk.budget))
     if not mixes:
         return None
     if not keeps:

@@ -11,6 +11,10 @@ from itertools import accumulate
 from operator import or_, xor
 from typing import TypeAlias
 
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults.limits import TooMuchWork
+
+MOST_STEPS = 3_000_000  # of a search
 Mask: TypeAlias = int
 Relation: TypeAlias = tuple[Mask, ...]
 
@@ -51,10 +55,36 @@ class Unions:
         return row[indices[0]] | row[indices[-1] + 1 - (1 << level)]
 
 
-def after(later: Relation, earlier: Relation) -> Relation:
+class Budget:
+    """The steps that a search may take."""
+
+    def __init__(self, most: int = MOST_STEPS) -> None:
+        self._most = self._left = most
+
+    def take(self, steps: int) -> None:
+        """Takes some of them.
+
+        Raises:
+            Refused: There are not as many left.
+        """
+        self._left -= steps
+        if self._left < 0:
+            mend = "give the input a smaller size, or leave it open"
+            what = "the paths through this model are too many to follow"
+            raise Refused(TooMuchWork(what, f"{self._most:,} steps", mend))
+
+
+def after(later: Relation, earlier: Relation, budget: Budget) -> Relation:
     """One relation upon another."""
     unions = Unions(earlier)
-    return tuple(unions.over(stretch(mask) or tuple(bits(mask))) for mask in later)
+    found = []
+    for mask in later:
+        indices: Sequence[int] | None = stretch(mask)
+        if indices is None:
+            budget.take(mask.bit_count())
+            indices = tuple(bits(mask))
+        found.append(unions.over(indices))
+    return tuple(found)
 
 
 def turned(relation: Relation) -> Relation:
@@ -71,16 +101,19 @@ class Stack:
 
     Args:
         layers: One after another, of as many positions each.
+        budget: The steps that it may take.
     """
 
-    def __init__(self, layers: Sequence[Relation]) -> None:
+    def __init__(self, layers: Sequence[Relation], budget: Budget) -> None:
         self.size = len(layers[0])
+        self._budget = budget
         self._steps = [
             tuple(m | 1 << i for i, m in enumerate(layer)) for layer in layers
         ]
-        self._powers = [reduce(lambda lower, upper: after(upper, lower), self._steps)]
-        while (twice := after(self._powers[-1], self._powers[-1])) != self._powers[-1]:
-            self._powers.append(twice)
+        turn = reduce(lambda lower, upper: after(upper, lower, budget), self._steps)
+        self._powers = [turn]
+        while (twice := after(turn, turn, budget)) != turn:
+            self._powers.append(turn := twice)
 
     @property
     def ever(self) -> Relation:
@@ -112,11 +145,11 @@ class Stack:
         found = tuple(1 << i for i in range(self.size))
         turns = 0
         for power in reversed(range(len(self._powers))):
-            trial = after(self._powers[power], found)
+            trial = after(self._powers[power], found, self._budget)
             if not reached(trial):
                 found, turns = trial, turns + (1 << power)
         for count, step in enumerate(self._steps, 1):
-            found = after(step, found)
+            found = after(step, found, self._budget)
             if reached(found):
                 return turns * len(self._steps) + count
         raise AssertionError("a turn more was enough")

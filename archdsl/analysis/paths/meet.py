@@ -7,7 +7,7 @@ from functools import reduce
 from operator import or_
 
 from archdsl.analysis.cost import blaming
-from archdsl.analysis.paths.masks import Mask, bits, stretch
+from archdsl.analysis.paths.masks import Budget, Mask, bits, stretch
 from archdsl.analysis.paths.seen import Seen, entry
 from archdsl.analysis.paths.walk import Walk
 from archdsl.ir.graph import Graph
@@ -36,8 +36,9 @@ class Meetings:
 class _Pairs:
     """Which positions are together in some set, by the number of layers."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, budget: Budget) -> None:
         self.size = size
+        self._budget = budget
         self._known: list[set[Mask]] = []
         self._last: list[list[int]] = []  # the end of the longest stretch from here
         self._apart: list[list[Mask]] = []  # distances from here, of sets with gaps
@@ -59,6 +60,7 @@ class _Pairs:
             last = self._last[depth]
             last[whole[0]] = max(last[whole[0]], whole[-1])
             return
+        self._budget.take(mask.bit_count())
         for i in bits(mask):
             self._apart[depth][i] |= mask >> i
 
@@ -95,10 +97,10 @@ def meetings(graph: Graph) -> tuple[Meetings, ...]:
         for axis in tensor.positions:
             size = tensor[axis]
             assert isinstance(size, int)
-            pairs = _Pairs(size)
+            pairs = _Pairs(size, budget := Budget())
             with blaming(node.span):
                 start = entry(tensor, axis)
-            Walk(pairs.observe).graph(graph, {enter.name: start})
+            Walk(budget, pairs.observe).graph(graph, {enter.name: start})
             first, every = pairs.distances()
             row = Meetings(enter.name, axis, size, tuple(first), tuple(every))
             found.append(row)

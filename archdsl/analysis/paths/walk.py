@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import product
 
 from archdsl.analysis.cost import blaming
+from archdsl.analysis.paths.masks import Budget
 from archdsl.analysis.paths.seen import (
     Levels,
     Place,
@@ -30,10 +31,14 @@ class Walk:
     """Walks of one or several graphs; what an op does is looked at once.
 
     Args:
+        budget: The steps that it may take.
         observe: Gets what each value has seen, but those inside of turns.
     """
 
-    def __init__(self, observe: Callable[[Seen], None] = _ignore) -> None:
+    def __init__(
+        self, budget: Budget, observe: Callable[[Seen], None] = _ignore
+    ) -> None:
+        self.budget = budget
         self._observe = observe
         self._tables: dict[tuple[int, int], Tables] = {}
         self._inside = 0
@@ -46,6 +51,8 @@ class Walk:
 
     def _once(self, graph: Graph, entries: Entries) -> list[Seen | None]:
         values: dict[Ref, Seen | None] = {}
+        last = {ref: node.id for node in graph for _, ref in node.inputs}
+        last |= dict.fromkeys(graph.results, len(graph))
         for node in graph:
             if isinstance(node.payload, Enter):
                 made = [entries.get(node.payload.name)]
@@ -54,18 +61,26 @@ class Walk:
                 made = self._node(graph, node, ins)
             for i, seen in enumerate(made):
                 values[Ref(node.id, i)] = seen
+            for _, ref in node.inputs:
+                if last[ref] == node.id:
+                    values.pop(ref, None)  # it may be large
         return [values[ref] for ref in graph.results]
 
     def _node(self, graph: Graph, node: Node, ins: Entries) -> list[Seen | None]:
         if isinstance(node.payload, Call):
             return self.graph(node.payload.graph, ins)
+        known = {port: seen for port, seen in ins.items() if seen is not None}
         with blaming(node.span):
-            found = self.tables(graph, node)
-            known = {port: seen for port, seen in ins.items() if seen is not None}
-            seen = through(found, known, node.outputs[0])
-        if seen is not None and not self._inside:
-            self._observe(seen)
+            seen = through(self.tables(graph, node), known, node.outputs[0])
+            if all(seen is not before for before in known.values()):
+                self._look(seen)
         return [seen] * len(node.outputs)
+
+    def _look(self, seen: Seen | None) -> None:
+        if seen is not None:
+            self.budget.take(len(seen.places) * seen.depth)
+            if not self._inside:
+                self._observe(seen)
 
     def tables(self, graph: Graph, node: Node) -> Tables:
         """The spread of an op, written out."""
@@ -104,9 +119,9 @@ class Walk:
             found = [_together(s, scan.axis, graph.along(t)) for s, t in rows]
         found += list(carried.values()) if scan.keep else []
         deeper = [s.deeper() if s and scan.steps > 1 else s for s in found]
-        for seen in deeper:
-            if seen is not None and not self._inside:
-                self._observe(seen)
+        with blaming(graph.span):
+            for seen in deeper:
+                self._look(seen)
         return deeper
 
 
