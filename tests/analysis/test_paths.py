@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 import archdsl
-from archdsl.analysis.forms import forms
+from archdsl.analysis.forms.blocks import forms
 from archdsl.analysis.paths.chain import chain
 from archdsl.analysis.paths.kinds import Kind, kinds
 from archdsl.analysis.paths.masks import Budget

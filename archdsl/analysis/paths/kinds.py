@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archdsl.analysis.closed import Opened, opened
+from archdsl.analysis.forms.opened import Opened, opened
 from archdsl.analysis.cost import blaming
 from archdsl.analysis.paths.chain import Longest, chain
 from archdsl.analysis.paths.masks import Budget, Relation, Stack

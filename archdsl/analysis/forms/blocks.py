@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from archdsl.analysis.closed import Form, form, open_axes
+from archdsl.analysis.forms.opened import Form, form, open_axes
 from archdsl.analysis.cost import Costs, blaming
 from archdsl.diagnostics import Refused, SpecError
 from archdsl.ir.dim import Setting, Size, substitute, symbol
