@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from archdsl.analysis.forms.opened import Form, form, open_axes
 from archdsl.analysis.cost import Costs, blaming
+from archdsl.analysis.forms.opened import Form, form, open_axes
 from archdsl.diagnostics import Refused, SpecError
 from archdsl.ir.dim import Setting, Size, substitute, symbol
 from archdsl.ir.graph import Call, Enter, Graph, Node

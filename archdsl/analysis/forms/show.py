@@ -15,9 +15,9 @@ _COLUMNS = (
     Column("params", "params"),
     Column("flops", "FLOPs", "short"),
 )
-_NOTE = (
-    "sizes of the layer itself: its axes, and hyperparameters by their names;"
-    " k kernel, M window, h heads, D features that are not C"
+_NOTES = (
+    "in the sizes of a layer itself: axes of what goes in, hyperparameters by name",
+    "k: kernel, M: window, h: heads, D: features that come out where these are not C",
 )
 
 
@@ -51,5 +51,5 @@ def tables(part: ClosedForms, depth: int) -> tuple[Table, ...]:
         (row.layer, row.count, row.macs, row.params, row.flops) for row in part.layers
     )
     title = "Closed forms by layer"
-    table = Table("closed_forms", title, _COLUMNS, rows, (_NOTE,))
+    table = Table("closed_forms", title, _COLUMNS, rows, _NOTES)
     return (table,) if rows else ()

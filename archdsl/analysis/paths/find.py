@@ -54,12 +54,12 @@ def _kind(kind: Kind) -> KindPaths:
     used = {
         s for f in figures if isinstance(f.formula, Poly) for s in f.formula.symbols
     }
-    shape = {name for name in kind.sizes if name.isupper() and kind.block}
+    axes = {name for name in kind.sizes if name in kind.axes}
     return KindPaths(
         layer=kind.name,
         block=kind.block,
         count=kind.count,
-        sizes={n: number(s) for n, s in kind.sizes.items() if n in used | shape},
+        sizes={n: number(s) for n, s in kind.sizes.items() if n in used},
         complexity=_value(kind.complexity.value),
         complexity_form=_form(kind.complexity),
         sequential=_longest(kind.sequential),

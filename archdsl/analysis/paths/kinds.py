@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archdsl.analysis.forms.opened import Opened, opened
 from archdsl.analysis.cost import blaming
+from archdsl.analysis.forms.opened import Opened, opened
 from archdsl.analysis.paths.chain import Longest, chain
 from archdsl.analysis.paths.masks import Budget, Relation, Stack
 from archdsl.analysis.paths.seen import Seen, entry, numbers, through
@@ -40,7 +40,8 @@ class Kind:
         name: Of the op or block, or "scan".
         block: Whether it is a block.
         count: How many layers of the kind there are, as the model runs.
-        sizes: What the formulas' names stand for.
+        axes: The axes of what goes in.
+        sizes: What the names of axes, and of others in the formulas, stand for.
         complexity: Multiply-accumulates that relate positions, without constants.
         sequential: Operations of one layer that wait for one another.
         maximum: Layers until every position depends on all that it ever will;
@@ -53,6 +54,7 @@ class Kind:
     name: str
     block: bool
     count: int
+    axes: frozenset[str]
     sizes: Mapping[str, Size]
     complexity: Figure
     sequential: Longest
@@ -142,6 +144,7 @@ def _kind(group: _Group, walk: Walk) -> Kind | None:
         op.name,
         False,
         group.count,
+        frozenset(axis for tensor in ins.values() for axis in tensor.names),
         values,
         _complexity(exact, formula, there),
         Longest((steps,)),
@@ -165,6 +168,7 @@ def _block_kind(group: _Group, ins: Inputs, inner: Graph, walk: Walk) -> Kind | 
         inner.name,
         True,
         group.count,
+        frozenset(sizes),
         sizes,
         Figure(),
         chain(inner).steps,

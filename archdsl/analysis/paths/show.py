@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archdsl.analysis.paths.result import KindPaths, Paths
+from archdsl.analysis.paths.result import InputPaths, KindPaths, Paths
 from archdsl.analysis.tables import Cell, Column, Table
 
 _KINDS = (
@@ -18,10 +18,11 @@ _KINDS = (
     Column("meet", "sees all", "exact"),
 )
 _KIND_NOTES = (
-    "complexity: multiply-accumulates that relate positions, without constants;"
-    " sequential: operations of one layer that wait for one another",
-    "path: layers of the kind until every position depends on all that it ever will"
-    " (steps, of a recurrence); sees all: until some position does",
+    "complexity: multiply-accumulates that relate positions, without constants",
+    "sequential: operations of one layer that wait for one another",
+    "path: layers until every position depends on all that it ever will; of a"
+    " recurrence, steps",
+    "sees all: layers until some position depends on all",
 )
 _OPEN = "path lengths need sizes: give every input axis one with --size"
 
@@ -63,7 +64,7 @@ def _totals(part: Paths) -> Table:
 
 def _kind_row(kind: KindPaths) -> tuple[Cell, ...]:
     never = "never" if kind.stacks else None
-    sizes = ", ".join(f"{name} = {size}" for name, size in kind.sizes.items())
+    sizes = ", ".join(n if n == s else f"{n} = {s}" for n, s in kind.sizes.items())
     return (
         kind.layer,
         kind.count,
@@ -85,11 +86,15 @@ def _distances(part: Paths, depth: int) -> Table:
         Column("every", "every two have met", "exact"),
     )
     rows: list[tuple[Cell, ...]] = []
+    alike: dict[object, list[InputPaths]] = {}
     for row in part.inputs:
-        for d in _shown(row.size, depth):
-            counts = (row.first[d - 1], row.every[d - 1])
+        alike.setdefault((row.input, row.first, row.every), []).append(row)
+    for first, *others in alike.values():
+        axes = ", ".join(row.axis for row in (first, *others))
+        for d in _shown(first.size, depth):
+            counts = (first.first[d - 1], first.every[d - 1])
             met = ("never" if count is None else count for count in counts)
-            rows.append((row.input, row.axis, d, *met))
+            rows.append((first.input, axes, d, *met))
     title = "Layers until two positions of an input meet"
     note = "layers that relate positions, on the shortest path"
     return Table("path_distances", title, columns, tuple(rows), (note,))
