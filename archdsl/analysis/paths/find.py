@@ -5,14 +5,14 @@ from __future__ import annotations
 from archdsl.analysis.paths.chain import Longest, chain
 from archdsl.analysis.paths.kinds import Figure, Kind, kinds
 from archdsl.analysis.paths.meet import Meetings, meetings
-from archdsl.analysis.paths.result import InputPaths, KindPaths, Number, Paths
+from archdsl.analysis.paths.result import InputPaths, KindPaths, ModelPaths, Number
 from archdsl.analysis.report import number, symbols
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import BATCH
 
 
-def find(graph: Graph) -> Paths:
+def find(graph: Graph) -> ModelPaths:
     """The paths of a model.
 
     Raises:
@@ -23,7 +23,7 @@ def find(graph: Graph) -> Paths:
     found = () if is_open else tuple(map(_input, meetings(graph)))
     layers = [row.layers for row in found]
     known = [count for count in layers if count is not None]
-    return Paths(
+    return ModelPaths(
         sequential=_longest(longest.steps),
         depth=_longest(longest.products),
         maximum=max(known, default=0) if found and len(known) == len(layers) else None,
@@ -51,10 +51,8 @@ def _input(row: Meetings) -> InputPaths:
 
 def _kind(kind: Kind) -> KindPaths:
     figures = (kind.complexity, kind.maximum, kind.meet)
-    used = {
-        s for f in figures if isinstance(f.formula, Poly) for s in f.formula.symbols
-    }
-    axes = {name for name in kind.sizes if name in kind.axes}
+    formulas = [f.formula for f in figures if isinstance(f.formula, Poly)]
+    used = kind.axes.union(*(formula.symbols for formula in formulas))
     return KindPaths(
         layer=kind.name,
         block=kind.block,

@@ -67,7 +67,7 @@ class InputPaths(_Part):
     every: tuple[int | None, ...]
 
 
-class Paths(_Part):
+class ModelPaths(_Part):
     """How far apart positions are.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archdsl.analysis.paths.result import InputPaths, KindPaths, Paths
+from archdsl.analysis.paths.result import InputPaths, KindPaths, ModelPaths
 from archdsl.analysis.tables import Cell, Column, Table
 
 _KINDS = (
@@ -27,7 +27,7 @@ _KIND_NOTES = (
 _OPEN = "path lengths need sizes: give every input axis one with --size"
 
 
-def tables(part: Paths, depth: int) -> tuple[Table, ...]:
+def tables(part: ModelPaths, depth: int) -> tuple[Table, ...]:
     """The whole model, its inputs by distance, and its kinds of layers.
 
     Args:
@@ -44,7 +44,7 @@ def tables(part: Paths, depth: int) -> tuple[Table, ...]:
     return tuple(found)
 
 
-def _totals(part: Paths) -> Table:
+def _totals(part: ModelPaths) -> Table:
     columns = (
         Column("figure", "figure"),
         Column("value", "value", "exact"),
@@ -77,7 +77,7 @@ def _kind_row(kind: KindPaths) -> tuple[Cell, ...]:
     )
 
 
-def _distances(part: Paths, depth: int) -> Table:
+def _distances(part: ModelPaths, depth: int) -> Table:
     columns = (
         Column("input", "input"),
         Column("axis", "axis"),
