@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import re
 import zlib
+from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 import archdsl
+from archdsl.analysis.cost import Costs
 from archdsl.analysis.forms.blocks import forms
 from archdsl.analysis.paths.chain import chain
+from archdsl.analysis.paths.find import find
 from archdsl.analysis.paths.kinds import Kind, kinds
 from archdsl.analysis.paths.masks import Budget
 from archdsl.analysis.paths.meet import meetings
+from archdsl.analysis.paths.show import tables
+from archdsl.analysis.tables import text
+from archdsl.cli import cli
 from archdsl.ir.dim import substitute
 from archdsl.ir.formula import read
-from archdsl.ir.graph import Graph
+from archdsl.ir.graph import Call, Graph, reachable
 from archdsl.ops.base import Op
 from archdsl.ops.paths import Paths
 from archdsl.ops.registry import ops
@@ -28,7 +39,9 @@ from tests.analysis.brute import (
     window,
     windows,
 )
+from tests.pages import ROOT, keep, shown
 from tests.randoms.maker import specs
+from tests.texts import text_of
 from tests.tools import examples, replaced
 
 
@@ -71,7 +84,7 @@ def test_self_attention(n, d, causal):
     assert reach(kind) == stacked([everyone(n, causal)]) == (1, 1)
     assert kind.complexity.value == n * n * d
     assert kind.sequential.sizes == (1,)
-    macs = archdsl.analysis.cost.Costs().total(graph).macs
+    macs = Costs().total(graph).macs
     assert macs == 4 * n * d * d + 2 * kind.complexity.value
 
 
@@ -220,6 +233,30 @@ def test_positions_of_random_nets_meet_where_a_search_finds_it(name):
 
     law()
     assert seen >= 3
+
+
+EXAMPLES = [
+    pytest.param(text_of(example), id=f"{name}{i}")
+    for name, op in ops().items()
+    for i, example in enumerate(op.examples)
+]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_every_op_can_be_asked_for_paths_and_closed_forms(text):
+    graph = archdsl.parse(text)
+    brute = Everything(graph)
+    for row in find(graph).inputs:
+        at = graph.inputs[row.input].positions.index(row.axis)
+        assert (list(row.first), list(row.every)) == brute.meetings(
+            row.input, at, row.size
+        )
+    costs = Costs()
+    named = {row.name for row in forms(graph)}
+    for node in graph:
+        covers = "window_attention(1, [2, 4, 2]" in text  # 4 of 3 positions: no 4 in it
+        if costs.node(graph, node).macs and not covers:
+            assert node.payload.name in named
 
 
 SCANS = """block cell[x, h] { (x -> linear(4)) + (h -> linear(4)) -> tanh }
@@ -377,9 +414,6 @@ def test_a_block_says_what_its_text_says():
 
 @pytest.mark.parametrize("spec", ["swin_t", "vit_b16", "resnet18", "gpt2", "bilstm"])
 def test_every_block_and_product_of_the_shipped_specs_has_a_closed_form(spec):
-    from archdsl.analysis.cost import Costs
-    from archdsl.ir.graph import Call, reachable
-
     graph, costs = archdsl.parse(spec), Costs()
     rows = forms(graph)
     named = {(row.name, row.block) for row in rows}
@@ -389,3 +423,94 @@ def test_every_block_and_product_of_the_shipped_specs_has_a_closed_form(spec):
                 assert (node.payload.graph.name, True) in named
             elif costs.node(inner, node).macs:
                 assert (node.payload.name, False) in named
+
+
+# --- what is shown ------------------------------------------------------------------
+
+PAGE = ROOT / "docs" / "paths.md"
+
+
+def test_the_page_shows_table_1_as_it_is_printed():
+    ((code, below), *_) = shown(PAGE, "arch")
+    (table,) = [
+        t for t in tables(find(archdsl.parse(code)), 2) if t.key == "path_kinds"
+    ]
+    made = text(replace(table, title="", notes=())) + "\n"
+    keep(PAGE, below, made)
+    assert below.code == made
+
+
+def test_the_page_names_swins_formulas():
+    page = PAGE.read_text("utf-8")
+    (whole,) = forms(model("  attention(2)", "[B, H = 6, W = 4, C = 8]"))
+    assert f"\nattention         {whole.form.macs}\n" in page
+    found = by_name("swin_t")
+    assert f"\nwindow_attention  {found['window_attention']}\n" in page
+    assert f"`{found['swin_block']}`" in page
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(cli, ["analyze", *words])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def test_paths_are_a_section_of_the_report():
+    found = json.loads(run("swin_t", "--paths", "--json"))
+    assert "closed_forms" not in found
+    part = found["paths"]
+    assert (part["sequential"], part["depth"], part["maximum"]) == (104, 41, 5)
+    (h, w) = part["inputs"]
+    assert h | {"axis": "W"} == w
+    assert len(h["first"]) == len(h["every"]) == h["size"] - 1 == 223
+    stages = [k for k in part["kinds"] if k["layer"] == "window_attention"]
+    assert [(k["count"], k["maximum"], k["meet"]) for k in stages] == [
+        (2, 15, 8), (2, 7, 4), (6, 3, 2), (2, 1, 1),
+    ]  # fmt: skip
+
+
+def test_flops_come_with_closed_forms():
+    found = json.loads(run("vit_b16", "--flops", "--json"))
+    assert "paths" not in found
+    rows = {row["layer"]: row for row in found["closed_forms"]["layers"]}
+    assert rows["transformer_layer"]["count"] == 12
+    sizes = {"ratio": 4, "N": 197, "C": 768}
+    block = sum(
+        layer["macs"] for layer in found["layers"] if layer["path"].startswith("trans")
+    )
+    one = substitute(read(rows["transformer_layer"]["macs"]), sizes)
+    assert block == 12 * one
+    assert "Closed forms" in run("vit_b16", "--flops")
+    assert "Closed forms" not in run("vit_b16", "--params")
+
+
+def test_every_distance_makes_a_row_where_all_is_asked_for():
+    def distances(depth: int) -> list[int]:
+        made = run("textcnn", "--paths", "--csv", "--depth", str(depth))
+        last = re.split(r"\n\n", made.strip())[-1]
+        return [int(row["distance"]) for row in csv.DictReader(io.StringIO(last))]
+
+    assert distances(0) == list(range(1, 64))
+    assert distances(2) == [1, 2, 4, 8, 16, 32, 63]
+
+
+def test_open_sizes_have_no_path_lengths_and_say_so():
+    printed = run("gpt2", "--paths", "--size", "T")
+    assert "path lengths need sizes" in printed
+    assert "T**2*C" in printed
+    assert "until two positions" not in printed
+    assert (
+        json.loads(run("gpt2", "--paths", "--size", "T", "--json"))["paths"]["maximum"]
+        is None
+    )
+
+
+def test_positions_that_never_meet_are_said_to():
+    found = find(model("  linear(3)"))
+    assert (found.maximum, found.inputs[0].layers) == (None, None)
+    never = find(model("  repeat(2) { window_attention(1, 2) }"))
+    (kinds_, distances) = tables(never, 2)[1:]
+    assert [row[5] for row in kinds_.rows] == ["never"]
+    assert [row[3:] for row in distances.rows] == [
+        (1, "never"), ("never", "never"), ("never", "never"), ("never", "never"),
+    ]  # fmt: skip
