@@ -12,7 +12,6 @@ _COLUMNS = (
     Column("layer", "layer"),
     Column("count", "uses", "exact"),
     Column("macs", "MACs"),
-    Column("params", "params"),
     Column("flops", "FLOPs", "short"),
 )
 _NOTES = (
@@ -46,10 +45,13 @@ def _text(size: Size | None) -> str | None:
 
 
 def tables(part: ClosedForms, depth: int) -> tuple[Table, ...]:
-    """One table; none where nothing has a formula. `depth` does not matter."""
-    rows = tuple(
-        (row.layer, row.count, row.macs, row.params, row.flops) for row in part.layers
-    )
+    """One table, of what --flops is about; none where nothing has a formula.
+
+    Args:
+        part: The closed forms.
+        depth: Does not matter.
+    """
+    rows = tuple((row.layer, row.count, row.macs, row.flops) for row in part.layers)
     title = "Closed forms by layer"
     table = Table("closed_forms", title, _COLUMNS, rows, _NOTES)
     return (table,) if rows else ()
