@@ -505,6 +505,25 @@ def test_open_sizes_have_no_path_lengths_and_say_so():
     )
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("swin_t", "--set", "window=M"), ("swin_t", "--size", "H=32*h,W=32*w"),
+     ("bilstm", "--size", "T"), ("vit_b16", "--set", "dim=D")],
+)  # fmt: skip
+def test_whatever_is_open_is_answered(words):
+    found = json.loads(run(*words, "--paths", "--flops", "--json"))
+    assert found["paths"]["inputs"] == []
+    assert found["paths"]["kinds"] and found["closed_forms"]["layers"]
+
+
+def test_an_open_batch_is_no_open_position():
+    found = [
+        json.loads(run("swin_t", "--paths", "--json", *b))
+        for b in [(), ("--size", "B")]
+    ]
+    assert found[0]["paths"]["inputs"] == found[1]["paths"]["inputs"] != []
+
+
 def test_positions_that_never_meet_are_said_to():
     found = find(model("  linear(3)"))
     assert (found.maximum, found.inputs[0].layers) == (None, None)

@@ -6,10 +6,10 @@ from archdsl.analysis.paths.chain import Longest, chain
 from archdsl.analysis.paths.kinds import Figure, Kind, kinds
 from archdsl.analysis.paths.meet import Meetings, meetings
 from archdsl.analysis.paths.result import InputPaths, KindPaths, ModelPaths, Number
-from archdsl.analysis.report import number, symbols
+from archdsl.analysis.paths.walk import is_closed
+from archdsl.analysis.report import number
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
-from archdsl.ir.tensor import BATCH
 
 
 def find(graph: Graph) -> ModelPaths:
@@ -19,8 +19,7 @@ def find(graph: Graph) -> ModelPaths:
         SpecError: There are too many positions to follow.
     """
     longest = chain(graph)
-    is_open = set(symbols(graph)) - {BATCH}
-    found = () if is_open else tuple(map(_input, meetings(graph)))
+    found = tuple(map(_input, meetings(graph))) if is_closed(graph) else ()
     layers = [row.layers for row in found]
     known = [count for count in layers if count is not None]
     return ModelPaths(

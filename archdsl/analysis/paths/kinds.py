@@ -16,7 +16,7 @@ from archdsl.analysis.forms.opened import Opened, opened
 from archdsl.analysis.paths.chain import Longest, chain
 from archdsl.analysis.paths.masks import Budget, Relation, Stack
 from archdsl.analysis.paths.seen import Seen, entry, numbers, through
-from archdsl.analysis.paths.walk import Walk
+from archdsl.analysis.paths.walk import Walk, is_closed
 from archdsl.ir.dim import Size, substitute
 from archdsl.ir.graph import Call, Enter, Graph, Node, reachable
 from archdsl.ir.operation import Inputs
@@ -77,7 +77,7 @@ def kinds(graph: Graph) -> tuple[Kind, ...]:
     Raises:
         SpecError: There are too many positions to follow.
     """
-    walk = Walk(Budget())
+    walk = Walk(Budget()) if is_closed(graph) else None
     groups: dict[object, _Group] = {}
     for inner, node in _uses(graph):
         key = _key(inner, node)
@@ -121,24 +121,22 @@ def _op(node: Node) -> Op:
     return node.payload
 
 
-def _kind(group: _Group, walk: Walk) -> Kind | None:
+def _kind(group: _Group, walk: Walk | None) -> Kind | None:
     """What is to say of some layers; None if they leave positions apart."""
     node, ins = group.node, group.graph.ins(group.node)
-    sizes = [s for t in (*ins.values(), *node.outputs) for _, s in t.axes]
-    known = all(isinstance(size, int) for size in sizes)
     if isinstance(node.payload, Call):
-        return _block_kind(group, ins, node.payload.graph, walk) if known else None
+        return _block_kind(group, ins, node.payload.graph, walk) if walk else None
     op = _op(node)
     exact = op.paths(ins, node.outputs)
     unknown = _Reach(None, None, False) if exact else None
-    reach = _reach(group, ins, walk) if known else unknown
+    reach = _reach(group, ins, walk) if walk else unknown
     if reach is None:
         return None
     there = opened(op, ins)
     formula = there.op.paths(there.ins, there.outs) if there else None
     steps = op.steps(ins)
     if steps != 1 and exact is not None:
-        reach = _Reach(_most(exact.maximum), _most(exact.meet), known and reach.keeps)
+        reach = _Reach(_most(exact.maximum), _most(exact.meet), reach.keeps)
     values = there.values if there else {}
     return Kind(
         op.name,

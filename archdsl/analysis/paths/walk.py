@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
 from archdsl.analysis.cost import blaming
@@ -16,11 +16,35 @@ from archdsl.analysis.paths.seen import (
     tables,
     through,
 )
-from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
-from archdsl.ir.tensor import Tensor
+from archdsl.ir.dim import Poly
+from archdsl.ir.graph import Call, Enter, Graph, Node, Ref, reachable
+from archdsl.ir.tensor import BATCH, Tensor
 from archdsl.ops.base import Op
 
 Entries = Mapping[str, Seen | None]  # by input; None for nothing
+
+
+def is_closed(graph: Graph) -> bool:
+    """Whether all sizes but the batch are numbers, so that a graph can be walked."""
+    return all(
+        _is_number(size)
+        for inner in reachable(graph)
+        for node in inner
+        for size in (*_sizes(node), inner.scan.steps if inner.scan else 0)
+    )
+
+
+def _sizes(node: Node) -> Iterator[object]:
+    for tensor in node.outputs:
+        yield from (size for axis, size in tensor.axes if axis != BATCH)
+    if isinstance(node.payload, Op):
+        yield from (value for _, value in node.payload)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_number, value))
+    return not isinstance(value, Poly)
 
 
 def _ignore(seen: Seen) -> None:
