@@ -5,12 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
+import archdsl
 from archdsl.ir.graph import Call, Enter, Graph, Ref
 from archdsl.ir.tensor import Tensor
 
 Place = tuple[int, ...]
 Hops = Mapping[tuple[str, Place], int]  # by input and place: the fewest layers
 Edges = Sequence[Iterable[int]]  # by output position: the inputs that it takes
+
+
+def model(body: str, shape: str = "[B, N = 8, C = 4]", before: str = "") -> Graph:
+    """A model of a few lines."""
+    text = f"{before}model m {{\n  input x: {shape}\n{body}\n  output y\n}}\n"
+    return archdsl.parse(text)
 
 
 # --- layers of one kind, stacked ----------------------------------------------------

@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
 import zlib
-from dataclasses import replace
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 import archdsl
 from archdsl.analysis.cost import Costs
 from archdsl.analysis.forms.blocks import forms
-from archdsl.analysis.forms.opened import Form
 from archdsl.analysis.paths.chain import chain
 from archdsl.analysis.paths.find import find
 from archdsl.analysis.paths.kinds import Kind, kinds
 from archdsl.analysis.paths.masks import Budget
 from archdsl.analysis.paths.meet import meetings
-from archdsl.analysis.paths.show import tables
-from archdsl.analysis.tables import text
-from archdsl.cli import cli
 from archdsl.ir.dim import substitute
 from archdsl.ir.formula import read
-from archdsl.ir.graph import Call, Graph, reachable
+from archdsl.ir.graph import Graph
 from archdsl.ops.base import Op
 from archdsl.ops.paths import Paths
 from archdsl.ops.registry import ops
 from tests.analysis.brute import (
     Everything,
     everyone,
+    model,
     recurrence,
     stacked,
     window,
     windows,
 )
-from tests.pages import ROOT, keep, shown
 from tests.randoms.maker import specs
 from tests.texts import text_of
 from tests.tools import examples, replaced
-
-
-def model(body: str, shape: str = "[B, N = 8, C = 4]", before: str = "") -> Graph:
-    text = f"{before}model m {{\n  input x: {shape}\n{body}\n  output y\n}}\n"
-    return archdsl.parse(text)
 
 
 def only(graph: Graph, name: str) -> Kind:
@@ -69,7 +54,7 @@ def agrees(kind: Kind) -> None:
         assert substitute(read(text), kind.sizes) == figure.value, text
 
 
-# --- the layers of table 1 ----------------------------------------------------------
+# --- the layers of table 1 --------------------------------------------------------
 
 few = settings(max_examples=examples(40))
 
@@ -206,7 +191,7 @@ def test_a_false_closed_form_is_not_shown():
     assert (kind.meet.formula, kind.meet.value) == (None, 4)
 
 
-# --- whole models -------------------------------------------------------------------
+# --- whole models -----------------------------------------------------------------
 
 NETS = ["conv", "attention", "window_attention", "concat", "slice", "merge", "split",
         "max_pool", "patch_merge", "lstm", "reorder"]  # fmt: skip
@@ -314,7 +299,7 @@ def test_a_search_takes_only_the_steps_that_it_may(monkeypatch):
         meetings(graph)
 
 
-# --- sequential steps ---------------------------------------------------------------
+# --- sequential steps -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -390,190 +375,3 @@ def test_open_sizes_make_formulas():
         found = chain(archdsl.parse(TWO, sizes={"T": t, "N": n})).steps.sizes
         assert found == (max(t + 2, n + 3),)
     assert str(chain(archdsl.parse("bilstm", sizes={"T": None})).steps) == "2*T + 2"
-
-
-# --- closed forms by block ----------------------------------------------------------
-
-
-def by_name(spec: str) -> dict[str, str]:
-    return {row.name: str(row.form.macs) for row in forms(archdsl.parse(spec))}
-
-
-def test_swins_two_formulas():
-    """Equations 1 and 2 of Liu et al. 2021, attention on a map and in its windows."""
-    assert by_name("swin_t")["window_attention"] == "4*H*W*C**2 + 2*M**2*H*W*C"
-    (row,) = forms(model("  attention(2)", "[B, H = 6, W = 4, C = 8]"))
-    assert str(row.form.macs) == "4*H*W*C**2 + 2*(H*W)**2*C"
-
-
-def test_a_block_says_what_its_text_says():
-    assert by_name("swin_t")["swin_block"] == "12*H*W*C**2 + 2*window**2*H*W*C"
-    found = by_name("vit_b16")
-    assert found["transformer_layer"] == "2*ratio*N*C**2 + 4*N*C**2 + 2*N**2*C"
-    assert found["feed_forward"] == "2*ratio*N*C**2"
-
-
-LAYER = "use lib/transformer (transformer_layer)\n"
-SWIN = "use swin_t (swin_block)\n"
-
-
-def one_block(before: str, call: str, shape: str) -> tuple[Graph, Form]:
-    graph = model(f"  {call}", shape, before)
-    return graph, forms(graph)[0].form
-
-
-@few
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 5), st.integers(1, 3))
-def test_a_formula_holds_at_other_sizes(n, c, ratio, heads):
-    """What one size gave is the cost at another, where the model is built anew."""
-    call, shape = "transformer_layer({}, ratio = {})", "[B, N = {}, C = {}]"
-    _, form = one_block(LAYER, call.format(2, 7), shape.format(5, 6))
-    graph = model("  " + call.format(heads, ratio), shape.format(n, heads * c), LAYER)
-    cost = Costs().total(graph)
-    sizes = {"N": n, "C": heads * c, "ratio": ratio}
-    assert substitute(form.macs, sizes) == cost.macs
-    assert substitute(form.params, sizes) == cost.params
-
-
-@few
-@given(st.integers(2, 4), st.integers(2, 4), st.integers(1, 9), st.integers(2, 5))
-def test_swins_formula_holds_at_other_sizes(h, w, c, m):
-    call, shape = "swin_block(1, {}, shift = {})", "[B, H = {}, W = {}, C = {}]"
-    _, form = one_block(SWIN, call.format(3, 1), shape.format(6, 9, 8))
-    graph = model("  " + call.format(m, m // 2), shape.format(h * m, w * m, c), SWIN)
-    cost = Costs().total(graph)
-    sizes = {"H": h * m, "W": w * m, "C": c, "window": m}
-    for found, figure in ((form.macs, cost.macs), (form.flops, cost.flops)):
-        assert substitute(found, sizes) == figure
-
-
-def test_a_formula_that_is_not_the_figure_is_left_out():
-    """A window that covers its map is not shifted, and adds no mask."""
-    body = "swin_block(1, {}, shift = 3)"
-    _, moved = one_block(SWIN, body.format(7), "[B, H = 14, W = 14, C = 8]")
-    _, covers = one_block(SWIN, body.format(7), "[B, H = 7, W = 7, C = 8]")
-    assert moved.macs == covers.macs
-    assert moved.flops is not None and covers.flops is None
-
-
-@pytest.mark.parametrize("spec", ["swin_t", "vit_b16", "resnet18", "gpt2", "bilstm"])
-def test_every_block_and_product_of_the_shipped_specs_has_a_closed_form(spec):
-    graph, costs = archdsl.parse(spec), Costs()
-    rows = forms(graph)
-    named = {(row.name, row.block) for row in rows}
-    for inner in reachable(graph):
-        for node in inner:
-            if isinstance(node.payload, Call):
-                assert (node.payload.graph.name, True) in named
-            elif costs.node(inner, node).macs:
-                assert (node.payload.name, False) in named
-
-
-# --- what is shown ------------------------------------------------------------------
-
-PAGE = ROOT / "docs" / "paths.md"
-
-
-def test_the_page_shows_table_1_as_it_is_printed():
-    ((code, below), *_) = shown(PAGE, "arch")
-    (table,) = [
-        t for t in tables(find(archdsl.parse(code)), 2) if t.key == "path_kinds"
-    ]
-    made = text(replace(table, title="", notes=())) + "\n"
-    keep(PAGE, below, made)
-    assert below.code == made
-
-
-def test_the_page_names_swins_formulas():
-    page = PAGE.read_text("utf-8")
-    (whole,) = forms(model("  attention(2)", "[B, H = 6, W = 4, C = 8]"))
-    assert f"\nattention         {whole.form.macs}\n" in page
-    found = by_name("swin_t")
-    assert f"\nwindow_attention  {found['window_attention']}\n" in page
-    assert f"`{found['swin_block']}`" in page
-
-
-def run(*words: str) -> str:
-    done = CliRunner().invoke(cli, ["analyze", *words])
-    assert done.exit_code == 0, done.stderr
-    return done.stdout
-
-
-def test_paths_are_a_section_of_the_report():
-    found = json.loads(run("swin_t", "--paths", "--json"))
-    assert "closed_forms" not in found
-    part = found["paths"]
-    assert (part["sequential"], part["depth"], part["maximum"]) == (104, 41, 5)
-    (h, w) = part["inputs"]
-    assert h | {"axis": "W"} == w
-    assert len(h["first"]) == len(h["every"]) == h["size"] - 1 == 223
-    stages = [k for k in part["kinds"] if k["layer"] == "window_attention"]
-    assert [(k["count"], k["maximum"], k["meet"]) for k in stages] == [
-        (2, 15, 8), (2, 7, 4), (6, 3, 2), (2, 1, 1),
-    ]  # fmt: skip
-
-
-def test_flops_come_with_closed_forms():
-    found = json.loads(run("vit_b16", "--flops", "--json"))
-    assert "paths" not in found
-    rows = {row["layer"]: row for row in found["closed_forms"]["layers"]}
-    assert rows["transformer_layer"]["count"] == 12
-    sizes = {"ratio": 4, "N": 197, "C": 768}
-    block = sum(
-        layer["macs"] for layer in found["layers"] if layer["path"].startswith("trans")
-    )
-    one = substitute(read(rows["transformer_layer"]["macs"]), sizes)
-    assert block == 12 * one
-    assert "Closed forms" in run("vit_b16", "--flops")
-    assert "Closed forms" not in run("vit_b16", "--params")
-
-
-def test_every_distance_makes_a_row_where_all_is_asked_for():
-    def distances(depth: int) -> list[int]:
-        made = run("textcnn", "--paths", "--csv", "--depth", str(depth))
-        last = re.split(r"\n\n", made.strip())[-1]
-        return [int(row["distance"]) for row in csv.DictReader(io.StringIO(last))]
-
-    assert distances(0) == list(range(1, 64))
-    assert distances(2) == [1, 2, 4, 8, 16, 32, 63]
-
-
-def test_open_sizes_have_no_path_lengths_and_say_so():
-    printed = run("gpt2", "--paths", "--size", "T")
-    assert "path lengths need sizes" in printed
-    assert "T**2*C" in printed
-    assert "until two positions" not in printed
-    assert (
-        json.loads(run("gpt2", "--paths", "--size", "T", "--json"))["paths"]["maximum"]
-        is None
-    )
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("swin_t", "--set", "window=M"), ("swin_t", "--size", "H=32*h,W=32*w"),
-     ("bilstm", "--size", "T"), ("vit_b16", "--set", "dim=D")],
-)  # fmt: skip
-def test_whatever_is_open_is_answered(words):
-    found = json.loads(run(*words, "--paths", "--flops", "--json"))
-    assert found["paths"]["inputs"] == []
-    assert found["paths"]["kinds"] and found["closed_forms"]["layers"]
-
-
-def test_an_open_batch_is_no_open_position():
-    found = [
-        json.loads(run("swin_t", "--paths", "--json", *b))
-        for b in [(), ("--size", "B")]
-    ]
-    assert found[0]["paths"]["inputs"] == found[1]["paths"]["inputs"] != []
-
-
-def test_positions_that_never_meet_are_said_to():
-    found = find(model("  linear(3)"))
-    assert (found.maximum, found.inputs[0].layers) == (None, None)
-    never = find(model("  repeat(2) { window_attention(1, 2) }"))
-    (kinds_, distances) = tables(never, 2)[1:]
-    assert [row[5] for row in kinds_.rows] == ["never"]
-    assert [row[3:] for row in distances.rows] == [
-        (1, "never"), ("never", "never"), ("never", "never"), ("never", "never"),
-    ]  # fmt: skip
