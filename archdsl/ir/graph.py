@@ -23,6 +23,8 @@ from archdsl.source import Span
 if TYPE_CHECKING:
     import networkx as nx
 
+    from archdsl.ir.promise import Promise
+
 Path: TypeAlias = tuple[str, ...]
 
 
@@ -140,6 +142,7 @@ class Graph:
     scan: Scan | None = None
     named: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
     remake: Remake | None = field(default=None, repr=False)  # of a block on its own
+    promises: tuple[Promise, ...] = ()  # of a model that stands for itself
     _users: dict[Ref, list[tuple[int, str]]] = field(default_factory=dict, repr=False)
 
     def add(self, node: Node) -> Node:

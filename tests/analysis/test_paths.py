@@ -137,6 +137,14 @@ def test_shifted_windows(count, m, data):
     assert kind.complexity.value == m * n * 2
 
 
+@pytest.mark.parametrize("shifts", [[0, 0, 1], [0, 1, 0, 1, 0], [0, 2, 1, 3]])
+def test_a_kind_stands_on_itself_in_the_order_of_the_model(shifts):
+    body = f"  for s in {shifts} {{ window_attention(1, 4, s) }}"
+    kind = only(model(body, "[B, N = 20, C = 2]"), "window_attention")
+    assert kind.count == len(shifts)
+    assert reach(kind) == stacked([windows(20, 4, s) for s in shifts])
+
+
 def test_windows_that_never_move_keep_positions_apart():
     body = "  repeat(2) { window_attention(1, 2) }"
     assert reach(only(model(body), "window_attention")) == (None, None)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from archdsl.analysis.cost import blaming
 from archdsl.analysis.forms.opened import Opened, opened
 from archdsl.analysis.paths.chain import Longest, chain
-from archdsl.analysis.paths.masks import Budget, Relation, Stack
-from archdsl.analysis.paths.seen import Seen, entry, numbers, through
+from archdsl.analysis.paths.masks import Budget
+from archdsl.analysis.paths.reach import Reach, reach_of
 from archdsl.analysis.paths.walk import Walk, is_closed
 from archdsl.ir.dim import Size, substitute
 from archdsl.ir.graph import Call, Enter, Graph, Node, reachable
@@ -67,8 +67,12 @@ class Kind:
 class _Group:
     graph: Graph
     node: Node
-    count: int = 0
     members: list[tuple[Graph, Node]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many layers there are."""
+        return len(self.members)
 
 
 def kinds(graph: Graph) -> tuple[Kind, ...]:
@@ -82,10 +86,7 @@ def kinds(graph: Graph) -> tuple[Kind, ...]:
     for inner, node in _uses(graph):
         key = _key(inner, node)
         group = groups.setdefault(key, _Group(inner, node))
-        group.count += 1
-        known = {(id(g), n.id) for g, n in group.members}
-        if (id(inner), node.id) not in known:
-            group.members.append((inner, node))
+        group.members.append((inner, node))
     found = []
     for group in groups.values():
         with blaming(group.node.span):
@@ -128,15 +129,15 @@ def _kind(group: _Group, walk: Walk | None) -> Kind | None:
         return _block_kind(group, ins, node.payload.graph, walk) if walk else None
     op = _op(node)
     exact = op.paths(ins, node.outputs)
-    unknown = _Reach(None, None, False) if exact else None
-    reach = _reach(group, ins, walk) if walk else unknown
+    unknown = Reach(None, None, False) if exact else None
+    reach = reach_of(group.members, ins, walk) if walk else unknown
     if reach is None:
         return None
     there = opened(op, ins)
     formula = there.op.paths(there.ins, there.outs) if there else None
     steps = op.steps(ins)
     if steps != 1 and exact is not None:
-        reach = _Reach(_most(exact.maximum), _most(exact.meet), reach.keeps)
+        reach = Reach(_most(exact.maximum), _most(exact.meet), reach.keeps)
     values = there.values if there else {}
     return Kind(
         op.name,
@@ -155,7 +156,7 @@ def _kind(group: _Group, walk: Walk | None) -> Kind | None:
 def _block_kind(group: _Group, ins: Inputs, inner: Graph, walk: Walk) -> Kind | None:
     if inner.scan is None and _recurs(inner):
         return None  # its path is longer than one layer, by the steps inside
-    reach = _reach(group, ins, walk)
+    reach = reach_of(group.members, ins, walk)
     if reach is None or not reach.keeps or (inner.scan and reach.maximum is None):
         return None
     maximum, meet = Figure(reach.maximum), Figure(reach.meet)
@@ -213,77 +214,3 @@ def _agreed(
 def _most(sizes: tuple[Size, ...]) -> Size | None:
     numbers = [s for s in sizes if isinstance(s, int)]
     return max(numbers) if numbers and len(numbers) == len(sizes) else sizes[0]
-
-
-# --- reach --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Reach:
-    maximum: Size | None
-    meet: Size | None
-    keeps: bool
-
-
-def _reach(group: _Group, ins: Inputs, walk: Walk) -> _Reach | None:
-    """How far layers reach that are stacked; None if they leave positions apart."""
-    out = group.node.outputs[0]
-    ports = {port: tensor for port, tensor in ins.items() if numbers(tensor)}
-    stacks: list[Stack] = []
-    whole, mixes, keeps = True, False, len(ports) == 1
-    for port, tensor in ports.items():
-        for axis, size in numbers(tensor).items():
-            start = entry(tensor, axis)
-            seen = [_through(g, n, port, start, walk) for g, n in group.members]
-            if not any(s is not None and _mixes(s) for s in seen):
-                continue
-            mixes = True
-            everything = {(1 << size) - 1}
-            whole &= all(s is not None and s.level(s.depth) == everything for s in seen)
-            keeps &= numbers(out).get(axis) == size
-            if keeps:
-                layers = [_relation(s, axis, size) for s in seen if s is not None]
-                stacks.append(Stack(layers, walk.budget))
-    if not mixes:
-        return None
-    if not keeps:
-        once = 1 if whole else None
-        return _Reach(once, once, False)
-    return _Reach(
-        _largest([stack.maximum() for stack in stacks]),
-        _largest([stack.meet() for stack in stacks]),
-        True,
-    )
-
-
-def _largest(values: list[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return max(known) if len(known) == len(values) else None
-
-
-def _through(
-    graph: Graph, node: Node, port: str, start: Seen, walk: Walk
-) -> Seen | None:
-    """What comes out of one layer of what goes in at a port."""
-    if isinstance(node.payload, Call):
-        return walk.graph(node.payload.graph, {port: start})[0]
-    return through(walk.tables(graph, node), {port: start}, node.outputs[0])
-
-
-def _mixes(seen: Seen) -> bool:
-    """Whether some position has seen more than one."""
-    return any(mask & (mask - 1) for mask in seen.level(seen.depth))
-
-
-def _relation(seen: Seen, axis: str, size: int) -> Relation:
-    """The sets by the position along one axis."""
-    if axis not in seen.axes:
-        merged = 0
-        for mask in seen.level(seen.depth):
-            merged |= mask
-        return (merged,) * size
-    at = seen.axes.index(axis)
-    found = [0] * size
-    for place, levels in seen.places.items():
-        found[place[at]] |= levels[-1]
-    return tuple(found)

@@ -76,6 +76,7 @@ class Budget:
 
 def after(later: Relation, earlier: Relation, budget: Budget) -> Relation:
     """One relation upon another."""
+    budget.take(len(later))
     unions = Unions(earlier)
     found = []
     for mask in later:
