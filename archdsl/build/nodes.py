@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from archdsl.build.bind import bind_op
 from archdsl.build.expressions import Expressions
+from archdsl.build.known import as_call
 from archdsl.build.origins import lost, shrinking
 from archdsl.build.session import Session
 from archdsl.build.values import (
@@ -51,14 +54,19 @@ class Nodes(Expressions):
     def _op_step(
         self, op_type: type[Op], step: StepValue, flow: Value, label: str
     ) -> Value:
-        path, before = self.path, len(self.graph)
-        self.path = None
-        given = [g.of(self.made(g.value)) for g in step.given]
-        path = self._unless_inside(path, before)
-        if poisoned(*(g.value for g in given)):
-            return POISON
+        path, self.path = self.path, None
         axes = flow.type.names if isinstance(flow, TensorValue) else ()
-        op, tensors, spans = bind_op(op_type, given, axes)
+        call = as_call(op_type, step.given)
+        if call is not None:
+            known = self.session.known
+            op, tensors, spans = known.bound(call, op_type, step.given, axes)
+        else:
+            before = len(self.graph.nodes)
+            given = [g.of(self.made(g.value)) for g in step.given]
+            path = self._unless_inside(path, before)
+            if poisoned(*(g.value for g in given)):
+                return POISON
+            op, tensors, spans = bind_op(op_type, given, axes)
         sources = self._sources(op, tensors, flow, step.span)
         if sources is None:
             return POISON
@@ -67,7 +75,7 @@ class Nodes(Expressions):
 
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated; their layers do not take the call's path."""
-        path, before = self.path, len(self.graph)
+        path, before = self.path, len(self.graph.nodes)
         self.path = None
         given = super().arguments(arguments)
         self.path = self._unless_inside(path, before)
@@ -75,7 +83,7 @@ class Nodes(Expressions):
 
     def _unless_inside(self, path: Path | None, before: int) -> Path | None:
         """The path of a turn's only layer, unless others now lie in it."""
-        inside = path == self.namer.prefix and len(self.graph) > before
+        inside = len(self.graph.nodes) > before and path == self.namer.prefix
         return None if inside else path
 
     def _add_op(
@@ -91,7 +99,7 @@ class Nodes(Expressions):
         ins = {port: value.type for port, value in sources.items()}
         try:
             self.facts.at(op.name, span)
-            outs = op.outputs(ins, self.facts)
+            outs = self.session.known.outputs(op, ins, self.facts)
         except Refused as refused:
             notes = self._origins(refused, sources) + refused.notes
             return self.report(refused.fault, spans.get(refused.at, span), notes)
@@ -116,6 +124,16 @@ class Nodes(Expressions):
         self, op: Op, tensors: Tensors, flow: Value, span: Span
     ) -> Tensors | None:
         """The tensors by port, in the order of the ports; None after an error."""
+        if not tensors and isinstance(flow, TensorValue):
+            lone = _lone(type(op))
+            if lone is not None and lone.dtype in ("any", flow.type.dtype):
+                return {lone.name: flow}
+        found = self._by_port(op, tensors, flow, span)
+        return found if found is None or self._dtypes_fit(op, found, span) else None
+
+    def _by_port(
+        self, op: Op, tensors: Tensors, flow: Value, span: Span
+    ) -> Tensors | None:
         found: Tensors = {}
         for index, port in enumerate(op.ports):
             if port.many:
@@ -139,7 +157,7 @@ class Nodes(Expressions):
                 usage = f"{op.name}({port.name} = tensor)"
                 self.report(MissingArgument(op.name, port.name, usage), span)
                 return None
-        return found if self._dtypes_fit(op, found, span) else None
+        return found
 
     def tensor(self, flow: Value, what: str, span: Span) -> TensorValue | None:
         """What flows, as one tensor; None after an error."""
@@ -189,20 +207,22 @@ class Nodes(Expressions):
         label: str = "",
         weights_from: Path | None = None,
     ) -> Value:
-        node = Node(
-            id=len(self.graph),
-            path=path,
-            payload=payload,
-            inputs=tuple((port, value.ref) for port, value in sources.items()),
-            outputs=outs,
-            span=span,
-            label=label,
-            weights_from=weights_from,
-        )
+        number = len(self.graph.nodes)
+        inputs = tuple([(port, value.ref) for port, value in sources.items()])
+        node = Node(number, path, payload, inputs, outs, span, label, weights_from)
         self.session.new_node(node)
         self.graph.add(node)
-        values = tuple(TensorValue(Ref(node.id, i), t) for i, t in enumerate(outs))
-        return values[0] if len(values) == 1 else values
+        if len(outs) == 1:
+            return TensorValue(Ref(number, 0), outs[0])
+        return tuple(TensorValue(Ref(number, i), t) for i, t in enumerate(outs))
+
+
+@cache
+def _lone(op: type[Op]) -> Port | None:
+    """The port that what flows goes to, where no other has to be filled."""
+    first, *others = op.ports or (None,)
+    alone = first is None or (not first.many and all(p.optional for p in others))
+    return first if alone else None
 
 
 def _port(op: Op, name: str) -> Port:

@@ -40,6 +40,7 @@ class Facts:
 
     def __init__(self) -> None:
         self.cause, self.span = "", NOWHERE
+        self.consulted = 0  # how often an answer hung on what is assumed here
         self._values: dict[str, tuple[Size, Assumption]] = {}  # H == 20
         self._remainders: dict[tuple[bool, Poly, int], tuple[Remainder, Assumption]]
         self._remainders = {}
@@ -100,6 +101,7 @@ class Facts:
         plain = decided(asked, {})
         if plain is not None:
             return plain
+        self.consulted += 1
         pinned = asked.with_values({n: v for n, (v, _) in self._values.items()})
         answer = decided(pinned, self._ranges(asked.costs))
         if answer is None:
