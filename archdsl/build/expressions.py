@@ -37,9 +37,9 @@ from archdsl.ops.fields import AxisName
 from archdsl.source import Span
 from archdsl.syntax import tree
 
-_MAKES_LISTS = (
-    tree.ListOf, tree.TupleOf, tree.Comprehension, tree.Binary, tree.Call
-)  # fmt: skip
+_MAKES_LISTS = frozenset(
+    [tree.ListOf, tree.TupleOf, tree.Comprehension, tree.Binary, tree.Call]
+)
 
 
 class Expressions(Operators):
@@ -55,9 +55,9 @@ class Expressions(Operators):
         """The value of an expression; a step is not applied."""
         self.session.tick(expression.span)
         try:
-            value = _EVALUATE[type(expression)](self, expression)
-            weighs = isinstance(value, tuple | str)
-            if weighs and isinstance(expression, _MAKES_LISTS):
+            kind = type(expression)
+            value = _EVALUATE[kind](self, expression)
+            if kind in _MAKES_LISTS and isinstance(value, (tuple, str)):
                 self.session.weigh((value,), expression.span)
             return value
         except Blamed as blamed:
@@ -132,12 +132,13 @@ class Expressions(Operators):
 
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated."""
-        return tuple(Given(a.name, self.evaluate(a.value), a.span) for a in arguments)
+        evaluate = self.evaluate
+        return tuple([Given(a.name, evaluate(a.value), a.span) for a in arguments])
 
     def _call(self, e: tree.Call) -> Value:
         function = self.as_step(e.function, self.evaluate(e.function))
         given = self.arguments(e.arguments)
-        if poisoned(function, *(g.value for g in given)):
+        if poisoned(function, *[g.value for g in given]):
             return POISON
         if isinstance(function, Function) or self._is_function(function, given):
             assert isinstance(function, Function | StepValue)

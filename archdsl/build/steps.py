@@ -53,7 +53,8 @@ class Steps(Nodes):
 
     def _apply(self, step: StepValue, flow: Value, label: str) -> Value:
         target = step.target
-        self.session.weigh((g.value for g in step.given), step.span)
+        if step.given:
+            self.session.weigh([g.value for g in step.given], step.span)
         if isinstance(target, LayerValue):
             return self._layer(step, target, flow)
         if isinstance(target, Definition):
