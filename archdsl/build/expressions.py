@@ -54,8 +54,10 @@ class Expressions(Operators):
     def evaluate(self, expression: tree.Expr) -> Value:
         """The value of an expression; a step is not applied."""
         self.session.tick(expression.span)
+        if isinstance(expression, tree.Literal):
+            return expression.value
+        kind = type(expression)
         try:
-            kind = type(expression)
             value = _EVALUATE[kind](self, expression)
             if kind in _MAKES_LISTS and isinstance(value, (tuple, str)):
                 self.session.weigh((value,), expression.span)
@@ -65,9 +67,6 @@ class Expressions(Operators):
         except Refused as found:
             refused, span = found, expression.span
         return self.report(refused.fault, span, refused.notes)
-
-    def _literal(self, e: tree.Literal) -> Value:
-        return e.value
 
     def _axis(self, e: tree.Axis) -> Value:
         return AxisName(e.id)
@@ -236,7 +235,6 @@ class Expressions(Operators):
 
 
 _EVALUATE: dict[type, Callable[[Expressions, Any], Value]] = {
-    tree.Literal: Expressions._literal,
     tree.Axis: Expressions._axis,
     tree.Name: Expressions._name,
     tree.ListOf: Expressions._items,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from archdsl.diagnostics import Diagnostic, Fault
@@ -68,6 +68,9 @@ class Word(NamedTuple):
     end: int
 
 
+_word = partial(tuple.__new__, Word)  # a word without a call of Python's for it
+
+
 class Reader:
     """Collects the words of a source, and what is wrong with them."""
 
@@ -128,7 +131,7 @@ def read(source: Source) -> Reader:
             if len(reader.diagnostics) > MOST:
                 break
         else:
-            words.append(Word(kind, text, match.start(), match.end()))
+            words.append(_word((kind, text, *match.span())))
     return reader
 
 

@@ -87,9 +87,12 @@ class _Chain(NamedTuple):
 
 def deep_post_norm(model: Graph) -> Iterator[Diagnostic]:
     """Many layer norms in a chain, each after an addition of its own input."""
+    graphs = reachable(model)
+    if not any(_is_post_norm(graph, node) for graph in graphs for node in graph):
+        return
     known: dict[int, list[_Chain]] = {}
     longest = _Chain()
-    for graph in reachable(model):
+    for graph in graphs:
         chains = _chains(graph, known)
         known[id(graph)] = [chains[ref] for ref in graph.results]
         longest = max((longest, *chains.values()), key=lambda c: c.norms)
@@ -113,11 +116,19 @@ def _chains(graph: Graph, known: dict[int, list[_Chain]]) -> dict[Ref, _Chain]:
     return chains
 
 
+def _is_post_norm(graph: Graph, node: Node) -> bool:
+    """Whether it is a norm after an addition of two tensors."""
+    if not isinstance(node.payload, LayerNorm):
+        return False
+    before = graph[node.inputs[0][1].node]
+    return isinstance(before.payload, Add) and len(before.inputs) > 1
+
+
 def _normed(graph: Graph, node: Node, chains: dict[Ref, _Chain]) -> _Chain:
     """One norm more than behind the longer side of the addition before it."""
-    before = graph[node.inputs[0][1].node]
-    if not isinstance(before.payload, Add) or len(before.inputs) < 2:
+    if not _is_post_norm(graph, node):
         return _Chain()
+    before = graph[node.inputs[0][1].node]
     longer = max((chains[ref] for _, ref in before.inputs), key=lambda c: c.norms)
     return _Chain(longer.norms + 1, longer.start, node.span)
 
