@@ -75,6 +75,8 @@ class Nodes(Expressions):
 
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated; their layers do not take the call's path."""
+        if self.path is None:
+            return super().arguments(arguments)
         path, before = self.path, len(self.graph.nodes)
         self.path = None
         given = super().arguments(arguments)

@@ -386,8 +386,9 @@ def children(node: Node) -> Iterator[Node]:
             yield from (item for item in part if isinstance(item, Node))
 
 
+_PLAIN = {"Span", "str", "str | None", "bool", "int | float | str | bool | None"}
 _PARTS: dict[type, tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(kind) if f.name != "span")
+    kind: tuple(f.name for f in fields(kind) if f.type not in _PLAIN)
     for kind in list(globals().values())
     if isinstance(kind, type) and issubclass(kind, Node)
 }

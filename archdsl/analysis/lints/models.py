@@ -25,7 +25,7 @@ from archdsl.ops.norm import BatchNorm, LayerNorm
 from archdsl.ops.position_embedding import ClassToken
 from archdsl.ops.reduce import Max, Mean, Sum
 from archdsl.ops.regularize import Dropout, DropPath
-from archdsl.ops.slice import Select
+from archdsl.ops.slice import Select, Slice
 from archdsl.ops.window_attention import WindowAttention
 from archdsl.source import Span
 
@@ -172,13 +172,22 @@ def lint_models(models: Iterable[Graph]) -> Iterator[Diagnostic]:
     """The warnings about whole models."""
     from archdsl.analysis.lints.reach import unseen_input
 
-    rules: tuple[Callable[[Graph], Iterable[Diagnostic]], ...] = (
-        squashed_logits,
-        shifted_alike,
-        deep_post_norm,
-        no_positions,
-        unseen_input,
+    # Each with the ops of which a model must have one for the rule to say anything.
+    rules: tuple[tuple[Callable[[Graph], Iterable[Diagnostic]], tuple[type, ...]], ...]
+    rules = (
+        (squashed_logits, (Softmax, Sigmoid, Relu)),
+        (shifted_alike, (WindowAttention,)),
+        (deep_post_norm, (LayerNorm,)),
+        (no_positions, (Attention,)),
+        (unseen_input, (Select, Slice)),
     )
+    known: dict[int, set[type]] = {}
     for model in models:
-        for rule in rules:
-            yield from rule(model)
+        graphs = reachable(model)
+        for graph in graphs:
+            if id(graph) not in known:
+                known[id(graph)] = {type(node.payload) for node in graph}
+        kinds = set[type]().union(*(known[id(graph)] for graph in graphs))
+        for rule, ops in rules:
+            if any(issubclass(kind, ops) for kind in kinds):
+                yield from rule(model)
