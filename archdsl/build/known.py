@@ -7,8 +7,9 @@ from typing import NamedTuple, TypeAlias
 
 from archdsl.build.bind import bind_op
 from archdsl.build.values import Given, Tensors, TensorValue
-from archdsl.ir.facts import Facts
-from archdsl.ir.operation import Inputs, Outputs
+from archdsl.ir.graph import Node
+from archdsl.ir.operation import Outputs
+from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
 from archdsl.ops.fields import AxisName
 from archdsl.source import Span
@@ -16,21 +17,23 @@ from archdsl.source import Span
 Call: TypeAlias = tuple[object, ...]
 
 _PLAIN = frozenset([int, bool, str, AxisName, type(None)])
+_FLOW = -1
 
 
 def as_call(op: type[Op], given: Sequence[Given]) -> Call | None:
-    """A call of an op but for its places and tensors; None for one like no other.
+    """A call of an op but for its places; None for one that is not looked up.
 
-    Values stand beside their types, since 1, 1.0 and true are equal to Python; a zero
-    among the fractions may have a sign, and lists and steps are left to `bind_op`.
+    Values stand beside their types, since 1, 1.0 and true are equal to Python, and
+    tensors are their types. A zero among the fractions may have a sign, and lists and
+    steps are left to `bind_op`.
     """
     call: list[object] = [op]
-    for one in given:
-        kind = type(one.value)
-        if kind is TensorValue:
-            call += (one.name, kind)
-        elif kind in _PLAIN or (kind is float and one.value):
-            call += (one.name, kind, one.value)
+    for name, value in [(one.name, one.value) for one in given]:
+        kind = type(value)
+        if isinstance(value, TensorValue):
+            call += (name, kind, value.type)
+        elif kind in _PLAIN or (kind is float and value):
+            call += (name, kind, value)
         else:
             return None
     return tuple(call)
@@ -44,15 +47,30 @@ class _Bound(NamedTuple):
     parameters: tuple[tuple[str, int], ...]
 
 
+class Layer(NamedTuple):
+    """An op at work: what goes into its ports, by argument, and what comes out."""
+
+    op: Op
+    ports: tuple[tuple[str, int], ...]
+    outputs: Outputs
+
+    def sources(self, flow: TensorValue, given: Sequence[Given]) -> Tensors:
+        """The tensors by port."""
+        return {
+            port: flow if i == _FLOW else given[i].value  # type: ignore[misc]
+            for port, i in self.ports
+        }
+
+
 class Known:
-    """Ops by the calls that made them, and what they make of what goes in.
+    """Ops by the calls that made them, and layers by what flowed in, too.
 
     An op is frozen, so one serves all layers that are called alike.
     """
 
     def __init__(self) -> None:
         self._calls: dict[Call, _Bound] = {}
-        self._shapes: dict[int, dict[tuple[object, ...], Outputs]] = {}  # by id
+        self.layers: dict[Call, Layer] = {}
 
     def bound(
         self, call: Call, op: type[Op], given: Sequence[Given], axes: Sequence[str]
@@ -66,39 +84,18 @@ class Known:
         if known is None:
             made, tensors, spans = bind_op(op, given, axes)
             if spans.keys() >= tensors.keys():
-                self._keep(call, made, tensors, spans, given)
+                index = {id(one.span): i for i, one in enumerate(given)}
+                places = tuple((name, index[id(span)]) for name, span in spans.items())
+                ports = tuple((name, i) for name, i in places if name in tensors)
+                self._calls[call] = _Bound(made, ports, places)
             return made, tensors, spans
         tensors = {port: given[i].value for port, i in known.ports}  # type: ignore[misc]
         return known.op, tensors, {n: given[i].span for n, i in known.parameters}
 
-    def _keep(
-        self,
-        call: Call,
-        op: Op,
-        tensors: Tensors,
-        spans: dict[str, Span],
-        given: Sequence[Given],
-    ) -> None:
-        index = {id(one.span): i for i, one in enumerate(given)}
-        places = tuple((name, index[id(span)]) for name, span in spans.items())
-        ports = tuple((name, i) for name, i in places if name in tensors)
-        self._calls[call] = _Bound(op, ports, places)
-        self._shapes[id(op)] = {}
-
-    def outputs(self, op: Op, ins: Inputs, facts: Facts) -> Outputs:
-        """What an op makes; only asked where its answer hangs on what is assumed.
-
-        Raises:
-            Refused: The inputs do not fit.
-        """
-        shapes = self._shapes.get(id(op))
-        if shapes is None:
-            return op.outputs(ins, facts)
-        key = tuple(ins.items())
-        found = shapes.get(key)
-        if found is None:
-            before = facts.consulted
-            found = op.outputs(ins, facts)
-            if facts.consulted == before:
-                shapes[key] = found
-        return found
+    def keep(self, call: Call, flow: Tensor, node: Node) -> None:
+        """Remembers a layer, by the call and the type of what flowed in."""
+        bound = self._calls.get(call)
+        if bound is not None:
+            given = dict(bound.ports)
+            ports = tuple((port, given.get(port, _FLOW)) for port, _ in node.inputs)
+            self.layers[*call, flow] = Layer(bound.op, ports, node.outputs)

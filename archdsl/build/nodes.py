@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from archdsl.build.bind import bind_op
 from archdsl.build.expressions import Expressions
-from archdsl.build.known import as_call
+from archdsl.build.known import Call, as_call
 from archdsl.build.origins import lost, shrinking
 from archdsl.build.session import Session
 from archdsl.build.values import (
@@ -55,8 +53,31 @@ class Nodes(Expressions):
         self, op_type: type[Op], step: StepValue, flow: Value, label: str
     ) -> Value:
         path, self.path = self.path, None
-        axes = flow.type.names if isinstance(flow, TensorValue) else ()
         call = as_call(op_type, step.given)
+        if call is None or not isinstance(flow, TensorValue):
+            return self._new_op(op_type, step, flow, label, path, call)
+        known = self.session.known.layers.get((*call, flow.type))
+        if known is None:
+            before = self.facts.consulted
+            value = self._new_op(op_type, step, flow, label, path, call)
+            if not poisoned(value) and self.facts.consulted == before:
+                self.session.known.keep(call, flow.type, self.graph.nodes[-1])
+            return value
+        path = path or self.namer.fresh(known.op.name, label)
+        sources = known.sources(flow, step.given)
+        return self._add(known.op, sources, known.outputs, path, step.span, label)
+
+    def _new_op(
+        self,
+        op_type: type[Op],
+        step: StepValue,
+        flow: Value,
+        label: str,
+        path: Path | None,
+        call: Call | None,
+    ) -> Value:
+        """An op that is not known from a layer before."""
+        axes = flow.type.names if isinstance(flow, TensorValue) else ()
         if call is not None:
             known = self.session.known
             op, tensors, spans = known.bound(call, op_type, step.given, axes)
@@ -101,7 +122,7 @@ class Nodes(Expressions):
         ins = {port: value.type for port, value in sources.items()}
         try:
             self.facts.at(op.name, span)
-            outs = self.session.known.outputs(op, ins, self.facts)
+            outs = op.outputs(ins, self.facts)
         except Refused as refused:
             notes = self._origins(refused, sources) + refused.notes
             return self.report(refused.fault, spans.get(refused.at, span), notes)
@@ -126,16 +147,6 @@ class Nodes(Expressions):
         self, op: Op, tensors: Tensors, flow: Value, span: Span
     ) -> Tensors | None:
         """The tensors by port, in the order of the ports; None after an error."""
-        if not tensors and isinstance(flow, TensorValue):
-            lone = _lone(type(op))
-            if lone is not None and lone.dtype in ("any", flow.type.dtype):
-                return {lone.name: flow}
-        found = self._by_port(op, tensors, flow, span)
-        return found if found is None or self._dtypes_fit(op, found, span) else None
-
-    def _by_port(
-        self, op: Op, tensors: Tensors, flow: Value, span: Span
-    ) -> Tensors | None:
         found: Tensors = {}
         for index, port in enumerate(op.ports):
             if port.many:
@@ -159,7 +170,7 @@ class Nodes(Expressions):
                 usage = f"{op.name}({port.name} = tensor)"
                 self.report(MissingArgument(op.name, port.name, usage), span)
                 return None
-        return found
+        return found if self._dtypes_fit(op, found, span) else None
 
     def tensor(self, flow: Value, what: str, span: Span) -> TensorValue | None:
         """What flows, as one tensor; None after an error."""
@@ -217,14 +228,6 @@ class Nodes(Expressions):
         if len(outs) == 1:
             return TensorValue(Ref(number, 0), outs[0])
         return tuple(TensorValue(Ref(number, i), t) for i, t in enumerate(outs))
-
-
-@cache
-def _lone(op: type[Op]) -> Port | None:
-    """The port that what flows goes to, where no other has to be filled."""
-    first, *others = op.ports or (None,)
-    alone = first is None or (not first.many and all(p.optional for p in others))
-    return first if alone else None
 
 
 def _port(op: Op, name: str) -> Port:
