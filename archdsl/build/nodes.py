@@ -63,6 +63,7 @@ class Nodes(Expressions):
             if not poisoned(value) and self.facts.consulted == before:
                 self.session.known.keep(call, flow.type, self.graph.nodes[-1])
             return value
+        self.facts.at(known.op.name, step.span)
         path = path or self.namer.fresh(known.op.name, label)
         sources = known.sources(flow, step.given)
         return self._add(known.op, sources, known.outputs, path, step.span, label)

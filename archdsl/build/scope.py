@@ -19,12 +19,9 @@ class Scope:
 
     def find(self, name: str) -> tuple[Value] | None:
         """The value in a 1-tuple, or None."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.values:
-                return (scope.values[name],)
-            scope = scope.parent
-        return None
+        if name in self.values:
+            return (self.values[name],)
+        return None if self.parent is None else self.parent.find(name)
 
     def names(self) -> list[str]:
         """Every name in reach."""
