@@ -147,11 +147,15 @@ class Graph:
 
     def add(self, node: Node) -> Node:
         """Puts a node after those it takes its inputs from."""
-        assert node.id == len(self.nodes)
+        number, users = node.id, self._users
+        assert number == len(self.nodes)
         self.nodes.append(node)
         for port, ref in node.inputs:
-            assert ref.node < node.id
-            self._users.setdefault(ref, []).append((node.id, port))
+            assert ref.node < number
+            if ref in users:
+                users[ref].append((number, port))
+            else:
+                users[ref] = [(number, port)]
         self.__dict__.pop("net", None)
         return node
 
