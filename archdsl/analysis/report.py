@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
 from archdsl.analysis.receptive_field.result import ReceptiveField
+from archdsl.analysis.forms.result import ClosedForms
+from archdsl.analysis.paths.result import ModelPaths
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -100,6 +102,8 @@ class Report(Part):
     assumptions: tuple[AssumptionReport, ...]
     layers: tuple[LayerReport, ...]
     receptive_field: ReceptiveField | None = None
+    paths: ModelPaths | None = None
+    closed_forms: ClosedForms | None = None
 
 
 def number(size: Size) -> Number:

@@ -58,9 +58,9 @@ def command(
     Costs are for a batch of one; --size B=8 makes it eight. One MAC is one multiply and
     one add; FLOPs are two a MAC and all other arithmetic.
     """
+    flags["closed_forms"] |= flags["flops"]
     place = places(at)
-    if place:
-        flags["receptive_field"] = True
+    flags["receptive_field"] |= bool(place)
     shown = [key for key, on in flags.items() if on]
     with reporting(color, form):
         graph, _ = asked.graph()
