@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
-from archdsl.analysis.receptive_field.result import ReceptiveField
 from archdsl.analysis.forms.result import ClosedForms
 from archdsl.analysis.paths.result import ModelPaths
+from archdsl.analysis.receptive_field.result import ReceptiveField
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
