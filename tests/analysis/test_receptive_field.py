@@ -343,6 +343,19 @@ def test_large_specs_see_what_is_claimed(spec):
 EACH = examples(60)  # ten times as many in `make test-all`
 
 
+def test_rows_of_padding_are_seen_by_nobody():
+    """They see nothing along H, and so nothing along W, once both are one axis."""
+    text = """model m {
+  input x: [B, H = 9, W = 5, C = 4]
+  conv(4, kernel = 2, padding = 3, over = H) -> layer_norm
+  max_pool(3, stride = 2, over = W) -> merge(H, W, into = N)
+  conv(4, kernel = 7, over = N)
+  output y
+}
+"""
+    assert agrees(archdsl.parse(text))
+
+
 def test_random_nets_see_what_is_claimed():
     used = ""
     for number in range(EACH):

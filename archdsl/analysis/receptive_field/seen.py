@@ -57,6 +57,26 @@ def whole_gaps(field: Field) -> Field:
     return found
 
 
+def settled(field: Field) -> Field:
+    """The same with intervals empty where one that shares an axis with them is.
+
+    A union along the shared axis would else take in what no position sees.
+    """
+    if not any(table.has_gaps for table in field.values()):
+        return field
+    found = dict(field)
+    changed = True
+    while changed:
+        before = dict(found)
+        for gap in before.values():
+            for axis, table in before.items():
+                if gap.has_gaps and set(gap.axes) & set(table.axes):
+                    found[axis] = hulls.only_where(found[axis], gap)
+        changed = any(found[a].hi != t.hi or found[a].axes != t.axes
+                      for a, t in before.items())  # fmt: skip
+    return found
+
+
 def through(field: Field, profiles: Mapping[str, Profile]) -> Field:
     """What an output sees, from what the input of an op sees.
 
@@ -69,7 +89,7 @@ def through(field: Field, profiles: Mapping[str, Profile]) -> Field:
     for axis, profile in profiles.items():
         if axis not in told and profile.gaps is not None:
             found[""] = hulls.only_where(found[""], profile.gaps)
-    return found
+    return settled(found)
 
 
 def entering(axes: Mapping[str, int]) -> Field:

@@ -11,6 +11,7 @@ from archdsl.analysis.receptive_field.seen import (
     Seen,
     Value,
     is_nothing,
+    settled,
 )
 from archdsl.ir.graph import Scan
 
@@ -41,5 +42,5 @@ def joined(turns: list[Value], scan: Scan) -> Value:
         empty = dict.fromkeys(some.field, hulls.NOTHING)
         fields = [t.seen[name].field if name in t.seen else empty for t in turns]
         here = {a: hulls.stacked([f[a] for f in fields], scan.axis) for a in empty}
-        found[name] = Seen(here, some.lines)
+        found[name] = Seen(settled(here), some.lines)
     return Value(found, turns[0].made)
