@@ -1,0 +1,123 @@
+"""Bytes of tensors in a run of a module, measured by watching it; imports torch.
+
+What is watched are storages: tensors that share memory count once. Parameters and
+buffers of the module are not counted, nor are the buffers of bytes in which oneDNN
+keeps what it needs of a recurrent layer: they are no tensors of the model, and their
+size is another on every machine.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def saved_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Bytes that autograd holds for the backward pass when a forward pass is done.
+
+    Runs the module as it is, in training or in inference. Inputs that are held count
+    too. Only what the results need is counted: what is held for a value that leads to
+    no result is given back before.
+
+    Args:
+        module: What is run.
+        inputs: Its arguments.
+    """
+    import torch
+
+    held = _held(module)
+    found: weakref.WeakSet[_Saved] = weakref.WeakSet()
+
+    def pack(tensor: Tensor) -> _Saved:
+        saved = _Saved(tensor)
+        found.add(saved)
+        return saved
+
+    with (
+        torch.enable_grad(),
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor),
+    ):
+        results = module(*inputs)
+    sizes = {}
+    for saved in found:
+        if saved.tensor.dtype == torch.uint8:
+            continue
+        storage = saved.tensor.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+    del results
+    return sum(size for place, size in sizes.items() if place not in held)
+
+
+class _Saved:
+    """What autograd holds in place of a tensor; dies when the tensor is given back."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor.detach()
+
+
+def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """The most bytes of tensors that live at once in a run without gradients.
+
+    The inputs and the results count. Memory that a kernel of PyTorch takes for itself
+    and gives back before it ends is not seen.
+
+    Args:
+        module: What is run.
+        inputs: Its arguments.
+    """
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    held = _held(module)
+    live: dict[int, int] = {}
+    most = 0
+
+    def see(tensor: Tensor) -> None:
+        nonlocal most
+        storage = tensor.untyped_storage()
+        place = storage.data_ptr()
+        if place in held or place in live or tensor.dtype == torch.uint8:
+            return
+        live[place] = storage.nbytes()
+        weakref.finalize(storage, live.pop, place)
+        most = max(most, sum(live.values()))
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(
+            self,
+            func: object,
+            types: Sequence[type],
+            args: tuple[object, ...] = (),
+            kwargs: Mapping[str, object] | None = None,
+        ) -> object:
+            result = func(*args, **(kwargs or {}))  # type: ignore[operator]
+            for tensor in _tensors(result):
+                see(tensor)
+            return result
+
+    for tensor in inputs:
+        see(tensor)
+    with torch.no_grad(), Watch():
+        module(*inputs)
+    return most
+
+
+def _held(module: nn.Module) -> set[int]:
+    """The addresses of the storages that a module holds."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return {tensor.untyped_storage().data_ptr() for tensor in tensors}
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """All tensors in the result of an operation."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
