@@ -8,8 +8,11 @@ size is another on every machine.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from traceback import walk_stack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
         inputs: Its arguments.
     """
     import torch
+    from torch import nn
     from torch.utils._python_dispatch import TorchDispatchMode
 
     held = _held(module)
@@ -94,10 +98,25 @@ def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
             args: tuple[object, ...] = (),
             kwargs: Mapping[str, object] | None = None,
         ) -> object:
+            if func is torch.ops.aten.add.Tensor and in_place(args):
+                func = torch.ops.aten.add_.Tensor
+            before.append(str(func))
             result = func(*args, **(kwargs or {}))  # type: ignore[operator]
             for tensor in _tensors(result):
                 see(tensor)
             return result
+
+    before = ["", ""]
+
+    def in_place(args: Sequence[object]) -> bool:
+        """Whether a sum is one that PyTorch makes in place when it is not watched.
+
+        So it adds the bias of a linear map that had to copy its input, and the mask of
+        attention by products of matrices.
+        """
+        files = (frame.f_code.co_filename for frame, _ in walk_stack(sys._getframe()))
+        inside = nn.modules.linear.__file__ in islice(files, 6)
+        return inside or "aten.bmm" in before[-2]
 
     for tensor in inputs:
         see(tensor)

@@ -256,6 +256,8 @@ def lstm_layer(x: Shadow, state: tuple[Shadow, Shadow], weights: Sequence[Shadow
     """
     steps, batch, _ = x.shape
     width = weights[1].shape[1]
+    if len(weights) == 2:  # in place of biases, zeros as large as the weights
+        weights = [*weights, *(Shadow(w.shape) for w in weights)]
     every = Shadow((steps, batch, width))
     last, cell = Shadow((batch, width)), Shadow((batch, width))
     for result in (every, last, cell):

@@ -253,20 +253,19 @@ class LSTM(Module):
     def forward(  # type: ignore[override]
         self, x: Shadow
     ) -> tuple[Shadow, tuple[Shadow, Shadow]]:
+        if x.ndim == 2:  # one example
+            every, (last, cell) = self.forward(x.unsqueeze(0))
+            return every.squeeze(0), (last.squeeze(1), cell.squeeze(1))
         batch, count = x.shape[0], len(self.weights) * self.directions
         first, cells = (Shadow((count, batch, self.hidden)) for _ in range(2))
         given = x.transpose(0, 1).contiguous()  # which lives until the end
         x = given
         lasts, final = list[Shadow](), list[Shadow]()
+        states = [x] * self.directions  # each until the next layer's takes its place
         for i, layer in enumerate(self.weights):
-            states = list[Shadow]()
-            for weights in layer:
-                if len(weights) == 2:  # without biases: zeros as large as these
-                    weights = [*weights, *(Shadow(w.shape) for w in weights)]
+            for j, weights in enumerate(layer):
                 state = first.select(0), cells.select(0)
-                every, last, cell = F.lstm_layer(x, state, weights)
-
-                states.append(every)
+                states[j], last, cell = F.lstm_layer(x, state, weights)
                 lasts.append(last)
                 final.append(cell)
             x = F.cat(states, -1) if len(states) > 1 else states[0]
