@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from traceback import walk_stack
@@ -100,13 +101,14 @@ def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
         ) -> object:
             if func is torch.ops.aten.add.Tensor and in_place(args):
                 func = torch.ops.aten.add_.Tensor
-            before.append(str(func))
             result = func(*args, **(kwargs or {}))  # type: ignore[operator]
-            for tensor in _tensors(result):
+            found = list(_tensors(result))
+            before.append((str(func), found[0].data_ptr() if found else 0))
+            for tensor in found:
                 see(tensor)
             return result
 
-    before = ["", ""]
+    before = deque([("", 0)] * 2, maxlen=2)  # what was done, and where it was put
 
     def in_place(args: Sequence[object]) -> bool:
         """Whether a sum is one that PyTorch makes in place when it is not watched.
@@ -115,8 +117,10 @@ def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
         attention by products of matrices.
         """
         files = (frame.f_code.co_filename for frame, _ in walk_stack(sys._getframe()))
-        inside = nn.modules.linear.__file__ in islice(files, 6)
-        return inside or "aten.bmm" in before[-2]
+        if nn.modules.linear.__file__ in islice(files, 6):
+            return True
+        first = next(_tensors(args)).data_ptr()
+        return "aten.bmm" in before[0][0] and first == before[1][1]
 
     for tensor in inputs:
         see(tensor)

@@ -40,21 +40,28 @@ class Unknown(Exception):
     """The module uses something of PyTorch that the stand-in does not know."""
 
 
-def usage(graph: Graph, sizes: Mapping[str, int] | None = None) -> Usage:
+def usage(
+    graph: Graph,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    learned_inputs: bool = False,
+) -> Usage:
     """What a model takes in memory.
 
     Args:
         graph: The graph of a model.
         sizes: A number for each symbol, where sizes are open.
+        learned_inputs: Whether the inputs need gradients too.
 
     Raises:
         SpecError: The model cannot be compiled.
         Unknown: An op of a plugin uses what the stand-in does not know.
     """
     model = _built(graph, write(graph))
+    numbers: Mapping[str, Size] = sizes or {}
     try:
-        saved = _saved(graph, model, sizes or {})
-        peak = _peak(graph, model, sizes or {})
+        saved = _saved(graph, model, numbers, learned_inputs)
+        peak = _peak(graph, model, numbers)
     except (AttributeError, TypeError) as error:
         raise Unknown(str(error)) from error
     return Usage(sum(saved.values()), saved, peak)
@@ -88,11 +95,14 @@ def _inputs(graph: Graph, sizes: Mapping[str, Size]) -> list[Shadow]:
 
 
 def _saved(
-    graph: Graph, model: Module, sizes: Mapping[str, Size]
+    graph: Graph, model: Module, sizes: Mapping[str, Size], learned: bool
 ) -> dict[tuple[str, str], int]:
     model.train(True)
     with opened(Ledger(grad=True)):
-        result = model(*_inputs(graph, sizes))
+        inputs = _inputs(graph, sizes)
+        for x in inputs:
+            x.needs = learned and x.dtype == "float32"
+        result = model(*inputs)
         ends = [t.note for t in _tensors(result) if t.note is not None]
         return _counted(notes(ends))
 
