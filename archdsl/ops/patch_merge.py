@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import NotDivisible
@@ -17,6 +17,7 @@ from archdsl.ops.base import (
     Outputs,
     Tensor,
     Weight,
+    doubled,
 )
 from archdsl.ops.emit import Arg, Emit, Literal, Make, Site, features_last, positional
 from archdsl.ops.fields import Axes, Flag, SizeField
@@ -103,6 +104,12 @@ class PatchMerge(Op):
         joined = self.joined(ins["x"])
         places = outs[0].without(("C",)).numel
         return Cost(outs[0].numel * joined, {"norm": 7 * places * joined})
+
+    def backward(
+        self, ins: Inputs, outs: Outputs, needs: Collection[str]
+    ) -> Cost:
+        cost = self.cost(ins, outs)  # the norm has weights that need the gradient
+        return Cost(2 * cost.macs, doubled(cost.elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         x = ins["x"]
