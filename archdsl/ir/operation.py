@@ -65,9 +65,7 @@ class Operation(Protocol):
         """What one run costs."""
         ...
 
-    def backward(
-        self, ins: Inputs, outs: Outputs, needs: Collection[str]
-    ) -> Cost:
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         """What the gradients of one run cost, of weights and of the ports `needs`."""
         ...
 

@@ -202,9 +202,7 @@ class Attention(Op):
             elementwise["bias"] = 2 * batch * (asking + asked) * features
         return Cost(macs, elementwise)
 
-    def backward(
-        self, ins: Inputs, outs: Outputs, needs: Collection[str]
-    ) -> Cost:
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         r = self.roles(ins)
         features, batch = r.x["C"], r.x.extent(batch_axes(r.x, r.asking))
         asking, asked = r.x.extent(r.asking), r.key.extent(r.asked)

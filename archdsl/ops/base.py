@@ -104,9 +104,7 @@ class Op(BaseModel):
             return Cost()
         return Cost(elementwise={self.kind: outs[0].numel * self.pointwise})
 
-    def backward(
-        self, ins: Inputs, outs: Outputs, needs: Collection[str]
-    ) -> Cost:
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         """What the gradients cost, of one run and of the ports that need one.
 
         The default: a product of matrices for the gradient of the weights, if any are

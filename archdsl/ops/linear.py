@@ -124,9 +124,7 @@ class Transposed(Op):
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         return Cost(outs[0].numel * self.features)
 
-    def backward(
-        self, ins: Inputs, outs: Outputs, needs: Collection[str]
-    ) -> Cost:
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         cost = self.cost(ins, outs)  # the weight is another layer's, and learned
         return Cost(cost.macs * (1 + bool(needs)), doubled(cost.elementwise))
 

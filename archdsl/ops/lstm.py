@@ -135,9 +135,7 @@ class Lstm(Op):
         bias = {"bias": count * 8} if self.bias else {}
         return Cost(macs, {**bias, "activation": count * 14, "arithmetic": count * 8})
 
-    def backward(
-        self, ins: Inputs, outs: Outputs, needs: Collection[str]
-    ) -> Cost:
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         x, h = ins["x"], self.hidden
         cost = self.cost(ins, outs)
         rows = x.extent(a for a in x.names if a != "C")

@@ -105,9 +105,7 @@ class PatchMerge(Op):
         places = outs[0].without(("C",)).numel
         return Cost(outs[0].numel * joined, {"norm": 7 * places * joined})
 
-    def backward(
-        self, ins: Inputs, outs: Outputs, needs: Collection[str]
-    ) -> Cost:
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         cost = self.cost(ins, outs)  # the norm has weights that need the gradient
         return Cost(2 * cost.macs, doubled(cost.elementwise))
 

@@ -188,9 +188,7 @@ class WindowAttention(Op):
             elementwise["bias"] = linear + added * scores
         return Cost(macs, elementwise)
 
-    def backward(
-        self, ins: Inputs, outs: Outputs, needs: Collection[str]
-    ) -> Cost:
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         x, cost = ins["x"], self.cost(ins, outs)
         cuts = self.cuts(x)
         batch = x.extent(batch_axes(x, tuple(c.axis for c in cuts)))

@@ -22,7 +22,7 @@ model m {
 
 
 def test_an_expression_that_waits_keeps_the_names_that_it_uses():
-    """`x[:]` waits while the other side is written, which uses `x` for the last time."""
+    """`x[:]` waits while the other side is written, the last to use `x`."""
     module = load(archdsl.parse(TEXT)).eval()
     block, s = module.twice, torch.randn(3, 8, 6)
     x = module.window_attention(s.transpose(1, 2)[None])[0]  # (N, T, C)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from traceback import walk_stack
 from typing import TYPE_CHECKING
@@ -74,24 +74,12 @@ def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
         inputs: Its arguments.
     """
     import torch
-    from torch import nn
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    held = _held(module)
-    live: dict[int, int] = {}
-    most = 0
+    live = _Live(_held(module))
+    before = deque([("", 0)] * 2, maxlen=2)  # what was done, and where it was put
 
-    def see(tensor: Tensor) -> None:
-        nonlocal most
-        storage = tensor.untyped_storage()
-        place = storage.data_ptr()
-        if place in held or place in live or tensor.dtype == torch.uint8:
-            return
-        live[place] = storage.nbytes()
-        weakref.finalize(storage, live.pop, place)
-        most = max(most, sum(live.values()))
-
-    class Watch(TorchDispatchMode):
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(
             self,
             func: object,
@@ -99,34 +87,55 @@ def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
             args: tuple[object, ...] = (),
             kwargs: Mapping[str, object] | None = None,
         ) -> object:
-            if func is torch.ops.aten.add.Tensor and in_place(args):
+            if func is torch.ops.aten.add.Tensor and _is_in_place(before, args):
                 func = torch.ops.aten.add_.Tensor
             result = func(*args, **(kwargs or {}))  # type: ignore[operator]
             found = list(_tensors(result))
             before.append((str(func), found[0].data_ptr() if found else 0))
-            for tensor in found:
-                see(tensor)
+            live.see(found)
             return result
 
-    before = deque([("", 0)] * 2, maxlen=2)  # what was done, and where it was put
-
-    def in_place(args: Sequence[object]) -> bool:
-        """Whether a sum is one that PyTorch makes in place when it is not watched.
-
-        So it adds the bias of a linear map that had to copy its input, and the mask of
-        attention by products of matrices.
-        """
-        files = (frame.f_code.co_filename for frame, _ in walk_stack(sys._getframe()))
-        if nn.modules.linear.__file__ in islice(files, 6):
-            return True
-        first = next(_tensors(args)).data_ptr()
-        return "aten.bmm" in before[0][0] and first == before[1][1]
-
-    for tensor in inputs:
-        see(tensor)
-    with torch.no_grad(), Watch():
+    live.see(inputs)
+    with torch.no_grad(), Watch():  # type: ignore[no-untyped-call]
         module(*inputs)
-    return most
+    return live.most
+
+
+class _Live:
+    """The storages that live, by their address."""
+
+    def __init__(self, held: set[int]) -> None:
+        self.held = held
+        self.sizes: dict[int, int] = {}
+        self.most = 0
+
+    def see(self, tensors: Iterable[Tensor]) -> None:
+        """Counts tensors for as long as they live."""
+        import torch
+
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            place = storage.data_ptr()
+            known = place in self.held or place in self.sizes
+            if not known and tensor.dtype != torch.uint8:
+                self.sizes[place] = storage.nbytes()
+                weakref.finalize(storage, self.sizes.pop, place)
+                self.most = max(self.most, sum(self.sizes.values()))
+
+
+def _is_in_place(before: Sequence[tuple[str, int]], args: tuple[object, ...]) -> bool:
+    """Whether a sum is one that PyTorch makes in place when it is not watched.
+
+    So it adds the bias of a linear map that had to copy its input, and the mask of
+    attention by products of matrices.
+    """
+    from torch.nn.modules import linear
+
+    files = (frame.f_code.co_filename for frame, _ in walk_stack(sys._getframe()))
+    if linear.__file__ in islice(files, 6):
+        return True
+    first = next(_tensors(args)).data_ptr()
+    return "aten.bmm" in before[0][0] and first == before[1][1]
 
 
 def _held(module: nn.Module) -> set[int]:

@@ -9,8 +9,8 @@ from archdsl.backends.torch.shadow.strides import (
     Shape,
     contiguous,
     for_kernel,
-    is_dense,
     like,
+    viewed,
     wants_channels_last,
 )
 from archdsl.backends.torch.shadow.tensor import Number, Shadow, made, pointwise
@@ -75,15 +75,13 @@ def linear(x: Shadow, weight: Shadow, bias: Shadow | None = None) -> Shadow:
     if x.ndim > 2 and not is_dense_rows(x):
         rows = x.copied()
     shape = (*x.shape[:-1], weight.shape[0])
-    inputs = [rows, weight] + [bias] * (bias is not None)
+    inputs = [t for t in (rows, weight, bias) if t is not None]
     saved = [rows] * weight.needs + [weight] * rows.needs
     return made("linear", Shadow(shape), inputs, saved)
 
 
 def is_dense_rows(x: Shadow) -> bool:
     """Whether all dimensions but the last are one without a copy."""
-    from archdsl.backends.torch.shadow.strides import viewed
-
     flat = (prod(x.shape[:-1]), x.shape[-1])
     return viewed(x.shape, x.stride, flat) is not None
 
@@ -114,7 +112,7 @@ def scaled_dot_product_attention(
     learned = attn_mask is not None and attn_mask.needs
     if dropout_p or learned or query.ndim != 4:
         return _attention(query, key, value, attn_mask, dropout_p, is_causal)
-    stride = query.stride if is_dense(*query.layout) else like(query.shape, [query.layout])
+    stride = like(query.shape, [query.layout])
     result = Shadow(query.shape, query.dtype, stride)
     sums = Shadow(query.shape[:-1])
     masks = [attn_mask] if attn_mask is not None else []
@@ -154,7 +152,7 @@ def embedding(ids: Shadow, weight: Shadow) -> Shadow:
 def convolution(x: Shadow, weight: Shadow, shape: Shape, bias: Shadow | None) -> Shadow:
     """Holds its input."""
     stride = for_kernel(shape, x.layout)
-    inputs = [x, weight] + [bias] * (bias is not None)
+    inputs = [t for t in (x, weight, bias) if t is not None]
     saved = [x] * weight.needs + [weight] * x.needs
     return made("conv", Shadow(shape, x.dtype, stride), inputs, saved)
 
@@ -206,7 +204,9 @@ def avg_pool(
     return _pooled("avg_pool", x, count, shape)
 
 
-def adaptive_avg_pool(x: Shadow, count: int, output_size: int | Sequence[int]) -> Shadow:
+def adaptive_avg_pool(
+    x: Shadow, count: int, output_size: int | Sequence[int]
+) -> Shadow:
     """Holds its input, but where it is a mean over all."""
     shape = each(output_size, count)
     if set(shape) == {1}:
@@ -226,7 +226,9 @@ def _pooled(what: str, x: Shadow, count: int, size: Shape) -> Shadow:
 # --- normalisation ------------------------------------------------------------------
 
 
-def layer_norm(x: Shadow, count: int, weight: Shadow | None, bias: Shadow | None) -> Shadow:
+def layer_norm(
+    x: Shadow, count: int, weight: Shadow | None, bias: Shadow | None
+) -> Shadow:
     """Holds its input, and two numbers for each position."""
     places = (*x.shape[:-count], *(1,) * count)
     result, mean, scale = Shadow(x.shape), Shadow(places), Shadow(places)
@@ -248,7 +250,9 @@ def batch_norm(
 # --- recurrence ---------------------------------------------------------------------
 
 
-def lstm_layer(x: Shadow, state: tuple[Shadow, Shadow], weights: Sequence[Shadow]) -> tuple[Shadow, Shadow, Shadow]:
+def lstm_layer(
+    x: Shadow, state: tuple[Shadow, Shadow], weights: Sequence[Shadow]
+) -> tuple[Shadow, Shadow, Shadow]:
     """One direction of one layer over (T, B, C): every state, the last, its cell.
 
     Holds its input, the states before and after, and all states. What oneDNN holds
@@ -302,4 +306,3 @@ def pad(x: Shadow, padding: Sequence[int], value: Number = 0) -> Shadow:
         shape[-1 - i] += padding[2 * i] + padding[2 * i + 1]
     stride = for_kernel(tuple(shape), x.layout)
     return made("pad", Shadow(shape, x.dtype, stride), (x,))
-

@@ -50,6 +50,7 @@ class Module:
         setattr(self, name, tensor)
 
     def __call__(self, *args: object, **kwargs: object) -> Shadow:
+        """Runs it, and says meanwhile where the run is."""
         path = ledger().path
         path.append(self.at)
         result = self.forward(*args, **kwargs)
@@ -57,7 +58,10 @@ class Module:
         return result
 
     def forward(self, *args: object, **kwargs: object) -> Shadow:
-        """What a call does."""
+        """What a call does; emitted classes have their own."""
+        return self._run(*args, **kwargs)
+
+    def _run(self, *args: object, **kwargs: object) -> Shadow:
         raise NotImplementedError
 
 
@@ -73,9 +77,10 @@ class Sequential(Module):
             self.parts = {str(i): p for i, p in rows if isinstance(p, Module)}
 
     def children(self) -> Iterator[tuple[str, Module]]:
+        """Its parts."""
         yield from self.parts.items()
 
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         for part in self.parts.values():
             x = part(x)
         return x
@@ -98,13 +103,6 @@ class ModuleDict(Sequential):
     """Modules by name."""
 
 
-class Identity(Module):
-    """Does nothing."""
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return x
-
-
 class Linear(Module):
     """Weight (out, in)."""
 
@@ -112,7 +110,7 @@ class Linear(Module):
         self.weight = Parameter(Shadow((out_features, in_features)))
         self.bias = Parameter(Shadow((out_features,))) if bias else None
 
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.linear(x, self.weight, self.bias)
 
 
@@ -122,7 +120,7 @@ class Embedding(Module):
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
         self.weight = Parameter(Shadow((num_embeddings, embedding_dim)))
 
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.embedding(x, self.weight)
 
 
@@ -146,9 +144,9 @@ class _Conv(Module):
         self.weight = Parameter(Shadow(shape))
         self.bias = Parameter(Shadow((out_channels,))) if bias else None
 
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         if x.ndim == self.count + 1:  # one example
-            return self.forward(x.unsqueeze(0)).squeeze(0)
+            return self._run(x.unsqueeze(0)).squeeze(0)
         size = F.slid(x.shape[2:], *self.window)
         shape = (x.shape[0], self.weight.shape[0], *size)
         return F.convolution(x, self.weight, shape, self.bias)
@@ -186,7 +184,7 @@ class LayerNorm(Module):
         self.weight = held[0] if elementwise_affine else None
         self.bias = held[1] if elementwise_affine and bias else None
 
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.layer_norm(x, 1, self.weight, self.bias)
 
 
@@ -201,9 +199,10 @@ class BatchNorm1d(Module):
         affine: bool = True,
     ) -> None:
         held = [Parameter(Shadow((num_features,))) for _ in range(2)]
-        self.weight, self.bias = held if affine else (None, None)
+        self.weight = held[0] if affine else None
+        self.bias = held[1] if affine else None
 
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.batch_norm(x, self.weight, self.bias, self.training)
 
 
@@ -221,7 +220,7 @@ class Dropout(Module):
     def __init__(self, p: float) -> None:
         self.p = p
 
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.dropout(x, self.p, self.training)
 
 
@@ -250,11 +249,11 @@ class LSTM(Module):
                 [[Parameter(Shadow(s)) for s in shapes] for _ in range(self.directions)]
             )
 
-    def forward(  # type: ignore[override]
+    def _run(  # type: ignore[override]
         self, x: Shadow
     ) -> tuple[Shadow, tuple[Shadow, Shadow]]:
         if x.ndim == 2:  # one example
-            every, (last, cell) = self.forward(x.unsqueeze(0))
+            every, (last, cell) = self._run(x.unsqueeze(0))
             return every.squeeze(0), (last.squeeze(1), cell.squeeze(1))
         batch, count = x.shape[0], len(self.weights) * self.directions
         first, cells = (Shadow((count, batch, self.hidden)) for _ in range(2))
@@ -272,71 +271,3 @@ class LSTM(Module):
             if i < len(self.weights) - 1:
                 x = F.dropout(x, self.dropout, self.training)
         return x.transpose(0, 1), (F.stack(lasts), F.stack(final))
-
-
-class ReLU(Module):
-    """The number itself where it is positive."""
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return F.relu(x)
-
-
-class Tanh(Module):
-    """The hyperbolic tangent."""
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return F.tanh(x)
-
-
-class Sigmoid(Module):
-    """The logistic function."""
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return F.sigmoid(x)
-
-
-class SiLU(Module):
-    """The number times its sigmoid."""
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return F.silu(x)
-
-
-class GELU(Module):
-    """The number times a normal distribution."""
-
-    def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return F.gelu(x, self.approximate)
-
-
-class Softmax(Module):
-    """Sum 1 along a dimension."""
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return F.softmax(x, self.dim)
-
-
-class Flatten(Module):
-    """Some dimensions as one."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.dims = start_dim, end_dim
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return x.flatten(*self.dims)
-
-
-class Unflatten(Module):
-    """One dimension as several."""
-
-    def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
-        self.dim, self.sizes = dim, unflattened_size
-
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return x.unflatten(self.dim, self.sizes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 from types import SimpleNamespace
@@ -17,10 +17,27 @@ from archdsl.backends.torch.shadow.tensor import (
     pointwise,
 )
 
-_POOLS = {
+_POOLS: Mapping[str, Callable[..., Shadow]] = {
     "MaxPool": functions.max_pool,
     "AvgPool": functions.avg_pool,
     "AdaptiveAvgPool": functions.adaptive_avg_pool,
+}
+
+
+def _flatten(x: Shadow, start_dim: int = 1, end_dim: int = -1) -> Shadow:
+    return x.flatten(start_dim, end_dim)
+
+
+_PLAIN: Mapping[str, Callable[..., Shadow]] = {
+    "Identity": lambda x: x,
+    "ReLU": functions.relu,
+    "Tanh": functions.tanh,
+    "Sigmoid": functions.sigmoid,
+    "SiLU": functions.silu,
+    "GELU": functions.gelu,
+    "Softmax": functions.softmax,
+    "Flatten": _flatten,
+    "Unflatten": Shadow.unflatten,
 }
 
 
@@ -65,14 +82,18 @@ def _torch() -> SimpleNamespace:
 
 def _nn() -> SimpleNamespace:
     classes = {n: v for n, v in vars(modules).items() if isinstance(v, type)}
+    plain = {name: partial(_Call, function) for name, function in _PLAIN.items()}
     pools = {
-        f"{kind}{i}d": partial(_Pool, function, i)
+        f"{kind}{i}d": partial(_Call, _pool(function, i))
         for kind, function in _POOLS.items()
         for i in (1, 2, 3)
     }
     names = ("normal_", "trunc_normal_", "constant_", "zeros_", "ones_", "uniform_")
     init = SimpleNamespace(**dict.fromkeys(names, _nothing))
-    return SimpleNamespace(**classes, **pools, init=init, functional=_functional())
+    functional = _functional()
+    return SimpleNamespace(
+        **classes, **plain, **pools, init=init, functional=functional
+    )
 
 
 def _functional() -> SimpleNamespace:
@@ -95,21 +116,16 @@ def _pool(function: Callable[..., Shadow], count: int) -> Callable[..., Shadow]:
     return call
 
 
-class _Pool(modules.Module):
-    """A pool as a module."""
+class _Call(modules.Module):
+    """A function as a module that holds its other arguments."""
 
     def __init__(
-        self,
-        function: Callable[..., Shadow],
-        count: int,
-        *args: object,
-        **kwargs: object,
+        self, function: Callable[..., Shadow], *args: object, **kwargs: object
     ) -> None:
-        self.call = partial(_pool(function, count))
-        self.args, self.kwargs = args, kwargs
+        self.function, self.args, self.kwargs = function, args, kwargs
 
-    def forward(self, x: Shadow) -> Shadow:  # type: ignore[override]
-        return self.call(x, *self.args, **self.kwargs)
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return self.function(x, *self.args, **self.kwargs)
 
 
 # --- new tensors --------------------------------------------------------------------

@@ -121,8 +121,8 @@ def _counted(found: Sequence[Note]) -> dict[tuple[str, str], int]:
 def _tensors(value: object) -> list[Shadow]:
     if isinstance(value, Shadow):
         return [value]
-    parts = value.values() if isinstance(value, Mapping) else value
-    assert isinstance(parts, Sequence) or isinstance(value, Mapping)
+    parts = list(value.values()) if isinstance(value, Mapping) else value
+    assert isinstance(parts, Sequence)
     return [tensor for part in parts for tensor in _tensors(part)]
 
 

@@ -132,7 +132,7 @@ def viewed(shape: Shape, stride: Shape, new: Shape) -> Shape | None:
         return contiguous(new)
     strides = [1] * len(new)
     place = len(new) - 1
-    chunk = shape[-1:] and stride[-1] or 1
+    chunk = stride[-1] if stride else 1
     count = seen = 1
     for i in range(len(shape) - 1, -1, -1):
         count *= shape[i]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from types import EllipsisType
 from typing import TypeAlias
 
 from archdsl.backends.torch.shadow.storage import Note, Storage, ledger
-from archdsl.backends.torch.shadow.strides import Shape, contiguous, like, viewed
+from archdsl.backends.torch.shadow.strides import (
+    Shape,
+    contiguous,
+    is_contiguous,
+    like,
+    viewed,
+)
 
 ITEMSIZE = {"float32": 4, "int64": 8, "bool": 1, "uint8": 1}
 Number: TypeAlias = bool | int | float
-Index: TypeAlias = "int | slice | None | ellipsis | Shadow"  # type: ignore[name-defined] # noqa: F821
+Index: TypeAlias = "int | slice | EllipsisType | Shadow | None"
 
 
 class Shadow:
@@ -74,7 +81,7 @@ class Shadow:
         return self.permute(*order)
 
     @property
-    def T(self) -> Shadow:  # noqa: N802 - as it is called
+    def T(self) -> Shadow:
         """The dimensions in reverse."""
         return self.permute(*range(self.ndim - 1, -1, -1))
 
@@ -169,13 +176,7 @@ class Shadow:
 
     def contiguous(self) -> Shadow:
         """The same in order: itself, or a copy."""
-        ordered = viewed(self.shape, self.stride, (self.numel(),)) is not None
-        return self if ordered and self._in_order() else self.copied()
-
-    def _in_order(self) -> bool:
-        from archdsl.backends.torch.shadow.strides import is_contiguous
-
-        return is_contiguous(self.shape, self.stride)
+        return self if is_contiguous(self.shape, self.stride) else self.copied()
 
     def copied(self) -> Shadow:
         """A copy in order."""
@@ -319,4 +320,6 @@ def broadcast(*shapes: Shape) -> Shape:
     """The shape that several broadcast to."""
     count = max(map(len, shapes))
     wide = [(1,) * (count - len(s)) + s for s in shapes]
-    return tuple(next((n for n in sizes if n != 1), 1) for sizes in zip(*wide, strict=True))
+    return tuple(
+        next((n for n in sizes if n != 1), 1) for sizes in zip(*wide, strict=True)
+    )

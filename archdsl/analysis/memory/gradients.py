@@ -183,7 +183,10 @@ class Training:
         if graph.scan is None:
             yield inputs, wanted, 1
             return
-        early, late = self._turn_inputs(graph, inputs), self._turn_results(graph, wanted)
+        early, late = (
+            self._turn_inputs(graph, inputs),
+            self._turn_results(graph, wanted),
+        )
         steps = graph.scan.steps
         if isinstance(steps, int) and steps < len(early) + len(late):
             for i in range(steps):
