@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
+from archdsl.analysis.memory.result import Memory, Roofline, Training
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -98,6 +99,9 @@ class Report(Part):
     totals: TotalsReport
     assumptions: tuple[AssumptionReport, ...]
     layers: tuple[LayerReport, ...]
+    memory: Memory | None = None
+    training: Training | None = None
+    roofline: Roofline | None = None
 
 
 def number(size: Size) -> Number:

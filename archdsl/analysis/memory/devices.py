@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archdsl.analysis.memory.states import Precision
+from archdsl.analysis.memory.names import Precision
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from archdsl.analysis.cost import Costs, layers
 from archdsl.analysis.memory.devices import Device
-from archdsl.analysis.memory.states import PRECISIONS, Precision
+from archdsl.analysis.memory.names import PRECISIONS, Precision
 from archdsl.ir.dim import Size, total
 from archdsl.ir.graph import Graph, Node, Path, Ref
 from archdsl.ir.operation import Cost, Inputs, Operation

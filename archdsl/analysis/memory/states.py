@@ -16,23 +16,21 @@ numbers; both are counted as its state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from archdsl.analysis.cost import Totals, blaming
+from archdsl.analysis.memory.names import (
+    OPTIMIZERS,
+    PRECISIONS,
+    Optimizer,
+    Precision,
+)
 from archdsl.ir.dim import Size, product
 from archdsl.ir.graph import Call, Graph, Path
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.attention import Attention
 
-Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
-Optimizer: TypeAlias = Literal["sgd", "momentum", "adam"]
-
-PRECISIONS: Mapping[Precision, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
-"""Bytes of a number."""
-OPTIMIZERS: Mapping[Optimizer, int] = {"sgd": 0, "momentum": 1, "adam": 2}
-"""Numbers in fp32 that an optimizer holds for each parameter; AdamW is as Adam."""
 _MASTER = 4  # bytes of a number in fp32
 
 
