@@ -9,7 +9,8 @@ import archdsl
 from archdsl.backends.torch.load import load
 from archdsl.backends.torch.measure.memory import peak_bytes, saved_bytes
 from archdsl.backends.torch.shadow import functions
-from archdsl.backends.torch.shadow.run import Unknown, usage
+from archdsl.backends.torch.shadow.run import usage
+from archdsl.backends.torch.shadow.storage import MOST, Unknown
 from archdsl.ir.graph import Graph
 from archdsl.ops.registry import ops, public_ops
 from tests.randoms.maker import specs
@@ -128,3 +129,12 @@ def test_a_plugin_that_uses_what_nobody_knows_is_said_so():
     lie = replaced(ops()["relu"], "function", "torch.special.unheard_of")
     with lie, pytest.raises(Unknown, match="special"):
         usage(graph)
+
+
+def test_a_run_without_end_is_not_begun():
+    text = (
+        f"model m {{\n  input x: [B, T = {MOST + 1}, C = 4]\n"
+        "  scan(T) [x, h = zeros(C = 4)] {\n    x + h\n  }\n  output y\n}\n"
+    )
+    with pytest.raises(Unknown, match="turns"):
+        usage(archdsl.parse(text))

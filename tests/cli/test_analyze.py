@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from archdsl.analysis.report import Report
+from archdsl.analysis.report import Report, as_json
 from archdsl.cli import cli
 from docs.generate import schema
 
@@ -118,7 +118,7 @@ def test_the_published_schema_is_that_of_the_report(spec):
     kept = Path(__file__).parents[2] / "docs" / "schemas" / "report.json"
     assert kept.read_text("utf-8") == schema()
     text = run(spec, "--json")
-    assert Report.model_validate_json(text).model_dump_json(indent=1) == text.strip()
+    assert as_json(Report.model_validate_json(text)) == text.strip()
 
 
 def test_tables_come_for_pages_and_for_programs(spec):
@@ -262,3 +262,26 @@ def test_ir_is_the_graph_as_text(spec):
 def test_a_shipped_spec_goes_by_its_name():
     assert report("resnet50")["totals"]["macs"] == 4_089_184_256
     assert "did you mean" not in run("resnet50x", code=2)
+
+
+def test_memory_training_and_time_are_sections(spec):
+    words = ("--memory", "--training", "--device", "a100", "--precision", "bf16")
+    found = json.loads(run(spec, "--json", *words))
+    assert found["memory"]["optimizer_state"] == 12 * found["totals"]["params"]
+    assert found["training"]["forward_macs"] == found["totals"]["macs"]
+    assert found["roofline"]["device"].startswith("NVIDIA A100")
+    text = run(spec, *words)
+    for words in ("saved for backward", "A step of training", "assumed: 312 TFLOP/s"):
+        assert words in text
+    csv = run(spec, "--csv", "--memory")
+    assert "what,bytes,meaning" in csv and "layer,bytes,share" in csv
+    plain = json.loads(run(spec, "--json"))
+    assert not {"memory", "training", "roofline"} & plain.keys()
+
+
+def test_an_optimizer_is_named(spec):
+    sgd = json.loads(run(spec, "--json", "--memory", "--optimizer", "sgd"))["memory"]
+    adam = json.loads(run(spec, "--json", "--memory"))["memory"]
+    assert sgd["optimizer_state"] == 0
+    assert adam["optimizer_state"] == 2 * adam["weights"]
+    assert adam["training"] - sgd["training"] == adam["optimizer_state"]

@@ -13,7 +13,7 @@ from archdsl.analysis.memory.result import (
     Roofline,
     Training,
 )
-from archdsl.analysis.memory.roofline import Traffic, traffic
+from archdsl.analysis.memory.roofline import traffic
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.shapes import OpenSize
 from archdsl.ir.dim import Poly, Size
@@ -82,7 +82,7 @@ def roofline(
     for row in traffic(graph, precision, fused=fused):
         sizes = (row.matmul, row.other, row.nbytes)
         if any(isinstance(size, Poly) for size in sizes):
-            raise _open(graph, row)
+            raise _open(graph)
         assert isinstance(row.flops, int) and isinstance(row.nbytes, int)
         times.append(
             LayerTime(
@@ -107,9 +107,9 @@ def roofline(
     )
 
 
-def _open(graph: Graph, row: Traffic) -> SpecError:
-    sizes = [s for s in (row.matmul, row.other, row.nbytes) if isinstance(s, Poly)]
-    names = " and ".join(sorted(sizes[0].symbols))
-    mend = ", `--size H=224`"
-    fault = OpenSize("an estimate of time", names, sizes[0], mend)
+def _open(graph: Graph) -> SpecError:
+    """The error for an open size, at the model."""
+    axes = [(a, s) for t in graph.inputs.values() for a, s in t.axes]
+    axis, size = next((a, s) for a, s in axes if isinstance(s, Poly))
+    fault = OpenSize("an estimate of time", axis, size, f": `--size {axis}=…`")
     return SpecError([Diagnostic(fault, graph.span)])

@@ -1,4 +1,4 @@
-"""Memory, training and time as parts of a report; docs/memory.md has the definitions."""
+"""Memory, training and time in a report; docs/memory.md has the definitions."""
 
 from __future__ import annotations
 

@@ -6,7 +6,9 @@ A layer takes as long as the slower of its arithmetic and its traffic:
 outputs. Run *eagerly*, every op does so; *fused*, an op that only computes number by
 number works on what the op before has in its registers, and reads its other inputs
 alone. Launching a kernel takes no time here, caches keep nothing between ops, and no
-kernel is slower than the device: so it is a bound from below, and no forecast.
+kernel is slower than the device: so it is a bound from below, and no forecast. What
+happens inside of an op moves nothing either: attention is a kernel that keeps its
+scores to itself (Dao et al. 2022, "FlashAttention").
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ def traffic(
         assert isinstance(node.payload, Operation)
         once = costs.node(here, node)
         moved: Size = 0
-        if not node.payload.view:
+        if not _is_idle(node.payload):
             moved = _moved(here, node, size, fused=fused)
         turns = _turns(layer.cost.activation_bytes, once.activation_bytes)
         cost = layer.cost
@@ -88,6 +90,11 @@ def traffic(
 def _turns(together: Size, once: Size) -> Size:
     """How often an op of a scan runs, from what it writes in all turns and in one."""
     return together // once if once else 1
+
+
+def _is_idle(op: Operation) -> bool:
+    """Whether an op does nothing in inference: a view, dropout."""
+    return op.view or getattr(op, "group", "") == "regularisation"
 
 
 def _kind(op: Operation, cost: Cost) -> str:
@@ -107,6 +114,8 @@ def _moved(graph: Graph, node: Node, size: int, *, fused: bool) -> Size:
         w.numel * (size if w.itemsize == 4 else w.itemsize)
         for w in node.payload.weights(ins)
     )
+    if node.payload.name == "embedding":  # as many rows as there are ids
+        weights = _nbytes(node.outputs[0], size)
     if fused and (first := _joins(graph, node)):
         return weights + total(
             _nbytes(t, size) for port, t in ins.items() if port != first

@@ -8,7 +8,8 @@ from archdsl.analysis.memory.names import Optimizer, Precision
 from archdsl.analysis.memory.result import CachedBytes, HeldBytes, Memory
 from archdsl.analysis.memory.states import caches, states
 from archdsl.backends.torch.shadow.formula import Fitted, Point, fitted, open_sizes
-from archdsl.backends.torch.shadow.run import Unknown, Usage, usage
+from archdsl.backends.torch.shadow.run import Usage, usage
+from archdsl.backends.torch.shadow.storage import Unknown
 from archdsl.diagnostics import SpecError
 from archdsl.ir.dim import Size
 from archdsl.ir.graph import Graph
@@ -27,7 +28,7 @@ def memory(graph: Graph, optimizer: Optimizer, precision: Precision) -> Memory:
     """
     held = states(Costs().total(graph), optimizer, precision)
     found, places, unknown = _activations(graph)
-    saved, peak = found.sizes
+    saved, peak = found.sizes or (None, None)
     with blaming(graph.span):
         fixed = held.weights + held.buffers
         between = fixed + held.gradients + held.optimizer
@@ -66,11 +67,11 @@ def _activations(graph: Graph) -> tuple[Fitted, tuple[HeldBytes, ...], str]:
 
         formulas = fitted(graph, figures)
     except Unknown as error:
-        return Fitted((None, None)), (), f"archdsl does not know of PyTorch: {error}"
+        return Fitted((None, None)), (), f"not known, of what PyTorch does: {error}"
     except SpecError:
         why = "with these open sizes the model does not compile"
         return Fitted((None, None)), (), why
-    if formulas.sizes == (None, None):
+    if formulas.sizes in ((), (None, None)):
         return formulas, (), "no formula fits; give the axes numbers with --size"
     why = "no formula fits the peak; give the axes numbers with --size"
     return formulas, (), why if formulas.sizes[1] is None else ""

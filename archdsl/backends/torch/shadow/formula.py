@@ -22,6 +22,8 @@ _DEGREE = 2
 _MOST_SYMBOLS = 3
 _STEPS = (1, 2, 8, 32, 56, 224)  # what halves a map again and again, and cuts it
 _START = 6  # a map that a window covers, and others that are small, cost otherwise
+_FAR = (3, 5, 38, 97, 251, 509)  # steps from the first: where a formula is checked
+_CHECKS = 3  # at least
 _BATCHES = 2  # the first of the batch: a batch of one may be laid out otherwise
 
 Point = Mapping[str, int]
@@ -59,8 +61,10 @@ def fitted(graph: Graph, figures: Callable[[Point], Sequence[int]]) -> Fitted:
     if len(names) <= _MOST_SYMBOLS:
         for step in _STEPS:
             near, far = _places(names, step)
-            points = [dict(zip(names, place, strict=True)) for place in (*near, *far)]
-            if all(_holds(a, point) for a in graph.assumptions for point in points):
+            far = [place for place in far if _fits(graph, names, place)]
+            fits = all(_fits(graph, names, place) for place in near)
+            if fits and len(far) >= _CHECKS:
+                points = [dict(zip(names, p, strict=True)) for p in (*near, *far)]
                 found = [tuple(figures(point)) for point in points]
                 count = len(found[0])
                 sizes = _through(names, near, far, found)
@@ -75,8 +79,14 @@ def _places(
     """Sizes that a formula goes through, and sizes that it must tell."""
     starts = [(_BATCHES, 1) if n == "B" else (_START * step, step) for n in names]
     rows = [[a + i * by for i in range(_DEGREE + 1)] for a, by in starts]
-    far = [tuple(a + (3 + i) * by for a, by in starts) for i in (0, 2)]
+    far = [tuple(a + i * by for a, by in starts) for i in _FAR]
     return list(product(*rows)), far
+
+
+def _fits(graph: Graph, names: tuple[str, ...], place: tuple[int, ...]) -> bool:
+    """Whether the model takes these sizes."""
+    point = dict(zip(names, place, strict=True))
+    return all(_holds(assumption, point) for assumption in graph.assumptions)
 
 
 def _through(

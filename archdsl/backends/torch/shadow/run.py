@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from archdsl.backends.torch.module import class_name, write
 from archdsl.backends.torch.shadow.modules import Module
 from archdsl.backends.torch.shadow.namespace import importer
-from archdsl.backends.torch.shadow.storage import Ledger, Note, notes, opened
+from archdsl.backends.torch.shadow.storage import (
+    Ledger,
+    Note,
+    Unknown,
+    notes,
+    opened,
+)
 from archdsl.backends.torch.shadow.tensor import Shadow
 from archdsl.ir.dim import Poly, Size, substitute
 from archdsl.ir.graph import Graph
@@ -34,10 +40,6 @@ class Usage:
     saved: int
     places: Mapping[tuple[str, str], int]
     peak: int
-
-
-class Unknown(Exception):
-    """The module uses something of PyTorch that the stand-in does not know."""
 
 
 def usage(

@@ -7,6 +7,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+MOST = 1_000_000  # tensors of a run
+
+
+class Unknown(Exception):
+    """What the stand-in does not know of PyTorch, or will not run."""
+
 
 @dataclass(eq=False)
 class Ledger:
@@ -19,6 +25,7 @@ class Ledger:
         building: Whether storages belong to the module that is being made.
         path: The modules that are at work, the innermost last.
         count: How many notes autograd has taken.
+        made: How many storages there were.
     """
 
     grad: bool
@@ -27,6 +34,7 @@ class Ledger:
     building: bool = False
     path: list[str] = field(default_factory=list)
     count: int = 0
+    made: int = 0
 
 
 _current: ContextVar[Ledger] = ContextVar("ledger")
@@ -59,6 +67,9 @@ class Storage:
         if not self.held:
             self.ledger.live += nbytes
             self.ledger.most = max(self.ledger.most, self.ledger.live)
+            self.ledger.made += 1
+            if self.ledger.made > MOST:
+                raise Unknown(f"a run makes more than {MOST:,} tensors")
 
     def __del__(self) -> None:
         if not self.held:

@@ -7,7 +7,13 @@ from math import prod
 from types import EllipsisType
 from typing import TypeAlias
 
-from archdsl.backends.torch.shadow.storage import Note, Storage, ledger
+from archdsl.backends.torch.shadow.storage import (
+    MOST,
+    Note,
+    Storage,
+    Unknown,
+    ledger,
+)
 from archdsl.backends.torch.shadow.strides import (
     Shape,
     contiguous,
@@ -129,6 +135,8 @@ class Shadow:
 
     def unbind(self, dim: int = 0) -> tuple[Shadow, ...]:
         """Every index of a dimension, which goes."""
+        if self.shape[dim] > MOST:
+            raise Unknown(f"a loop has more than {MOST:,} turns")
         return tuple(self.select(dim) for _ in range(self.shape[dim]))
 
     def __getitem__(self, key: Index | tuple[Index, ...]) -> Shadow:
