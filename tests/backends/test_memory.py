@@ -1,6 +1,8 @@
 """Memory as told without running equals what PyTorch holds when it runs."""
 
+import re
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, note, seed, settings
@@ -138,3 +140,14 @@ def test_a_run_without_end_is_not_begun():
     )
     with pytest.raises(Unknown, match="turns"):
         usage(archdsl.parse(text))
+
+
+def test_the_documented_figures_are_those_that_are_told():
+    text = (Path(__file__).parents[2] / "docs" / "memory.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| `(\w+)`[^|]*\| ([\d,]+) \| ([\d,]+) \|$", text, re.MULTILINE
+    )
+    assert len(rows) == 6
+    for spec, saved, peak in rows:
+        found = usage(archdsl.parse(spec))
+        assert (f"{found.saved:,}", f"{found.peak:,}") == (saved, peak)
