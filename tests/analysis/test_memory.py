@@ -66,6 +66,14 @@ def told(graph: Graph) -> int:
     return 2 * macs
 
 
+def adds_up(graph: Graph) -> bool:
+    """Whether the layers of a report together do what it says of the whole."""
+    part = training(graph)
+    forward = sum(part.forward.values()), sum(part.backward.values())
+    layers = zip(*((row.forward, row.backward) for row in part.layers), strict=True)
+    return forward == tuple(map(sum, layers)) or not part.layers
+
+
 def is_grouped(text: str) -> bool:
     """Whether PyTorch's counter takes the gradient of a grouped weight for a full one.
 
@@ -125,10 +133,16 @@ def test_a_step_of_random_nets_costs_what_pytorch_counts(name):
         if not is_grouped(text):
             assert told(graph) == counted(graph)
 
+        assert adds_up(graph)
+
     law()
 
 
 SCAN = """\
+block inner[x] {{
+  linear(4, bias = false) -> tanh
+}}
+
 model m {{
   input x: [B, T = {steps}, C = 3]
   x
@@ -136,7 +150,7 @@ model m {{
     x -> linear(4) as a
     h -> linear(4, bias = false) as b
     a + b -> tanh as new
-    new + g -> linear(4, bias = false) as other
+    new + g -> inner as other
     return new, (new, other)
   }} as {end}
   output y
@@ -152,6 +166,7 @@ def test_turns_of_a_scan_cost_what_pytorch_counts(steps, how, given):
     end = "all\n  all[1]" if "states" in how else "all"
     graph = archdsl.parse(SCAN.format(steps=steps, how=how, given=given, end=end))
     assert told(graph) == counted(graph)
+    assert adds_up(graph)
 
 
 def test_open_sizes_give_the_same_by_formula():

@@ -35,17 +35,15 @@ def training(graph: Graph) -> Training:
     gradients, costs = Gradients(), Costs()
     forward, backward = costs.total(graph), gradients.backward(graph)
     found = []
-    rows = zip(traffic(graph), layers(graph, costs), strict=True)
-    after = {g.path: g.cost for g in gradients.layers(graph)}
+    ops = layers(graph, costs), gradients.layers(graph)
     with blaming(graph.span):
-        for moved, layer in rows:
-            once = after.pop(layer.path, Cost())  # all uses of a layer together
+        for moved, layer, after in zip(traffic(graph), *ops, strict=True):
             found.append(
                 LayerWork(
                     path=".".join(moved.path),
                     kind=moved.kind,
                     forward=number(layer.cost.flops),
-                    backward=number(once.flops),
+                    backward=number(after.cost.flops),
                     bytes=number(moved.nbytes),
                 )
             )

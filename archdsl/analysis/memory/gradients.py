@@ -78,22 +78,28 @@ class Training:
         self, graph: Graph, prefix: Path, inputs: Flags, wanted: Flags, times: Size
     ) -> Iterator[Gradient]:
         """Every op; one of a scan once, with the costs of all turns."""
-        turns = list(self._turns(graph, inputs, wanted))
+        kinds = [
+            list(self._body(graph, prefix, needs, live, times * count))
+            for needs, live, count in self._turns(graph, inputs, wanted)
+        ]
+        for rows in zip(*kinds, strict=True):
+            yield Gradient(rows[0].path, _sum([row.cost for row in rows]))
+
+    def _body(
+        self, graph: Graph, prefix: Path, needs: Flags, live: Flags, times: Size
+    ) -> Iterator[Gradient]:
+        """Every op of some equal turns."""
+        known = self._needing(graph, needs)
         for node in graph:
             path = prefix + node.path
-            if isinstance(node.payload, Call) and len(turns) == 1:
-                needs, live, count = turns[0]
-                known = self._needing(graph, needs)
+            if isinstance(node.payload, Call):
                 given = tuple(known[ref] for _, ref in node.inputs)
                 out = self._wanted(graph, node, known, live)
-                inner = node.payload.graph
-                yield from self._opened(inner, path, given, out, times * count)
+                yield from self._opened(node.payload.graph, path, given, out, times)
             elif not isinstance(node.payload, Enter):
-                costs = [
-                    _times(self._node(graph, node, needs, live), times * count)
-                    for needs, live, count in turns
-                ]
-                yield Gradient(path, _sum(costs))
+                cost = self._node(graph, node, needs, live)
+                with blaming(node.span):
+                    yield Gradient(path, _times(cost, times))
 
     # -- what needs a gradient -------------------------------------------------------
 
