@@ -26,15 +26,17 @@ from tests.randoms.maker import specs
 from tests.texts import text_of
 from tests.tools import examples, forgotten, inputs_for, outputs_of, replaced
 
+MATRICES = {"attention", "conv", "linear", "lstm", "patch_merge", "window_attention"}
 EXAMPLES = [
     pytest.param(example, id=f"{name}{i}")
     for name, op in ops().items()
+    if name in MATRICES
     for i, example in enumerate(op.examples)
 ]
 SPECS = ["alexnet", "bilstm", "gpt2", "resnet18", "resnet34", "resnet50", "resnet101",
          "resnet152", "swin_t", "swin_s", "swin_b", "textcnn", "vgg16",
          "vit_b16"]  # fmt: skip
-SLOW = {"resnet101", "resnet152", "swin_s", "swin_b"}
+QUICK = {"alexnet", "bilstm", "gpt2", "resnet18", "swin_t", "textcnn"}
 
 
 def counted(graph: Graph) -> int:
@@ -96,16 +98,11 @@ def test_gradients_of_each_op_cost_what_pytorch_counts(example):
 def test_gradients_of_an_input_cost_what_pytorch_counts(example):
     """With something learned before the op, its input needs a gradient too."""
     shape = next(iter(example.inputs.values()))
-    if shape.startswith("int") or not example.code.startswith(tuple(MATRICES)):
-        return
     learned = f"multiply(parameter({', '.join(_sized(shape))})) -> {example.code}"
     text = text_of(Example(learned, example.inputs))
     graph = archdsl.parse(text, sizes={"B": 2})
     if not is_grouped(text):
         assert told(graph) == counted(graph)
-
-
-MATRICES = ("attention", "conv", "linear", "lstm", "patch_merge", "window_attention")
 
 
 def _sized(shape: str) -> list[str]:
@@ -115,7 +112,7 @@ def _sized(shape: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "spec",
-    [pytest.param(s, marks=[pytest.mark.slow] * (s in SLOW)) for s in SPECS],
+    [pytest.param(s, marks=[pytest.mark.slow] * (s not in QUICK)) for s in SPECS],
 )
 def test_a_step_of_each_spec_costs_what_pytorch_counts(spec):
     graph = archdsl.parse(spec)
@@ -125,7 +122,7 @@ def test_a_step_of_each_spec_costs_what_pytorch_counts(spec):
 @pytest.mark.parametrize("name", list(public_ops()))
 def test_a_step_of_random_nets_costs_what_pytorch_counts(name):
     @seed(zlib.crc32(name.encode()) + 2)
-    @settings(max_examples=examples(2), suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(1), suppress_health_check=list(HealthCheck))
     @given(specs(name))
     def law(text: str) -> None:
         note(text)
@@ -158,7 +155,7 @@ model m {{
 """
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("steps", [1, 2, 4])
 @pytest.mark.parametrize("how", ["", ", last = true", ", states = true"])
 @pytest.mark.parametrize("given", ["zeros(C = 4)", "parameter(C = 4)"])
 def test_turns_of_a_scan_cost_what_pytorch_counts(steps, how, given):
