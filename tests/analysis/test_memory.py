@@ -1,6 +1,7 @@
 """Training, optimizer states, caches and the roofline, each against something else."""
 
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,9 +34,8 @@ EXAMPLES = [
     if name in MATRICES
     for i, example in enumerate(op.examples)
 ]
-SPECS = ["alexnet", "bilstm", "gpt2", "resnet18", "resnet34", "resnet50", "resnet101",
-         "resnet152", "swin_t", "swin_s", "swin_b", "textcnn", "vgg16",
-         "vit_b16"]  # fmt: skip
+ROOT = Path(__file__).parents[2]
+SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.arch")} - {"resnet"})
 QUICK = {"alexnet", "bilstm", "gpt2", "resnet18", "swin_t", "textcnn"}
 
 
