@@ -78,7 +78,7 @@ def traffic(
         assert isinstance(node.payload, Operation)
         once = costs.node(here, node)
         moved: Size = 0
-        if not _is_idle(node.payload):
+        if node.inputs and not _is_idle(node.payload):
             moved = _moved(here, node, size, fused=fused)
         turns = _turns(layer.cost.activation_bytes, once.activation_bytes)
         cost = layer.cost
@@ -93,7 +93,7 @@ def _turns(together: Size, once: Size) -> Size:
 
 
 def _is_idle(op: Operation) -> bool:
-    """Whether an op does nothing in inference: a view, dropout."""
+    """Whether an op does nothing in inference, as a view and dropout do."""
     return op.view or getattr(op, "group", "") == "regularisation"
 
 

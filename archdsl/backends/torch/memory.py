@@ -67,7 +67,7 @@ def _activations(graph: Graph) -> tuple[Fitted, tuple[HeldBytes, ...], str]:
 
         formulas = fitted(graph, figures)
     except Unknown as error:
-        return Fitted((None, None)), (), f"not known, of what PyTorch does: {error}"
+        return Fitted((None, None)), (), f"not known: {error}"
     except SpecError:
         why = "with these open sizes the model does not compile"
         return Fitted((None, None)), (), why

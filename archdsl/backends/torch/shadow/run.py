@@ -65,8 +65,15 @@ def usage(
         saved = _saved(graph, model, numbers, learned_inputs)
         peak = _peak(graph, model, numbers)
     except (AttributeError, TypeError) as error:
-        raise Unknown(str(error)) from error
+        raise _unknown(error) from error
     return Usage(sum(saved.values()), saved, peak)
+
+
+def _unknown(error: AttributeError | TypeError) -> Unknown:
+    """What is missing from the stand-in, in words."""
+    if isinstance(error, AttributeError) and error.name:
+        return Unknown(f"what `{error.name}` of PyTorch takes")
+    return Unknown(f"what a call of PyTorch takes: {error}")
 
 
 def _built(graph: Graph, source: str) -> Module:
@@ -80,7 +87,7 @@ def _built(graph: Graph, source: str) -> Module:
             assert isinstance(made, type)
             model = made()
         except (AttributeError, TypeError) as error:
-            raise Unknown(str(error)) from error
+            raise _unknown(error) from error
     assert isinstance(model, Module)
     model.place("")
     return model

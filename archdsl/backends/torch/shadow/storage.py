@@ -69,7 +69,7 @@ class Storage:
             self.ledger.most = max(self.ledger.most, self.ledger.live)
             self.ledger.made += 1
             if self.ledger.made > MOST:
-                raise Unknown(f"a run makes more than {MOST:,} tensors")
+                raise Unknown(f"what more than {MOST:,} tensors take")
 
     def __del__(self) -> None:
         if not self.held:

@@ -136,7 +136,7 @@ class Shadow:
     def unbind(self, dim: int = 0) -> tuple[Shadow, ...]:
         """Every index of a dimension, which goes."""
         if self.shape[dim] > MOST:
-            raise Unknown(f"a loop has more than {MOST:,} turns")
+            raise Unknown(f"what more than {MOST:,} turns of a loop take")
         return tuple(self.select(dim) for _ in range(self.shape[dim]))
 
     def __getitem__(self, key: Index | tuple[Index, ...]) -> Shadow:
