@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
+from archdsl.analysis.forms.result import ClosedForms
 from archdsl.analysis.memory.result import Memory, Roofline, Training
+from archdsl.analysis.paths.result import ModelPaths
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -102,6 +104,8 @@ class Report(Part):
     memory: Memory | None = None
     training: Training | None = None
     roofline: Roofline | None = None
+    paths: ModelPaths | None = None
+    closed_forms: ClosedForms | None = None
 
 
 def number(size: Size) -> Number:

@@ -76,6 +76,7 @@ def command(
     one add; FLOPs are two a MAC and all other arithmetic.
     """
     flags["roofline"] |= device is not None
+    flags["closed_forms"] |= flags["flops"]
     shown = [key for key, on in flags.items() if on]
     options = Options(
         optimizer=optimizer,
