@@ -1,0 +1,1 @@
+"""Measuring compiled modules as they run; all of it imports torch."""
