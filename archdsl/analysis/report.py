@@ -18,18 +18,20 @@ from archdsl.ir.tensor import Layout, Tensor
 Number: TypeAlias = int | str  # a formula where a size is open
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a report: values that are JSON."""
+
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
-class TensorReport(_Part):
+class TensorReport(Part):
     """Named axes with their sizes, in order, and the kind of elements."""
 
     axes: tuple[tuple[str, Number], ...]
     dtype: str
 
 
-class TotalsReport(_Part):
+class TotalsReport(Part):
     """A model's costs; for the meaning of each figure see docs/numbers.md."""
 
     params: Number
@@ -43,7 +45,7 @@ class TotalsReport(_Part):
     buffer_bytes: Number
 
 
-class LayerReport(_Part):
+class LayerReport(Part):
     """One op of the model."""
 
     path: str
@@ -57,7 +59,7 @@ class LayerReport(_Part):
     column: int
 
 
-class AssumptionReport(_Part):
+class AssumptionReport(Part):
     """What open sizes must be.
 
     Attributes:
@@ -80,7 +82,7 @@ class AssumptionReport(_Part):
     column: int
 
 
-class Report(_Part):
+class Report(Part):
     """What `archdsl analyze` says of a model; numbers are formulas of `symbols`."""
 
     schema_version: int = 1
@@ -118,7 +120,7 @@ def _assumption(assumption: Assumption) -> AssumptionReport:
     )
 
 
-def _tensor(tensor: Tensor, order: Layout | None = None) -> TensorReport:
+def tensor_report(tensor: Tensor, order: Layout | None = None) -> TensorReport:
     shown = tensor.ordered(order) if order else tensor
     axes = tuple((name, number(size)) for name, size in shown.axes)
     return TensorReport(axes=axes, dtype=tensor.dtype)
@@ -145,8 +147,8 @@ def _report(graph: Graph) -> Report:
     return Report(
         model=graph.name,
         symbols=symbols(graph),
-        inputs={name: _tensor(t) for name, t in graph.inputs.items()},
-        outputs={name: _tensor(t, order) for name, t, order in results},
+        inputs={name: tensor_report(t) for name, t in graph.inputs.items()},
+        outputs={name: tensor_report(t, order) for name, t, order in results},
         totals=_totals(graph, costs),
         assumptions=tuple(map(_assumption, graph.assumptions)),
         layers=tuple(_layers(graph, costs)),
@@ -177,7 +179,7 @@ def _layers(graph: Graph, costs: Costs) -> list[LayerReport]:
                 path=".".join(layer.path),
                 op=layer.node.payload.name,
                 block=layer.block,
-                output=_tensor(layer.node.outputs[0]),
+                output=tensor_report(layer.node.outputs[0]),
                 params=number(layer.cost.params),
                 macs=number(layer.cost.macs),
                 flops=number(layer.cost.flops),

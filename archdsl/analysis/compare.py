@@ -1,0 +1,178 @@
+"""Models side by side: their figures, and those of the stages that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from archdsl.analysis.candidates import Named
+from archdsl.analysis.cost import Costs, blaming
+from archdsl.analysis.figures import ADDITIVE, FIGURES, figures, known, price
+from archdsl.analysis.report import Number, Part, TensorReport, number, tensor_report
+from archdsl.analysis.stages import Stage, stages
+from archdsl.analysis.tables import Cell, Column, Table
+
+OF_MODELS = ("params", "macs", "flops", "weight_bytes", "activation_bytes")
+OF_STAGES = ("params", "macs")
+
+
+class ComparedReport(Part):
+    """A model of a comparison.
+
+    Attributes:
+        name: What it is called here.
+        file: Where it comes from.
+        model: Its name there.
+        settings: What was set of it, as written in a spec.
+        inputs: What it takes.
+        figures: What it holds and costs.
+    """
+
+    name: str
+    file: str
+    model: str
+    settings: dict[str, str]
+    inputs: dict[str, TensorReport]
+    figures: dict[str, Number]
+
+
+class StageReport(Part):
+    """A stage of one model.
+
+    Attributes:
+        layers: What it consists of, in words.
+        output: The last that it makes.
+        figures: Its share of the model's.
+    """
+
+    layers: str
+    output: TensorReport
+    figures: dict[str, Number]
+
+
+class RowReport(Part):
+    """A stage, and what it is in each model that has it, by name."""
+
+    stage: str
+    models: dict[str, StageReport]
+
+
+class CompareReport(Part):
+    """What `archdsl compare` says; stages are those of docs/compare.md."""
+
+    schema_version: int = 1
+    models: tuple[ComparedReport, ...]
+    stages: tuple[RowReport, ...]
+
+
+def compare(
+    models: Sequence[Named],
+    columns: Sequence[str] = OF_MODELS,
+    by_stage: Sequence[str] = OF_STAGES,
+) -> CompareReport:
+    """Models side by side, their stages aligned by resolution.
+
+    Raises:
+        SpecError: A formula is too long.
+        ValueError: A figure is unknown, or not one that stages have a share of.
+    """
+    for key in (*columns, *by_stage):
+        known(key)
+    for key in by_stage:
+        if key not in ADDITIVE:
+            raise ValueError(
+                f"{key} is of a whole model; stages have {', '.join(ADDITIVE)}"
+            )
+    costs = Costs()
+    found = {}
+    for model in models:
+        with blaming(model.graph.span):
+            found[model.name] = stages(model.graph, costs)
+    return CompareReport(
+        models=tuple(_compared(m, columns, costs) for m in models),
+        stages=tuple(_rows(found, by_stage)),
+    )
+
+
+def _compared(model: Named, columns: Sequence[str], costs: Costs) -> ComparedReport:
+    graph = model.graph
+    return ComparedReport(
+        name=model.name,
+        file=model.file,
+        model=graph.name,
+        settings=model.settings,
+        inputs={name: tensor_report(t) for name, t in graph.inputs.items()},
+        figures=figures(price(graph, costs), columns),
+    )
+
+
+def _rows(found: dict[str, tuple[Stage, ...]], keys: Sequence[str]) -> list[RowReport]:
+    """The stages of all models, finer ones first, and decoders after encoders."""
+    places = {(s.place, s.label) for each in found.values() for s in each}
+    rows = []
+    for place, label in sorted(places):
+        mine = {
+            name: _stage(stage, keys)
+            for name, each in found.items()
+            for stage in each
+            if (stage.place, stage.label) == (place, label)
+        }
+        rows.append(RowReport(stage=label, models=mine))
+    return rows
+
+
+def _stage(stage: Stage, keys: Sequence[str]) -> StageReport:
+    return StageReport(
+        layers=stage.layers,
+        output=tensor_report(stage.output),
+        figures={key: number(ADDITIVE[key](stage.totals)) for key in keys},
+    )
+
+
+# --- tables -------------------------------------------------------------------------
+
+
+def tables(report: CompareReport) -> tuple[Table, ...]:
+    """The models, and for each of what stages have a table of stages by models."""
+    names = [model.name for model in report.models]
+    keys = next((list(s.figures) for r in report.stages for s in r.models.values()), [])
+    return (
+        _models(report),
+        _matrix(report, names, Column("layers", "layers"), lambda s: s.layers),
+        _matrix(report, names, Column("output", "output, positions x C"),
+                lambda s: _extent(s.output)),
+        *(_matrix(report, names, FIGURES[key].column, _figure(key)) for key in keys),
+    )  # fmt: skip
+
+
+def _models(report: CompareReport) -> Table:
+    keys = list(report.models[0].figures)
+    columns = (Column("model", "model"), *(FIGURES[key].column for key in keys))
+    rows = tuple((m.name, *(m.figures[key] for key in keys)) for m in report.models)
+    return Table("models", "models", columns, rows)
+
+
+def _matrix(
+    report: CompareReport,
+    names: Sequence[str],
+    column: Column,
+    of: Callable[[StageReport], Cell],
+) -> Table:
+    columns = [Column("stage", "stage")]
+    columns += [Column(name, name, column.form) for name in names]
+    rows = tuple(
+        (row.stage, *(of(row.models[n]) if n in row.models else None for n in names))
+        for row in report.stages
+    )
+    return Table(f"stage_{column.key}", column.title, tuple(columns), rows)
+
+
+def _figure(key: str) -> Callable[[StageReport], Cell]:
+    return lambda stage: stage.figures[key]
+
+
+def _extent(tensor: TensorReport) -> str:
+    """``56x56x256``: positions, then features."""
+    sizes = dict(tensor.axes)
+    order = [n for n in sizes if n not in ("B", "C")] + ["C"] * ("C" in sizes)
+    words = (str(sizes[name]) for name in order)
+    return "x".join(w if w.isalnum() else f"({w})" for w in words)
