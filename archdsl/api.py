@@ -46,8 +46,10 @@ def open_spec(spec: Spec) -> Opened:
     return open_path(os.fspath(spec))
 
 
-def open_path(spec: str) -> Opened:
+def open_path(spec: str, beside: Path | None = None) -> Opened:
     """Reads a spec: a path, ``path:model``, or the name of a shipped spec.
+
+    What a file uses is looked for beside it, or in another folder if one is given.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -59,7 +61,7 @@ def open_path(spec: str) -> Opened:
         raise IsADirectoryError(f"{path} is a folder, not a spec")
     if place.exists() and path:
         source = Source(path, read_text(place))
-        return Opened(read(source, place.parent), model, place.name)
+        return Opened(read(source, beside or place.parent), model, place.name)
     resource = shipped() / f"{path}.arch"
     if path.isidentifier() and resource.is_file():
         source = Source(f"{path}.arch", read_text(resource))

@@ -134,8 +134,12 @@ def stdin_option(function: F) -> F:
     return option(function)
 
 
-def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
+def opened(
+    spec: str, stdin_filename: str = "<stdin>", beside: Path | None = None
+) -> Opened:
     """The spec of a command line; ``-`` or ``-:model`` is standard input.
+
+    What it uses is looked for in `beside`, if a folder is given.
 
     Raises:
         UsageError: There is no such file.
@@ -143,9 +147,9 @@ def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
     path, _, model = spec.partition(":")
     if path in ("-", STDIN):
         source = Source(stdin_filename, decoded(sys.stdin.buffer))
-        return Opened(read(source, Path.cwd()), model, stdin_filename)
+        return Opened(read(source, beside or Path.cwd()), model, stdin_filename)
     try:
-        return open_path(spec)
+        return open_path(spec, beside)
     except OSError as error:
         reason = error.strerror or str(error)
         raise click.UsageError(
@@ -194,14 +198,14 @@ def size_of(item: str) -> tuple[str, Extent]:
 
 
 @contextmanager
-def reporting(color: str, form: str = "text") -> Iterator[None]:
-    """Prints what is wrong with a spec, and exits."""
+def reporting(color: str, form: str = "text", code: int = 1) -> Iterator[None]:
+    """Prints what is wrong with a spec, and exits with a code."""
     try:
         yield
     except SpecError as error:
         show(error.diagnostics, color, form)
         wrong = {d.code for d in error.diagnostics} <= _USAGE
-        raise click.exceptions.Exit(2 if wrong else 1) from None
+        raise click.exceptions.Exit(2 if wrong else code) from None
 
 
 def show(diagnostics: Sequence[Diagnostic], color: str, form: str = "text") -> None:

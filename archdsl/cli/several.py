@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +31,7 @@ def named(
     settings: tuple[str, ...],
     sizes: tuple[str, ...],
     stdin_filename: str,
+    beside: Path | None = None,
 ) -> tuple[Named, ...]:
     """The models that a command line names, elaborated.
 
@@ -39,7 +41,7 @@ def named(
     """
     from archdsl.analysis.candidates import elaborated
 
-    candidates = [_candidate(spec, stdin_filename) for spec in specs]
+    candidates = [_candidate(spec, stdin_filename, beside) for spec in specs]
     try:
         return elaborated(candidates, settings_of(settings), sizes_of(sizes))
     except SpecError:
@@ -48,13 +50,13 @@ def named(
         raise click.UsageError(str(error)) from None
 
 
-def _candidate(spec: str, stdin_filename: str) -> Candidate:
+def _candidate(spec: str, stdin_filename: str, beside: Path | None) -> Candidate:
     from archdsl.analysis.candidates import Candidate
 
     try:
         asked = operand(spec)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    found = opened(asked.spec, stdin_filename)
+    found = opened(asked.spec, stdin_filename, beside)
     file = asked.spec.removesuffix(f":{found.model}") if found.model else asked.spec
     return Candidate(asked, found.program, file, found.model)
