@@ -107,5 +107,5 @@ def _told_apart(models: Sequence[Named]) -> tuple[Named, ...]:
             name
             if names.count(name) == 1
             else f"{name} #{names[: len(seen)].count(name) + 1}"
-        )  # noqa: E501
+        )
     return tuple(replace(m, name=n) for m, n in zip(models, seen, strict=True))

@@ -176,3 +176,23 @@ def _extent(tensor: TensorReport) -> str:
     order = [n for n in sizes if n not in ("B", "C")] + ["C"] * ("C" in sizes)
     words = (str(sizes[name]) for name in order)
     return "x".join(w if w.isalnum() else f"({w})" for w in words)
+
+
+def flat(report: CompareReport) -> Table:
+    """Every stage of every model in a row, and each whole model, for programs."""
+    keys = list(dict.fromkeys(k for m in report.models for k in m.figures))
+    keys += [k for r in report.stages for s in r.models.values() for k in s.figures]
+    keys = list(dict.fromkeys(keys))
+    columns = [Column(key, key) for key in ("model", "stage", "layers", "output")]
+    columns += [FIGURES[key].column for key in keys]
+    rows: list[tuple[Cell, ...]] = []
+    for model in report.models:
+        whole = (model.figures.get(key) for key in keys)
+        rows.append((model.name, "all", None, None, *whole))
+        for row in report.stages:
+            stage = row.models.get(model.name)
+            if stage is not None:
+                figures = (stage.figures.get(key) for key in keys)
+                output = _extent(stage.output)
+                rows.append((model.name, row.stage, stage.layers, output, *figures))
+    return Table("models", "", tuple(columns), tuple(rows))

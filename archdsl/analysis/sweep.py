@@ -189,13 +189,13 @@ def _check(of: Signature, grid: Grid, view: View) -> None:
                 raise ValueError(f"model `{of.model}` has no {what} {name}; {hint}")
     for key in (*view.columns, *(p.lstrip("-") for p in view.pareto)):
         known(key)
-    every = {**grid.settings, **grid.sizes}
+    every: dict[str, Sequence[Extent]] = {**grid.settings, **grid.sizes}
     sort = view.sort.lstrip("-")
     if sort and sort not in {*every, *view.columns, *view.pareto}:
         raise ValueError(f"cannot sort by {sort}: it is no column")
-    for names in grid.together:
-        _check_together(names, every)
-    count = prod(len(group[0][1]) for group in _groups(grid))
+    for group in grid.together:
+        _check_together(group, every)
+    count = prod(len(together[0][1]) for together in _groups(grid))
     if count > MOST_POINTS:
         raise ValueError(f"this grid has {count:,} points, and {MOST_POINTS:,} is most")
 
@@ -217,7 +217,7 @@ def _groups(grid: Grid) -> list[list[tuple[str, Sequence[Extent]]]]:
     every: dict[str, Sequence[Extent]] = {**grid.settings, **grid.sizes}
     groups: list[list[tuple[str, Sequence[Extent]]]] = []
     done: set[str] = set()
-    for name, values in every.items():
+    for name in every:
         if name not in done:
             names = next((g for g in grid.together if name in g), (name,))
             groups.append([(n, every[n]) for n in every if n in names])

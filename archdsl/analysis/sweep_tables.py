@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archdsl.analysis.figures import FIGURES
-from archdsl.analysis.sweep import Setting, SweepReport
+from archdsl.analysis.sweep import FailedReport, Setting, SweepReport
 from archdsl.analysis.tables import Cell, Column, Table
 
 FRONT = "*"
@@ -40,14 +42,18 @@ def _points(report: SweepReport, limit: int) -> Table:
 
 
 def _settings(report: SweepReport) -> list[str]:
-    first = (*report.points, *report.failed)[:1]
-    return [name for point in first for name in point.settings]
+    return list(next(_every(report), {}))
+
+
+def _every(report: SweepReport) -> Iterator[dict[str, Setting]]:
+    """The settings of all points."""
+    yield from (point.settings for point in report.points)
+    yield from (failed.settings for failed in report.failed)
 
 
 def _setting_column(report: SweepReport, name: str) -> Column:
     """A column of numbers where all values are whole."""
-    values = [p.settings[name] for p in (*report.points, *report.failed)]
-    whole = all(isinstance(v, int) for v in values)
+    whole = all(isinstance(settings[name], int) for settings in _every(report))
     key = f"set_{name}" if name in FIGURES else name
     return Column(key, name, "exact" if whole else "text")
 
@@ -73,22 +79,48 @@ def _notes(report: SweepReport, shown: int) -> list[str]:
 
 
 def _aim(report: SweepReport) -> str:
-    aims = [f"{'most' if k.startswith('-') else 'least'} "
-            f"{FIGURES[k.lstrip('-')].column.title}" for k in report.pareto]  # fmt: skip
+    aims = []
+    for key in report.pareto:
+        title = FIGURES[key.lstrip("-")].column.title
+        aims.append(f"{'most' if key.startswith('-') else 'least'} {title}")
     return " and ".join(aims)
 
 
 def _failed(report: SweepReport) -> Table:
+    """What is wrong with points, each error once with the first point that has it."""
+    groups: dict[tuple[str, str], list[FailedReport]] = {}
+    for failed in report.failed:
+        groups.setdefault((failed.code, failed.message), []).append(failed)
+    columns = (
+        Column("code", "code"),
+        Column("message", "what is wrong"),
+        Column("points", "points", "exact"),
+        Column("first", "such as"),
+    )
+    rows = []
+    for (code, message), group in groups.items():
+        first = ", ".join(f"{n} = {v}" for n, v in group[0].settings.items())
+        rows.append((code, message, len(group), first))
+    count = len(report.failed)
+    title = f"{count:,} point{'s are' if count > 1 else ' is'} no valid model"
+    return Table("failed", title, columns, tuple(rows))
+
+
+def flat(report: SweepReport) -> Table:
+    """Every point in a row, those that failed last, for programs."""
     names = _settings(report)
     columns = [_setting_column(report, name) for name in names]
-    columns += [Column("code", "code"), Column("message", "what is wrong")]
-    rows = tuple(
-        (*_values(f.settings, names), f.code, f.message) for f in report.failed
-    )
-    count = len(rows)
-    title = f"{count:,} point{'s are' if count > 1 else ' is'} no valid model"
-    return Table("failed", title, tuple(columns), rows)
-
-
-def _values(settings: dict[str, Setting], names: list[str]) -> tuple[Cell, ...]:
-    return tuple(settings[name] for name in names)
+    columns += [FIGURES[key].column for key in report.columns]
+    columns += [Column("front", "front"), Column("code", "code")]
+    columns += [Column("message", "message")]
+    rows: list[tuple[Cell, ...]] = []
+    for point in report.points:
+        settings = (point.settings[name] for name in names)
+        figures = (point.figures[key] for key in report.columns)
+        front = None if point.front is None else int(point.front)
+        rows.append((*settings, *figures, front, None, None))
+    nothing = (None,) * (len(report.columns) + 1)
+    for failed in report.failed:
+        settings = (failed.settings[name] for name in names)
+        rows.append((*settings, *nothing, failed.code, failed.message))
+    return Table("points", "", tuple(columns), tuple(rows))

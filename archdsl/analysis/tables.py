@@ -1,9 +1,12 @@
 """STUB until the lead's lands."""
 
 from __future__ import annotations
+
+import csv as _csv
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, Literal, Sequence
-import csv as _csv, io
+from typing import Literal, NamedTuple, TypeAlias
 
 Cell: TypeAlias = str | int | float | None
 

@@ -86,7 +86,7 @@ class Session:
                 del self.memo[key]
 
     def forget_failures(self) -> None:
-        """Blocks that could not be made are made, and reported, again when asked for."""
+        """Blocks that could not be made are tried, and reported, again."""
         for key in [k for k, graph in self.memo.items() if graph is None]:
             del self.memo[key]
 

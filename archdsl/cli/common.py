@@ -163,6 +163,11 @@ def names_of(text: str) -> tuple[str, ...]:
 
 
 def settings_of(options: tuple[str, ...]) -> dict[str, str]:
+    """The values of ``--set NAME=VALUE``.
+
+    Raises:
+        BadParameter: One is not that.
+    """
     values: dict[str, str] = {}
     for option in options:
         name, equals, value = option.partition("=")
@@ -175,6 +180,11 @@ def settings_of(options: tuple[str, ...]) -> dict[str, str]:
 
 
 def sizes_of(options: tuple[str, ...]) -> dict[str, Extent]:
+    """The sizes of ``--size AXIS=N,…``.
+
+    Raises:
+        BadParameter: One is not that, or an axis is given twice.
+    """
     sizes: dict[str, Extent] = {}
     for item in ",".join(options).split(",") if options else ():
         axis, size = size_of(item)

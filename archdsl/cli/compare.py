@@ -45,7 +45,7 @@ def command(
 
     A model may have settings of its own: "swin_t(dim = 128, H = 384, W = 384)".
     """
-    from archdsl.analysis.compare import compare, tables
+    from archdsl.analysis.compare import compare, flat, tables
 
     if len(specs) < 2:
         raise click.UsageError("a comparison takes two models or more")
@@ -61,4 +61,4 @@ def command(
         click.echo(report.model_dump_json(indent=1))
         return
     shown = tables(report) if stages.strip() else tables(report)[:1]
-    click.echo(written(shown, shape))
+    click.echo(written((flat(report),) if shape == "csv" else shown, shape))

@@ -21,24 +21,62 @@ from archdsl.diagnostics import SpecError
 
 @click.command("sweep", cls=SpecCommand)
 @click.argument("spec", metavar="FILE[:MODEL]")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE,…",
-              help="Values of a hyperparameter: dim=64,96 or dim=64..128:32.")  # fmt: skip
-@click.option("--size", "sizes", multiple=True, metavar="AXIS=N,…",
-              help="Sizes of an input axis: H=224,256.")  # fmt: skip
-@click.option("--together", multiple=True, metavar="NAME,NAME…",
-              help="Take these names' values side by side, not each with each.")  # fmt: skip
-@click.option("--columns", default="params,macs,flops", show_default=True,
-              metavar="FIGURE,…", help="The figures of each point.")  # fmt: skip
-@click.option("--pareto", default="", metavar="FIGURE,…",
-              help="Mark the front of the least of these; -FIGURE for the most.")  # fmt: skip
-@click.option("--where", default="", metavar="CONDITION",
-              help='Keep what fulfils it: "params <= 30e6 and dim % 32 == 0".')  # fmt: skip
-@click.option("--sort", default="", metavar="COLUMN",
-              help="Sort by a figure or a setting; -COLUMN for the largest first.")  # fmt: skip
-@click.option("--limit", default=0, type=click.IntRange(min=0), metavar="N",
-              help="Print no more than the first N points.")  # fmt: skip
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path),
-              metavar="FILE", help="Draw the points into a file: SVG, PNG.")  # fmt: skip
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE,…",
+    help="Values of a hyperparameter: dim=64,96 or dim=64..128:32.",
+)
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="AXIS=N,…",
+    help="Sizes of an input axis: H=224,256.",
+)
+@click.option(
+    "--together",
+    multiple=True,
+    metavar="NAME,NAME…",
+    help="Take these names' values side by side, not each with each.",
+)
+@click.option(
+    "--columns",
+    default="params,macs,flops",
+    show_default=True,
+    metavar="FIGURE,…",
+    help="The figures of each point.",
+)
+@click.option(
+    "--pareto",
+    default="",
+    metavar="FIGURE,…",
+    help="Mark the front of the least of these; -FIGURE for the most.",
+)
+@click.option(
+    "--where",
+    default="",
+    metavar="CONDITION",
+    help='Keep what fulfils it: "params <= 30e6 and dim % 32 == 0".',
+)
+@click.option(
+    "--sort",
+    default="",
+    metavar="COLUMN",
+    help="Sort by a figure or a setting; -COLUMN for the largest first.",
+)
+@click.option(
+    "--limit",
+    default=0,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Print no more than the first N points.",
+)
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Draw the points into a file: SVG, PNG.",
+)  # fmt: skip
 @table_options
 @stdin_option
 @color_option
@@ -88,8 +126,9 @@ def command(
     if shape == "json":
         click.echo(report.model_dump_json(indent=1))
     else:
-        from archdsl.analysis.sweep_tables import tables
+        from archdsl.analysis.sweep_tables import flat, tables
 
-        click.echo(written(tables(report, limit), shape))
+        shown = (flat(report),) if shape == "csv" else tables(report, limit)
+        click.echo(written(shown, shape))
     if report.failed and not report.points and not report.left_out:
         raise click.exceptions.Exit(1)

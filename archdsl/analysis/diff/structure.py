@@ -160,9 +160,7 @@ class _Pair:
     # -- pairs -----------------------------------------------------------------------
 
     def _change(self, kind: Kind, a: Node, b: Node) -> Change:
-        return Change(
-            kind, self.all.side(self.left, a), self.all.side(self.right, b)
-        )
+        return Change(kind, self.all.side(self.left, a), self.all.side(self.right, b))
 
     def _pair(self, a: Node, b: Node) -> Iterator[Change]:
         yield from self._renamed(a, b)
@@ -221,9 +219,7 @@ class _Pair:
         mine = {(self.pairs[i], output) for i, output in roots}
         return bool(mine & set(self._roots(new, self.right, self.back)))
 
-    def _roots(
-        self, ref: Ref, graph: Graph, paired: dict[int, int]
-    ) -> Iterator[Link]:
+    def _roots(self, ref: Ref, graph: Graph, paired: dict[int, int]) -> Iterator[Link]:
         """The values of paired nodes that a value is made of by others."""
         seen: set[Ref] = set()
         waiting = [ref]

@@ -135,15 +135,15 @@ def flat(report: DiffReport) -> Table:
         ("outputs", report.outputs),
     ):
         for v in found:
-            left, right = (v.name, v.before, None, None), (v.name, v.after, None, None)
-            rows.append((section, "changed", *left, *right))
+            sides = (v.name, v.before, None, None, v.name, v.after, None, None)
+            rows.append((section, "changed", *sides))
     for change in report.layers:
-        sides = (*_side(change.before), *_side(change.after))
-        rows.append(("layers", change.kind, *sides))
+        pair = (*_side(change.before), *_side(change.after))
+        rows.append(("layers", change.kind, *pair))
     for f in report.figures:
         kind = "changed" if f.change else "same"
-        left, right = (f.figure, f.before, None, None), (f.figure, f.after, None, None)
-        rows.append(("costs", kind, *left, *right))
+        figures = (f.figure, f.before, None, None, f.figure, f.after, None, None)
+        rows.append(("costs", kind, *figures))
     return Table("diff", "", tuple(columns), tuple(rows))
 
 
