@@ -121,7 +121,7 @@ def _assumption(assumption: Assumption) -> AssumptionReport:
 
 
 def tensor_report(tensor: Tensor, order: Layout | None = None) -> TensorReport:
-    """The type of a tensor as a report holds it, its axes in an order if one is given."""
+    """A type as a report holds it, its axes in an order where one is given."""
     shown = tensor.ordered(order) if order else tensor
     axes = tuple((name, number(size)) for name, size in shown.axes)
     return TensorReport(axes=axes, dtype=tensor.dtype)
