@@ -125,6 +125,45 @@ def format_option(function: F) -> F:
     return option(function)
 
 
+def shape_options(function: F) -> F:
+    """``--json``, ``--csv``, ``--markdown``: the command gets one word as `shape`."""
+    words = {
+        "json": "Everything that was asked for, for programs.",
+        "csv": "The tables as comma-separated values, numbers whole.",
+        "markdown": "The tables for a page.",
+    }
+    for shape, help_ in reversed(words.items()):
+        option = click.option(
+            f"--{shape}", "shape", flag_value=shape, default="text", help=help_
+        )
+        function = option(function)
+    return function
+
+
+@contextmanager
+def plotting(file: str) -> Iterator[Path]:
+    """The file to draw a plot in, while it is drawn.
+
+    Raises:
+        UsageError: Its ending is none of a picture, nothing that draws is installed, or
+            it cannot be written.
+    """
+    path = Path(file)
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise click.UsageError(f"{file}: a plot ends in .svg or .png")
+    try:
+        yield path
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        what = "plots need matplotlib: pip install 'archdsl[plot]'"
+        raise click.UsageError(what) from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
+
+
 def stdin_option(function: F) -> F:
     """``--stdin-filename``."""
     option = click.option(

@@ -10,10 +10,11 @@ from archdsl.cli.common import (
     format_option,
     names_of,
     reporting,
+    shape_options,
     stdin_option,
 )
 from archdsl.cli.several import WRITTEN, named, set_option, size_option
-from archdsl.cli.tabular import table_options, written
+from archdsl.cli.tabular import written
 from archdsl.diagnostics import SpecError
 
 
@@ -26,7 +27,7 @@ from archdsl.diagnostics import SpecError
               help="The figures of each model.")  # fmt: skip
 @click.option("--stages", metavar="FIGURE,…", default="params,macs", show_default=True,
               help='The figures of each stage; "" for no stages.')  # fmt: skip
-@table_options
+@shape_options
 @stdin_option
 @color_option
 @format_option

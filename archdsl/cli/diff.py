@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from archdsl.cli.common import (
     colored,
     format_option,
     reporting,
+    shape_options,
     stdin_option,
 )
 from archdsl.cli.several import WRITTEN, named, set_option, size_option
-from archdsl.cli.tabular import table_options, written
+from archdsl.cli.tabular import written
+
+_NARROWEST, _WIDTH, _WIDEST = 60, 100, 160  # columns
 
 
 @click.command("diff", cls=SpecCommand)
@@ -27,7 +31,7 @@ from archdsl.cli.tabular import table_options, written
 @click.option("--beside", type=click.Path(exists=True, file_okay=False, path_type=Path),
               metavar="FOLDER", help="Where `use` looks first, for copies of specs"
               " that lie elsewhere (git difftool).")  # fmt: skip
-@table_options
+@shape_options
 @stdin_option
 @color_option
 @format_option
@@ -61,6 +65,12 @@ def command(
     elif shape == "markdown" and not report.same:
         click.echo(written(tables(report), shape))
     elif not report.same:
-        shown = text(report, color=colored(color, sys.stdout))
+        shown = text(report, color=colored(color, sys.stdout), width=_width())
         click.echo(shown, color=True)
     raise click.exceptions.Exit(0 if report.same else 1)
+
+
+def _width() -> int:
+    """The columns of the terminal, if it is one, as many as people read."""
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+    return max(_NARROWEST, min(columns, _WIDEST))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from archdsl.cli.common import (
@@ -12,10 +10,12 @@ from archdsl.cli.common import (
     format_option,
     names_of,
     opened,
+    plotting,
     reporting,
+    shape_options,
     stdin_option,
 )
-from archdsl.cli.tabular import table_options, written
+from archdsl.cli.tabular import written
 from archdsl.diagnostics import SpecError
 
 
@@ -74,10 +74,9 @@ from archdsl.diagnostics import SpecError
     help="Print no more than the first N points.",
 )
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Draw the points into a file: SVG, PNG.",
+    "--plot", metavar="FILE.svg|png", help="Draw the points, and their front, too.",
 )  # fmt: skip
-@table_options
+@shape_options
 @stdin_option
 @color_option
 @format_option
@@ -91,7 +90,7 @@ def command(
     where: str,
     sort: str,
     limit: int,
-    plot: Path | None,
+    plot: str | None,
     shape: str,
     stdin_filename: str,
     color: str,
@@ -119,10 +118,11 @@ def command(
             raise
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-    if plot is not None:
-        from archdsl.backends.plot.sweep import plot as plot_sweep
+    if plot:
+        from archdsl.backends.plot.sweep import draw
 
-        plot_sweep(report, plot)
+        with plotting(plot) as path:
+            draw(report, path)
     if shape == "json":
         click.echo(report.model_dump_json(indent=1))
     else:

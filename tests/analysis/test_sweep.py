@@ -141,7 +141,6 @@ def test_conditions_are_of_settings_sizes_and_figures():
         ("--where", "__import__(3) == 3"),
         ("--where", "macs > 10000", "--size", "T"),
         ("--pareto", "macs", "--size", "T"),
-        ("--json", "--csv"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_told(words):

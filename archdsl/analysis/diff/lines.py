@@ -74,9 +74,7 @@ def _line(group: Sequence[ChangeReport]) -> Line:
     sides = [change.after or change.before for change in group]
     paths = [side.path for side in sides if side is not None]
     if first.kind == "reshaped":
-        more = len(paths) - 1
-        others = f" and {more:,} other{'s' * (more > 1)}" if more else ""
-        return Line(mark, f"{paths[0]}{others}", _what(first))
+        return Line(mark, f"{paths[0]}{_others(len(paths) - 1)}", _what(first))
     about = _paths(paths)
     if not about:
         return Line(mark, _what(first), "")
@@ -202,15 +200,13 @@ def _paths(paths: Sequence[str]) -> str:
     """Paths that differ in numbers only as one: ``stage.[0-3].conv``."""
     rows = [path.split(".") for path in dict.fromkeys(paths)]
     columns = [list(dict.fromkeys(column)) for column in zip(*rows, strict=True)]
-    if len(rows) == 1 or prod(map(len, columns)) == len(rows):
-        return ".".join(c[0] if len(c) == 1 else _range(map(int, c)) for c in columns)
-    by_first: dict[str, list[str]] = {}
-    at = next(i for i, column in enumerate(columns) if len(column) > 1)
-    for row in rows:
-        by_first.setdefault(row[at], []).append(".".join(row))
-    if len(by_first) == len(rows):
-        return ", ".join(".".join(row) for row in rows)
-    return ", ".join(_paths(group) for group in by_first.values())
+    if prod(map(len, columns)) != len(rows):
+        return f"{paths[0]}{_others(len(rows) - 1)}"
+    return ".".join(c[0] if len(c) == 1 else _range(map(int, c)) for c in columns)
+
+
+def _others(count: int) -> str:
+    return f" and {count:,} other{'s' * (count > 1)}" if count else ""
 
 
 def _range(numbers: Iterable[int]) -> str:

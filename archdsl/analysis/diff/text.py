@@ -13,7 +13,7 @@ from archdsl.analysis.report import Number
 from archdsl.analysis.tables import Cell, Column, Table
 
 _COLORS = {"+": "32", "-": "31", "~": "33", ">": "36", "=": "36"}
-_WIDEST = 44  # columns of what a line is about, before what happened stands below it
+_WIDEST = 52  # columns of what a line is about, before what happened stands below it
 Paint = Callable[[str, str], str]
 
 
