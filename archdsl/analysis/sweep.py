@@ -139,24 +139,10 @@ def sweep(program: Program, model: str, grid: Grid, view: View) -> SweepReport:
     asked = tuple(keys)
     every = {**grid.settings, **grid.sizes}
     varied = [name for name, values in every.items() if len(values) > 1]
-    points: list[PointReport] = []
-    failed: list[FailedReport] = []
-    left_out = 0
-    costs, made = Costs(), dict[object, Graph | None]()
+    found = _Found(program, of.model, asked, condition)
     with uncollected():
         for point in _points(grid):
-            shown = point.shown(varied)
-            try:
-                graph = build(program, of.model, point.settings, point.sizes, made=made)
-                priced = price(graph, costs)
-                values = figures(priced, asked)
-            except SpecError as error:
-                failed.append(_failed(shown, error))
-                continue
-            if condition is not None and not condition.holds(_names(priced, condition)):
-                left_out += 1
-                continue
-            points.append(PointReport(settings=shown, figures=values))
+            found.add(point, point.shown(varied))
     fixed = {n: plain(n, v[0]) for n, v in every.items() if len(v) == 1}
     return SweepReport(
         model=of.model,
@@ -164,10 +150,46 @@ def sweep(program: Program, model: str, grid: Grid, view: View) -> SweepReport:
         columns=asked,
         pareto=tuple(view.pareto),
         where=view.where,
-        left_out=left_out,
-        points=tuple(_sorted(_marked(points, view.pareto), view.sort)),
-        failed=tuple(failed),
+        left_out=found.left_out,
+        points=tuple(_sorted(_marked(found.points, view.pareto), view.sort)),
+        failed=tuple(found.failed),
     )
+
+
+@dataclass
+class _Found:
+    """The points so far, and what they have in common."""
+
+    program: Program
+    model: str
+    asked: tuple[str, ...]
+    condition: Condition | None
+    points: list[PointReport] = field(default_factory=list)
+    failed: list[FailedReport] = field(default_factory=list)
+    left_out: int = 0
+    costs: Costs = field(default_factory=Costs)
+    made: dict[object, Graph | None] = field(default_factory=dict)
+
+    def add(self, point: _Point, shown: dict[str, Setting]) -> None:
+        """Builds and prices a point.
+
+        Raises:
+            ValueError: The condition is neither true nor false of it.
+        """
+        try:
+            graph = build(
+                self.program, self.model, point.settings, point.sizes, made=self.made
+            )
+            priced = price(graph, self.costs)
+            values = figures(priced, self.asked)
+        except SpecError as error:
+            self.failed.append(_failed(shown, error))
+            return
+        condition = self.condition
+        if condition is None or condition.holds(_names(priced, condition)):
+            self.points.append(PointReport(settings=shown, figures=values))
+        else:
+            self.left_out += 1
 
 
 # --- the grid -----------------------------------------------------------------------

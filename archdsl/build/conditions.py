@@ -49,8 +49,8 @@ class Condition:
         body.scope = Scope(body.scope, dict(values))
         try:
             value = body.number(self._value)
-        except Exhausted:
-            value = None
+        except (Exhausted, RecursionError):
+            raise ValueError(f"{self.text[:60]!r} takes too much work") from None
         if session.diagnostics:
             problem = session.diagnostics[0].fault.message()
             raise ValueError(f"{self.text!r}: {problem}")

@@ -188,10 +188,8 @@ def test_open_and_odd_sizes_have_the_same_stages(size):
 
 def test_finer_than_the_input():
     finer = "split(C, U = 2, V = 2, C = 2) -> merge(H, U, into = H)"
-    text = (
-        f"conv(8, 3) -> {finer} -> merge(W, V, into = W) -> repeat(2) {{ conv(8, 3) }}"
-    )
-    assert labels(OPENED.replace("trunk -> rest", text)) == ["/1", "x2"]
+    text = f"conv(8, 3) -> {finer} -> merge(W, V, into = W) -> repeat(2) {{ conv(4) }}"
+    assert labels(OPENED.replace("trunk -> rest", text)) == ["/1", "up x2"]
 
 
 def test_settings_for_all_go_to_those_that_have_them():

@@ -139,6 +139,11 @@ def test_conditions_are_of_settings_sizes_and_figures():
         ("--where", "x -> relu"),
         ("--where", "1 / 0 > 1"),
         ("--where", "__import__(3) == 3"),
+        ("--where", "+".join(["dim"] * 3000) + "> 1"),
+        ("--where", "(" * 500 + "1" + ")" * 500 + "> 1"),
+        ("--plot", "points.pdf"),
+        ("--plot", "points.svg", "--columns", "macs"),
+        ("--plot", "points.svg", "--size", "T"),
         ("--where", "macs > 10000", "--size", "T"),
         ("--pareto", "macs", "--size", "T"),
     ],
@@ -167,7 +172,7 @@ def test_sorted_and_cut():
     assert macs == sorted(macs, reverse=True)
     text = run(*words, "--limit", "2")
     assert "the first 2 are shown" in text
-    assert text.count("\n") < 6
+    assert text.count(" k  ") == 2
     rows = list(csv.DictReader(run(*words, "--csv").splitlines()))
     assert [int(r["macs"]) for r in rows] == macs
 
@@ -227,3 +232,28 @@ def test_operands(text, spec, settings, sizes):
 def test_wrong_operands(text):
     with pytest.raises(ValueError, match=r"m\(|=|argument"):
         operand(text)
+
+
+# --- the plot -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["points.svg", "points.png"])
+def test_a_plot_is_the_same_each_time(name, tmp_path):
+    pytest.importorskip("matplotlib")
+    words = ("net.arch", "--set", "dim=8..40:8", "--set", "depth=1..3")
+    words = (*words, "--pareto=-layers,macs", "--plot", name)
+    text = run(*words)
+    assert "15 points" in text
+    before = (tmp_path / name).read_bytes()
+    run(*words)
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_plot_has_every_point_and_what_it_is_about(tmp_path):
+    pytest.importorskip("matplotlib")
+    words = ("net.arch", "--set", "dim=8..40:4", "--set", "depth=1..3")
+    run(*words, "--columns", "params,macs", "--plot", "points.svg")
+    drawn = (tmp_path / "points.svg").read_text()
+    assert drawn.count("<use ") > 3 * 9
+    for word in ("net", "MACs", "params", "depth = 2"):
+        assert f"<!-- {word} -->" in drawn
