@@ -188,7 +188,7 @@ def test_open_and_odd_sizes_have_the_same_stages(size):
 
 def test_finer_than_the_input():
     finer = "split(C, U = 2, V = 2, C = 2) -> merge(H, U, into = H)"
-    text = f"conv(8, 3) -> {finer} -> merge(W, V, into = W) -> repeat(2) {{ conv(4) }}"
+    text = f"conv(8, 3) -> {finer} -> merge(W, V, into = W) -> repeat(2) {{ linear(4) }}"
     assert labels(OPENED.replace("trunk -> rest", text)) == ["/1", "up x2"]
 
 
