@@ -20,6 +20,7 @@ from archdsl.cli import cli
 from archdsl.ir.dim import symbol
 from archdsl.ops.registry import ops
 from archdsl.syntax.table import table
+from docs.generate import SCHEMAS, schema
 from docs.grammar import grammar_page
 from tests.pages import PAGES, ROOT, blocks, code_blocks, keep, specs
 from tests.tools import forgotten, inputs_for, outputs_of
@@ -62,6 +63,12 @@ def test_every_command_that_is_shown_prints_what_is_shown(monkeypatch):
             text = f"{command}\n{done.stdout}"
             keep(page, block, text)
             assert os.environ.get("ARCHDSL_UPDATE") or block.code == text
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schemas_are_up_to_date(name):
+    kept = (ROOT / "docs" / "schemas" / f"{name}.json").read_text(encoding="utf-8")
+    assert kept == schema(name), "run `make docs`"
 
 
 def test_the_manual_of_the_ops_is_up_to_date():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -304,25 +303,9 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         UsageError: The folder does not exist, or cannot be written to.
     """
-    if path.exists() and not path.is_file():
-        try:
-            # A pipe or a device takes the text as it is.
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
-        return
-    path = path.resolve() if path.is_symlink() else path
+    from archdsl.backends.files import write_bytes
+
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        write_bytes(path, text.encode("utf-8"))
     except OSError as error:
-        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
         raise click.UsageError(f"cannot write {path}: {error.strerror}") from None

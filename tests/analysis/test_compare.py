@@ -175,6 +175,34 @@ def test_a_block_with_several_stages_is_opened():
     assert labels(OPENED) == ["stem", "/2", "/4", "head"]
 
 
+SHARED = """model net {
+  input x: [B, T = 16, C = 8]
+
+  layer one = linear(8)
+  one -> relu -> repeat(2) { linear(8) } -> one -> mean(T)
+  output y
+}
+"""
+SCAN = """model net {
+  input x: [B, T = 4, C = 3, H = 32]
+
+  scan(T) [frame] {
+    conv(4, 3, stride = 2) -> conv(4, 3, stride = 2)
+  }
+  conv(5, 3, over = H) -> mean(T, H)
+  output y
+}
+"""
+
+
+@pytest.mark.parametrize("text", [SHARED, SCAN])
+def test_shared_and_scanned_layers_count_as_in_the_model(text):
+    graph = archdsl.parse(text)
+    parts, whole = stages(graph), Costs().total(graph)
+    assert sum(p.totals.params for p in parts) == whole.params
+    assert sum(p.totals.macs for p in parts) == whole.macs
+
+
 def test_axes_may_go_apart():
     conv = "conv(16, 3, stride = 2) -> conv"
     apart = OPENED.replace(conv, "max_pool(4, over = W) -> conv(16, 3) -> conv")
@@ -188,7 +216,9 @@ def test_open_and_odd_sizes_have_the_same_stages(size):
 
 def test_finer_than_the_input():
     finer = "split(C, U = 2, V = 2, C = 2) -> merge(H, U, into = H)"
-    text = f"conv(8, 3) -> {finer} -> merge(W, V, into = W) -> repeat(2) {{ linear(4) }}"
+    text = (
+        f"conv(8, 3) -> {finer} -> merge(W, V, into = W) -> repeat(2) {{ linear(4) }}"
+    )
     assert labels(OPENED.replace("trunk -> rest", text)) == ["/1", "up x2"]
 
 

@@ -50,6 +50,16 @@ SHARED = """model net {
   output y
 }
 """
+BLOCK = """block twice[x] { layer one = linear(8)
+  x -> one -> one }
+
+model net {
+  input x: [B, T = 16, C = 8]
+
+  twice
+  output y
+}
+"""
 SCAN = """model net {
   input x: [B, T = 16, C = 8]
 
@@ -112,6 +122,10 @@ CASES = {
     "unshared": (
         SHARED, "-> one", "-> linear(8)",
         ["= one -> linear: ", "~ linear: weights of one -> its own"],
+    ),
+    "unshared in a block": (
+        BLOCK, "-> one }", "-> linear(8) }",
+        ["= twice.one -> twice.linear: ", "~ twice.linear: weights of one -> its own"],
     ),
     "scanned from the end": (
         SCAN, "scan(T)", "scan(T, reverse = true)",

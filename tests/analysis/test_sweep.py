@@ -79,6 +79,12 @@ def test_points_that_are_no_models_are_told():
     assert report("net.arch", "--set", "dim=18,22", code=1)["points"] == []
 
 
+def test_what_is_wrong_in_a_block_is_told_of_every_point():
+    found = report("swin_t", "--set", "window=5,7", "--set", "classes=10,20,30")
+    assert len(found["points"]) == 3
+    assert [f["code"] for f in found["failed"]] == ["E301"] * 3
+
+
 def test_values_are_lists_ranges_and_side_by_side():
     found = report("swin_t", "--set", "depths=[2,2,2,2],[2,2,18,2]")
     depths = [p["settings"]["depths"] for p in found["points"]]
