@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from archdsl.analysis.candidates import Named
 from archdsl.analysis.cost import Costs, blaming
-from archdsl.analysis.figures import ADDITIVE, FIGURES, figures, known, price
-from archdsl.analysis.report import Number, Part, TensorReport, number, tensor_report
+from archdsl.analysis.figures import (
+    ADDITIVE,
+    FIGURES,
+    Priced,
+    Value,
+    field_size,
+    figures,
+    known,
+    price,
+)
+from archdsl.analysis.report import Part, TensorReport, number, tensor_report
 from archdsl.analysis.stages import Stage, stages
 from archdsl.analysis.tables import Cell, Column, Table
 
 OF_MODELS = ("params", "macs", "flops", "weight_bytes", "activation_bytes")
 OF_STAGES = ("params", "macs")
+_FIELD = "receptive_field"
+_ABREAST = 5  # figures in one table of models
 
 
 class ComparedReport(Part):
@@ -32,7 +43,7 @@ class ComparedReport(Part):
     model: str
     settings: dict[str, str]
     inputs: dict[str, TensorReport]
-    figures: dict[str, Number]
+    figures: dict[str, Value]
 
 
 class StageReport(Part):
@@ -46,7 +57,7 @@ class StageReport(Part):
 
     layers: str
     output: TensorReport
-    figures: dict[str, Number]
+    figures: dict[str, Value]
 
 
 class RowReport(Part):
@@ -78,22 +89,22 @@ def compare(
     for key in (*columns, *by_stage):
         known(key)
     for key in by_stage:
-        if key not in ADDITIVE:
-            raise ValueError(
-                f"{key} is of a whole model; stages have {', '.join(ADDITIVE)}"
-            )
+        if key not in (*ADDITIVE, _FIELD):
+            there = ", ".join((*ADDITIVE, *({_FIELD} & FIGURES.keys())))
+            raise ValueError(f"{key} is of a whole model; stages have {there}")
     costs = Costs()
+    priced = {model.name: price(model.graph, costs) for model in models}
     found = {}
-    for model in models:
-        with blaming(model.graph.span):
-            found[model.name] = stages(model.graph, costs)
+    for name, each in priced.items():
+        with blaming(each.graph.span):
+            found[name] = stages(each.graph, costs)
     return CompareReport(
-        models=tuple(_compared(m, columns, costs) for m in models),
-        stages=tuple(_rows(found, by_stage)),
+        models=tuple(_compared(m, priced[m.name], columns) for m in models),
+        stages=tuple(_rows(found, priced, by_stage)),
     )
 
 
-def _compared(model: Named, columns: Sequence[str], costs: Costs) -> ComparedReport:
+def _compared(model: Named, priced: Priced, columns: Sequence[str]) -> ComparedReport:
     graph = model.graph
     return ComparedReport(
         name=model.name,
@@ -101,17 +112,21 @@ def _compared(model: Named, columns: Sequence[str], costs: Costs) -> ComparedRep
         model=graph.name,
         settings=model.settings,
         inputs={name: tensor_report(t) for name, t in graph.inputs.items()},
-        figures=figures(price(graph, costs), columns),
+        figures=figures(priced, columns),
     )
 
 
-def _rows(found: dict[str, tuple[Stage, ...]], keys: Sequence[str]) -> list[RowReport]:
+def _rows(
+    found: Mapping[str, tuple[Stage, ...]],
+    priced: Mapping[str, Priced],
+    keys: Sequence[str],
+) -> list[RowReport]:
     """The stages of all models, finer ones first, and decoders after encoders."""
     places = {(s.place, s.label) for each in found.values() for s in each}
     rows = []
     for place, label in sorted(places):
         mine = {
-            name: _stage(stage, keys)
+            name: _stage(stage, priced[name], keys)
             for name, each in found.items()
             for stage in each
             if (stage.place, stage.label) == (place, label)
@@ -120,12 +135,28 @@ def _rows(found: dict[str, tuple[Stage, ...]], keys: Sequence[str]) -> list[RowR
     return rows
 
 
-def _stage(stage: Stage, keys: Sequence[str]) -> StageReport:
+def _stage(stage: Stage, priced: Priced, keys: Sequence[str]) -> StageReport:
+    found: dict[str, Value] = {}
+    for key in keys:
+        if key == _FIELD:
+            found[key] = _seen(stage, priced.part(_FIELD))
+        else:
+            found[key] = number(ADDITIVE[key](stage.totals))
     return StageReport(
-        layers=stage.layers,
-        output=tensor_report(stage.output),
-        figures={key: number(ADDITIVE[key](stage.totals)) for key in keys},
+        layers=stage.layers, output=tensor_report(stage.output), figures=found
     )
+
+
+def _seen(stage: Stage, part: object) -> int | None:
+    """The receptive field of the last that a stage makes, along its widest axis."""
+    path = ".".join(stage.units[-1].path)
+    fields = [
+        layer.fields
+        for layer in getattr(part, "layers", ())
+        if f"{layer.path}.".startswith(f"{path}.")
+    ]
+    sizes = map(field_size, fields[-1] if fields else ())
+    return max((size for size in sizes if size is not None), default=None)
 
 
 # --- tables -------------------------------------------------------------------------
@@ -135,8 +166,10 @@ def tables(report: CompareReport) -> tuple[Table, ...]:
     """The models, and for each of what stages have a table of stages by models."""
     names = [model.name for model in report.models]
     keys = next((list(s.figures) for r in report.stages for s in r.models.values()), [])
+    if not keys:
+        return tuple(_models(report))
     return (
-        _models(report),
+        *_models(report),
         _matrix(report, names, Column("layers", "layers"), lambda s: s.layers),
         _matrix(report, names, Column("output", "output, positions x C"),
                 lambda s: _extent(s.output)),
@@ -144,11 +177,16 @@ def tables(report: CompareReport) -> tuple[Table, ...]:
     )  # fmt: skip
 
 
-def _models(report: CompareReport) -> Table:
+def _models(report: CompareReport) -> list[Table]:
+    """The figures of the models, some abreast."""
     keys = list(report.models[0].figures)
-    columns = (Column("model", "model"), *(FIGURES[key].column for key in keys))
-    rows = tuple((m.name, *(m.figures[key] for key in keys)) for m in report.models)
-    return Table("models", "models", columns, rows)
+    found = []
+    for start in range(0, len(keys), _ABREAST):
+        some = keys[start : start + _ABREAST]
+        columns = (Column("model", "model"), *(FIGURES[key].column for key in some))
+        rows = tuple((m.name, *(m.figures[key] for key in some)) for m in report.models)
+        found.append(Table("models", "" if start else "models", columns, rows))
+    return found
 
 
 def _matrix(

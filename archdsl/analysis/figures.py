@@ -1,23 +1,46 @@
-"""The figures of a whole model by name: what sweeps and comparisons have columns of."""
+"""The figures of a whole model by name: what sweeps and comparisons have columns of.
+
+A figure of a section of the report, a receptive field or the memory of training, is
+found when it is asked for, and is there where the section is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias, cast
 
 from archdsl.analysis.cost import Costs, Totals, blaming, count_layers
 from archdsl.analysis.report import Number, number
-from archdsl.analysis.tables import Column
+from archdsl.analysis.sections import SECTIONS, Options
+from archdsl.analysis.tables import Column, Form
 from archdsl.diagnostics import near
 from archdsl.ir.dim import Size
 from archdsl.ir.graph import Graph
 
+Value: TypeAlias = Number | None
+"""A number, a formula where a size is open, None where there is no such number."""
 
-class Priced(NamedTuple):
-    """A model with its costs; what a figure is made of."""
+
+@dataclass(frozen=True)
+class Priced:
+    """A model with its costs; what a figure is made of.
+
+    Attributes:
+        graph: The model.
+        totals: What it costs.
+    """
 
     graph: Graph
     totals: Totals
+    _parts: dict[str, object] = field(default_factory=dict)
+
+    def part(self, key: str) -> object:
+        """A section of its report, made once."""
+        if key not in self._parts:
+            section = next(s for s in SECTIONS if s.key == key)
+            self._parts[key] = section.find(self.graph, Options())
+        return self._parts[key]
 
 
 class Figure(NamedTuple):
@@ -25,43 +48,15 @@ class Figure(NamedTuple):
 
     Attributes:
         column: What it is called, and how it is written.
-        of: The number itself, a formula where a size is open.
         meaning: In a few words.
+        of: The number itself.
+        section: The section of the report that it is of, or "".
     """
 
     column: Column
-    of: Callable[[Priced], Size]
     meaning: str
-
-
-def _figure(
-    key: str, title: str, form: str, meaning: str, of: Callable[[Priced], Size]
-) -> Figure:
-    return Figure(Column(key, title, form), of, meaning)  # type: ignore[arg-type]
-
-
-FIGURES: Mapping[str, Figure] = {
-    f.column.key: f
-    for f in (
-        _figure("params", "params", "exact", "learned elements, shared ones once",
-                lambda p: p.totals.params),
-        _figure("macs", "MACs", "short", "multiply-accumulates of matrix products",
-                lambda p: p.totals.macs),
-        _figure("flops", "FLOPs", "short", "2 x MACs and all element-wise arithmetic",
-                lambda p: p.totals.flops),
-        _figure("matmul_flops", "matmul FLOPs", "short", "2 x MACs",
-                lambda p: p.totals.matmul_flops),
-        _figure("weight_bytes", "weights", "bytes", "bytes of the parameters",
-                lambda p: p.totals.weight_bytes),
-        _figure("activation_bytes", "activations", "bytes",
-                "bytes of all tensors that ops write",
-                lambda p: p.totals.activation_bytes),
-        _figure("buffers", "buffers", "exact", "elements held and not learned",
-                lambda p: p.totals.buffers),
-        _figure("layers", "layers", "exact", "ops, all blocks opened",
-                lambda p: count_layers(p.graph)),
-    )
-}  # fmt: skip
+    of: Callable[[Priced], Value]
+    section: str = ""
 
 
 # What the parts of a model add up to.
@@ -76,6 +71,61 @@ ADDITIVE: Mapping[str, Callable[[Totals], Size]] = {
 }
 
 
+def _total(key: str, title: str, form: Form, meaning: str) -> Figure:
+    of = ADDITIVE[key]
+    return Figure(Column(key, title, form), meaning, lambda p: number(of(p.totals)))
+
+
+def _field(key: str, title: str, form: Form, meaning: str, place: str) -> Figure:
+    """A field of a section: ``memory.training``."""
+    section, _, name = place.partition(".")
+
+    def of(priced: Priced) -> Value:
+        return cast("Value", getattr(priced.part(section), name))
+
+    return Figure(Column(key, title, form), meaning, of, section)
+
+
+_ALL = (
+    _total("params", "params", "exact", "learned elements, shared ones once"),
+    _total("macs", "MACs", "short", "multiply-accumulates of matrix products"),
+    _total("flops", "FLOPs", "short", "2 x MACs and all element-wise arithmetic"),
+    _total("matmul_flops", "matmul FLOPs", "short", "2 x MACs"),
+    _total("weight_bytes", "weights", "bytes", "bytes of the parameters"),
+    _total("activation_bytes", "activations", "bytes", "bytes that ops write"),
+    _total("buffers", "buffers", "exact", "elements held and not learned"),
+    Figure(Column("layers", "layers", "exact"), "ops, all blocks opened",
+           lambda p: count_layers(p.graph)),
+    _field("training_bytes", "training", "bytes", "peak of a step of training",
+           "memory.training"),
+    _field("inference_bytes", "inference", "bytes", "peak of inference",
+           "memory.inference"),
+    Figure(Column("receptive_field", "receptive field", "exact"),
+           "input positions that the last map sees, along its longest axis, without"
+           " borders where these are even",
+           lambda p: _widest(p.part("receptive_field")), "receptive_field"),
+    _field("sequential", "sequential", "exact", "operations that wait for one another",
+           "paths.sequential"),
+    _field("path_length", "path", "exact", "layers until all positions have met",
+           "paths.maximum"),
+)  # fmt: skip
+_THERE = {"", *(section.key for section in SECTIONS)}
+FIGURES: Mapping[str, Figure] = {f.column.key: f for f in _ALL if f.section in _THERE}
+
+
+def _widest(part: object) -> int | None:
+    """The largest field of the last maps before the outputs."""
+    outputs = getattr(part, "outputs")  # noqa: B009 - a section that may not be there
+    fields = [o.map_field or o.field for o in outputs]
+    return max(filter(None, map(field_size, fields)), default=None)
+
+
+def field_size(seen: object) -> int | None:
+    """The field along an axis: without borders where it is the same everywhere."""
+    unbounded = getattr(seen, "unbounded", None)
+    return unbounded if unbounded is not None else getattr(seen, "size", None)
+
+
 def price(graph: Graph, costs: Costs | None = None) -> Priced:
     """A model with its costs, blocks that were priced before looked up in `costs`.
 
@@ -86,14 +136,14 @@ def price(graph: Graph, costs: Costs | None = None) -> Priced:
     return Priced(graph, costs.total(graph))
 
 
-def figures(priced: Priced, keys: Sequence[str]) -> dict[str, Number]:
+def figures(priced: Priced, keys: Sequence[str]) -> dict[str, Value]:
     """Some figures of a model.
 
     Raises:
         SpecError: A formula is too long.
     """
     with blaming(priced.graph.span):
-        return {key: number(FIGURES[key].of(priced)) for key in keys}
+        return {key: FIGURES[key].of(priced) for key in keys}
 
 
 def known(key: str) -> str:

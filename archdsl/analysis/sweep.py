@@ -14,14 +14,23 @@ from math import prod
 from typing import TypeAlias
 
 from archdsl.analysis.cost import Costs
-from archdsl.analysis.figures import FIGURES, Priced, figures, known, price
+from archdsl.analysis.figures import (
+    ADDITIVE,
+    FIGURES,
+    Priced,
+    figures,
+    known,
+    price,
+)
+from archdsl.analysis.figures import Value as Found
 from archdsl.analysis.pareto import front
-from archdsl.analysis.report import Number, Part
+from archdsl.analysis.report import Part
 from archdsl.build import Program, Signature, build, signature
 from archdsl.build.conditions import Condition
 from archdsl.build.settings import Extent
 from archdsl.build.values import Value
 from archdsl.diagnostics import SpecError, near
+from archdsl.ir.formula import read
 from archdsl.ir.graph import Graph
 from archdsl.syntax.parse import uncollected
 
@@ -41,7 +50,7 @@ class PointReport(Part):
     """
 
     settings: dict[str, Setting]
-    figures: dict[str, Number]
+    figures: dict[str, Found]
     front: bool | None = None
 
 
@@ -295,8 +304,13 @@ def _names(priced: Priced, condition: Condition) -> dict[str, Value]:
     names: dict[str, Value] = dict(graph.hyper)  # type: ignore[arg-type]
     for tensor in graph.inputs.values():
         names |= tensor.sizes
-    asked = {k: f for k, f in FIGURES.items() if k in condition.words}
-    return names | {key: figure.of(priced) for key, figure in asked.items()}
+    for key in FIGURES.keys() & condition.words:
+        if key in ADDITIVE:
+            names[key] = ADDITIVE[key](priced.totals)
+        else:
+            found = FIGURES[key].of(priced)
+            names[key] = read(found) if isinstance(found, str) else found
+    return names
 
 
 def _marked(points: list[PointReport], pareto: Sequence[str]) -> list[PointReport]:
@@ -312,8 +326,9 @@ def _marked(points: list[PointReport], pareto: Sequence[str]) -> list[PointRepor
         row = []
         for key in pareto:
             value = point.figures[key.lstrip("-")]
-            if isinstance(value, str):
-                problem = f"{key.lstrip('-')} is a formula, {value}"
+            if value is None or isinstance(value, str):
+                what = "not known" if value is None else f"a formula, {value}"
+                problem = f"{key.lstrip('-')} is {what}"
                 raise ValueError(f"no front: {problem}; give every axis a size")
             row.append(-value if key.startswith("-") else value)
         rows.append(tuple(row))
@@ -329,9 +344,9 @@ def _sorted(points: list[PointReport], sort: str) -> list[PointReport]:
     key = sort.lstrip("-")
 
     def place(point: PointReport) -> tuple[int, float, str]:
-        value = {**point.settings, **point.figures}.get(key, "")
-        if isinstance(value, str):
-            return 1, 0, value
+        value = {**point.settings, **point.figures}.get(key)
+        if value is None or isinstance(value, str):
+            return 1, 0, value or ""
         return 0, value, ""
 
     return sorted(points, key=place, reverse=sort.startswith("-"))

@@ -61,5 +61,5 @@ def command(
     if shape == "json":
         click.echo(report.model_dump_json(indent=1))
         return
-    shown = tables(report) if stages.strip() else tables(report)[:1]
-    click.echo(written((flat(report),) if shape == "csv" else shown, shape))
+    shown = (flat(report),) if shape == "csv" else tables(report)
+    click.echo(written(shown, shape))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.analysis.candidates import Named
-from archdsl.analysis.cost import blaming
+from archdsl.analysis.cost import Totals, blaming
 from archdsl.analysis.diff.structure import Change, Comparer, Kind, Side
-from archdsl.analysis.figures import FIGURES, Priced
+from archdsl.analysis.figures import ADDITIVE
 from archdsl.analysis.report import Number, Part, TensorReport, number, tensor_report
 from archdsl.build.values import StepValue
 from archdsl.ir.graph import Graph
@@ -121,8 +121,8 @@ def diff(before: Named, after: Named) -> DiffReport:
     with blaming(right.span):
         changes = comparer.models(left, right)
         layers = tuple(map(_change, changes))
-        priced = [Priced(g, comparer.costs.total(g)) for g in (left, right)]
-        figures = tuple(_figure(key, *priced) for key in FIGURES_OF)
+        totals = [comparer.costs.total(graph) for graph in (left, right)]
+        figures = tuple(_figure(key, *totals) for key in FIGURES_OF)
     hyper = _values(_hyper(left), _hyper(right))
     inputs = _values(_inputs(left), _inputs(right))
     outputs = _values(_outputs(left), _outputs(right))
@@ -207,8 +207,8 @@ def _side(side: Side) -> SideReport:
     )
 
 
-def _figure(key: str, before: Priced, after: Priced) -> FigureReport:
-    old, new = FIGURES[key].of(before), FIGURES[key].of(after)
+def _figure(key: str, before: Totals, after: Totals) -> FigureReport:
+    old, new = ADDITIVE[key](before), ADDITIVE[key](after)
     return FigureReport(
         figure=key, before=number(old), after=number(new), change=number(new - old)
     )

@@ -35,8 +35,8 @@ def draw(report: SweepReport, path: Path) -> None:
     across, up = _axes(report)
     for point in report.points:
         for key in (across, up):
-            if isinstance(point.figures[key], str):
-                raise ValueError(f"{key} is a formula: give every axis a size")
+            if not isinstance(point.figures[key], int | float):
+                raise ValueError(f"{key} is no number: give every axis a size")
     groups = _groups(report)
     best = [p for p in report.points if p.front]
     named = len(groups) + bool(best)
@@ -45,8 +45,8 @@ def draw(report: SweepReport, path: Path) -> None:
         _front(axes, best, across, up)
         for i, group in enumerate(groups):
             axes.plot(
-                [p.figures[across] for p in group.points],
-                [p.figures[up] for p in group.points],
+                [_value(p, across) for p in group.points],
+                [_value(p, up) for p in group.points],
                 linestyle="none",
                 marker=MARKERS[i],
                 color=PALETTE[i],
@@ -94,7 +94,7 @@ def _front(axes: Axes, points: Sequence[PointReport], across: str, up: str) -> N
 
 def _value(point: PointReport, key: str) -> float:
     value = point.figures[key]
-    assert not isinstance(value, str)
+    assert isinstance(value, int | float)
     return value
 
 
