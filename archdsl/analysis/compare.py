@@ -13,6 +13,7 @@ from archdsl.analysis.figures import (
     Value,
     field_size,
     figures,
+    figures_if_any,
     known,
     price,
 )
@@ -21,6 +22,8 @@ from archdsl.analysis.stages import Stage, stages
 from archdsl.analysis.tables import Cell, Column, Table
 
 OF_MODELS = ("params", "macs", "flops", "weight_bytes", "activation_bytes")
+# What stands beside them unless figures are named, where it can be found.
+_ALSO = ("training_bytes", "receptive_field", "sequential", "path_length")
 OF_STAGES = ("params", "macs")
 _FIELD = "receptive_field"
 _ABREAST = 5  # figures in one table of models
@@ -77,10 +80,16 @@ class CompareReport(Part):
 
 def compare(
     models: Sequence[Named],
-    columns: Sequence[str] = OF_MODELS,
+    columns: Sequence[str] = (),
     by_stage: Sequence[str] = OF_STAGES,
 ) -> CompareReport:
     """Models side by side, their stages aligned by resolution.
+
+    Args:
+        models: The models.
+        columns: The figures of each; what every model has, and what more can be found,
+            where none are named.
+        by_stage: The figures of each stage; none for no stages.
 
     Raises:
         SpecError: A formula is too long.
@@ -112,8 +121,13 @@ def _compared(model: Named, priced: Priced, columns: Sequence[str]) -> ComparedR
         model=graph.name,
         settings=model.settings,
         inputs={name: tensor_report(t) for name, t in graph.inputs.items()},
-        figures=figures(priced, columns),
+        figures=figures(priced, columns) if columns else _every(priced),
     )
+
+
+def _every(priced: Priced) -> dict[str, Value]:
+    also = [key for key in _ALSO if key in FIGURES]
+    return figures(priced, OF_MODELS) | figures_if_any(priced, also)
 
 
 def _rows(

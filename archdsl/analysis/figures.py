@@ -14,7 +14,7 @@ from archdsl.analysis.cost import Costs, Totals, blaming, count_layers
 from archdsl.analysis.report import Number, number
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.analysis.tables import Column, Form
-from archdsl.diagnostics import near
+from archdsl.diagnostics import SpecError, near
 from archdsl.ir.dim import Size
 from archdsl.ir.graph import Graph
 
@@ -101,8 +101,7 @@ _ALL = (
     _field("inference_bytes", "inference", "bytes", "peak of inference",
            "memory.inference"),
     Figure(Column("receptive_field", "receptive field", "exact"),
-           "input positions that the last map sees, along its longest axis, without"
-           " borders where these are even",
+           "input positions that the last map sees along an axis, borders cut off",
            lambda p: _widest(p.part("receptive_field")), "receptive_field"),
     _field("sequential", "sequential", "exact", "operations that wait for one another",
            "paths.sequential"),
@@ -121,9 +120,9 @@ def _widest(part: object) -> int | None:
 
 
 def field_size(seen: object) -> int | None:
-    """The field along an axis: without borders where it is the same everywhere."""
-    unbounded = getattr(seen, "unbounded", None)
-    return unbounded if unbounded is not None else getattr(seen, "size", None)
+    """The field along an axis, without borders where the axis is open."""
+    size = getattr(seen, "size", None)
+    return size if size is not None else getattr(seen, "unbounded", None)
 
 
 def price(graph: Graph, costs: Costs | None = None) -> Priced:
@@ -144,6 +143,17 @@ def figures(priced: Priced, keys: Sequence[str]) -> dict[str, Value]:
     """
     with blaming(priced.graph.span):
         return {key: FIGURES[key].of(priced) for key in keys}
+
+
+def figures_if_any(priced: Priced, keys: Sequence[str]) -> dict[str, Value]:
+    """Some figures of a model; None for those that an analysis refuses to find."""
+    found: dict[str, Value] = {}
+    for key in keys:
+        try:
+            found |= figures(priced, [key])
+        except SpecError:
+            found[key] = None
+    return found
 
 
 def known(key: str) -> str:

@@ -22,9 +22,8 @@ from archdsl.diagnostics import SpecError
 @click.argument("specs", nargs=-1, required=True, metavar=f"{WRITTEN} …")
 @set_option
 @size_option
-@click.option("--columns", metavar="FIGURE,…", show_default=True,
-              default="params,macs,flops,weight_bytes,activation_bytes",
-              help="The figures of each model.")  # fmt: skip
+@click.option("--columns", metavar="FIGURE,…", default="",
+              help="The figures of each model, for those that are usual.")  # fmt: skip
 @click.option("--stages", metavar="FIGURE,…", default="params,macs", show_default=True,
               help='The figures of each stage; "" for no stages.')  # fmt: skip
 @shape_options
