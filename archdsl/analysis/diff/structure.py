@@ -117,6 +117,7 @@ class _Pair:
         self.tokens = [node(left, n) for n in left], [node(right, n) for n in right]
         self.pairs = dict(align(*self.tokens))
         self.back = {b: a for a, b in self.pairs.items()}
+        self.first = _first(left), _first(right)
 
     def changes(self) -> Iterator[Change]:
         """All differences: nodes in the order of the second graph, then the results."""
@@ -141,8 +142,9 @@ class _Pair:
         if isinstance(node.payload, Enter):
             return  # of a model it is reported by name; of a block, the calls say so
         side = self.all.side(graph, node)
-        first = all(n.path != node.path for n in graph.nodes[: node.id])
-        side = side if first else replace(side, cost=side.cost.without_weights())
+        first = self.first[kind == "added"][node.path]
+        if first != node.id:
+            side = replace(side, cost=side.cost.without_weights())
         yield Change(kind, None, side) if kind == "added" else Change(kind, side, None)
 
     def _moves(self) -> dict[int, int]:
@@ -237,7 +239,7 @@ class _Pair:
 
     def _sharing(self, a: Node, b: Node) -> Iterator[Change]:
         """Layers that are one layer on one side only, or one with others."""
-        old, new = _owner(self.left, a), _owner(self.right, b)
+        old, new = _owner(self.first[0], a), _owner(self.first[1], b)
         there = None if old is None else self.pairs.get(old, _GONE)
         if there != new and not (there == _GONE and new is not None):
             left = Side(a.path, _weights(self.left, old))
@@ -289,11 +291,15 @@ def _source(graph: Graph, ref: Ref | None, seen_from: Path = ()) -> str:
     return f"{name}.{ref.output}" if ref.output else name
 
 
-def _owner(graph: Graph, node: Node) -> int | None:
+def _first(graph: Graph) -> dict[Path, int]:
+    """The first node of each path."""
+    return {node.path: node.id for node in reversed(graph.nodes)}
+
+
+def _owner(first: dict[Path, int], node: Node) -> int | None:
     """The first node whose weights a node uses, if that is another."""
-    path = node.weights_from or node.path
-    first = next((n.id for n in graph if n.path == path), node.id)
-    return None if first == node.id else first
+    owner = first.get(node.weights_from or node.path, node.id)
+    return None if owner == node.id else owner
 
 
 def _given(graph: Graph) -> Side:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from textwrap import wrap
 
@@ -14,6 +15,8 @@ from archdsl.analysis.tables import Cell, Column, Table
 
 _COLORS = {"+": "32", "-": "31", "~": "33", ">": "36", "=": "36"}
 _WIDEST = 52  # columns of what a line is about, before what happened stands below it
+_KEPT = re.compile(r"\[[^]]*\]|[\d,]+ x [\d,]+ params|\w+ = ")  # on one line
+_BLANK = "\N{NO-BREAK SPACE}"
 Paint = Callable[[str, str], str]
 
 
@@ -52,7 +55,11 @@ def _aligned(lines: Sequence[Line], paint: Paint, width: int) -> list[str]:
     wide = max((len(x.about) for x in lines if len(x.about) <= widest), default=0)
     shown = []
     for mark, about, what in lines:
-        rows = wrap(what, width - wide - 4, break_long_words=False) or [""]
+        kept = _KEPT.sub(lambda match: match[0].replace(" ", _BLANK), what)
+        rows = [
+            row.replace(_BLANK, " ")
+            for row in wrap(kept, width - wide - 4, break_long_words=False)
+        ] or [""]
         if len(about) > wide and what:
             rows.insert(0, about)
         else:
