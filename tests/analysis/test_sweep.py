@@ -5,7 +5,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archdsl
@@ -13,7 +13,10 @@ from archdsl.analysis.figures import FIGURES
 from archdsl.analysis.pareto import front
 from archdsl.build.operands import operand, split
 from archdsl.cli import cli
+from tests.pages import ROOT
+from tests.tools import examples
 
+TINY = str(ROOT / "specs" / "textcnn.arch")
 SPEC = """block ff[x](ratio) { linear(ratio * x.C) -> relu -> linear(x.C) }
 
 model net(dim = 16, heads = 4, depth = 2, act = "a,b") {
@@ -263,3 +266,26 @@ def test_a_plot_has_every_point_and_what_it_is_about(tmp_path):
     assert drawn.count("<use ") > 3 * 9
     for word in ("net", "MACs", "params", "depth = 2"):
         assert f"<!-- {word} -->" in drawn
+
+
+WORDS = st.text('dimhetsTHparcs=,.:;()[]{}"\\<>-+*/%0123456789 e_\n|é', max_size=24)
+
+
+@settings(max_examples=examples(60))
+@given(st.sampled_from(["--set", "--size", "--where", "--together", "--sort",
+                        "--columns", "--pareto"]), WORDS, st.booleans())  # fmt: skip
+def test_any_text_ends_in_a_table_or_a_message(option, text, begun):
+    begin = {"--set": "dim=", "--size": "T=", "--where": "params <"}
+    text = begin.get(option, "") * begun + text
+    done = CliRunner().invoke(cli, ["sweep", TINY, f"{option}={text}"])
+    assert done.exit_code in (0, 1, 2)
+    assert isinstance(done.exception, SystemExit | None)
+    assert done.stdout or done.stderr
+
+
+@settings(max_examples=examples(40))
+@given(WORDS)
+def test_any_operand_ends_in_a_diff_or_a_message(text):
+    done = CliRunner().invoke(cli, ["diff", TINY, f"{TINY}({text})"])
+    assert done.exit_code in (0, 1, 2)
+    assert isinstance(done.exception, SystemExit | None)
