@@ -35,6 +35,7 @@ from archdsl.ir.graph import Graph
 from archdsl.syntax.parse import uncollected
 
 MOST_POINTS = 100_000
+_KEPT = 5_000  # points whose blocks are remembered
 DEFAULT = ("params", "macs", "flops")
 Setting: TypeAlias = int | float | str  # a number, or a value as written in a spec
 
@@ -185,6 +186,8 @@ class _Found:
         Raises:
             ValueError: The condition is neither true nor false of it.
         """
+        if (len(self.points) + len(self.failed) + self.left_out) % _KEPT == 0:
+            self.costs, self.made = Costs(), {}
         try:
             graph = build(
                 self.program, self.model, point.settings, point.sizes, made=self.made
