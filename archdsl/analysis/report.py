@@ -133,7 +133,8 @@ def _assumption(assumption: Assumption) -> AssumptionReport:
     )
 
 
-def _tensor(tensor: Tensor, order: Layout | None = None) -> TensorReport:
+def tensor_report(tensor: Tensor, order: Layout | None = None) -> TensorReport:
+    """A type as a report holds it, its axes in an order where one is given."""
     shown = tensor.ordered(order) if order else tensor
     axes = tuple((name, number(size)) for name, size in shown.axes)
     return TensorReport(axes=axes, dtype=tensor.dtype)
@@ -178,8 +179,8 @@ def _report(graph: Graph) -> Report:
     return Report(
         model=graph.name,
         symbols=symbols(graph),
-        inputs={name: _tensor(t) for name, t in graph.inputs.items()},
-        outputs={name: _tensor(t, order) for name, t, order in results},
+        inputs={name: tensor_report(t) for name, t in graph.inputs.items()},
+        outputs={name: tensor_report(t, order) for name, t, order in results},
         totals=_totals(graph, costs),
         assumptions=tuple(map(_assumption, graph.assumptions)),
         layers=tuple(_layers(graph, costs)),
@@ -210,7 +211,7 @@ def _layers(graph: Graph, costs: Costs) -> list[LayerReport]:
                 path=".".join(layer.path),
                 op=layer.node.payload.name,
                 block=layer.block,
-                output=_tensor(layer.node.outputs[0]),
+                output=tensor_report(layer.node.outputs[0]),
                 params=number(layer.cost.params),
                 macs=number(layer.cost.macs),
                 flops=number(layer.cost.flops),
