@@ -23,13 +23,24 @@ if (Path(__file__).parents[1] / "grammars" / "arch.lark").is_file():
     __path__.append(str(Path(__file__).parents[1]))
 
 if TYPE_CHECKING:
-    from archdsl.api import analyze, check, compile, draw, format, load, parse
+    from archdsl.api import (
+        analyze,
+        check,
+        compare,
+        compile,
+        diff,
+        draw,
+        format,
+        load,
+        parse,
+        sweep,
+    )
     from archdsl.diagnostics import SpecError
 
 __version__ = "0.1.0"
 __all__ = [
-    "SpecError", "__version__", "analyze", "check", "compile", "draw", "format",
-    "load", "parse",
+    "SpecError", "__version__", "analyze", "check", "compare", "compile", "diff",
+    "draw", "format", "load", "parse", "sweep",
 ]  # fmt: skip
 
 

@@ -17,7 +17,11 @@ from archdsl.source import Source
 if TYPE_CHECKING:
     from torch import nn
 
+    from archdsl.analysis.candidates import Named
+    from archdsl.analysis.compare import CompareReport
+    from archdsl.analysis.diff.report import DiffReport
     from archdsl.analysis.report import Report
+    from archdsl.analysis.sweep import SweepReport
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]
@@ -46,8 +50,10 @@ def open_spec(spec: Spec) -> Opened:
     return open_path(os.fspath(spec))
 
 
-def open_path(spec: str) -> Opened:
+def open_path(spec: str, beside: Path | None = None) -> Opened:
     """Reads a spec: a path, ``path:model``, or the name of a shipped spec.
+
+    What a file uses is looked for beside it, or in another folder if one is given.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -59,7 +65,7 @@ def open_path(spec: str) -> Opened:
         raise IsADirectoryError(f"{path} is a folder, not a spec")
     if place.exists() and path:
         source = Source(path, read_text(place))
-        return Opened(read(source, place.parent), model, place.name)
+        return Opened(read(source, beside or place.parent), model, place.name)
     resource = shipped() / f"{path}.arch"
     if path.isidentifier() and resource.is_file():
         source = Source(f"{path}.arch", read_text(resource))
@@ -102,10 +108,13 @@ def _graph(
     sizes: Sizes | None,
     outputs: Sequence[str],
 ) -> Graph:
-    words = {
-        k: v if isinstance(v, str) else _spelled(v) for k, v in (settings or {}).items()
-    }
-    return build(opened.program, opened.model, words, sizes, outputs)
+    return build(opened.program, opened.model, _words(settings), sizes, outputs)
+
+
+def _words(settings: Settings | None) -> dict[str, str]:
+    """Values as written in a spec."""
+    given = settings or {}
+    return {k: v if isinstance(v, str) else _spelled(v) for k, v in given.items()}
 
 
 def _spelled(value: object) -> str:
@@ -157,6 +166,96 @@ def analyze(
     from archdsl.analysis.report import report
 
     return report(parse(spec, settings=settings, sizes=sizes, outputs=outputs))
+
+
+def compare(
+    *specs: str, settings: Settings | None = None, sizes: Sizes | None = None
+) -> CompareReport:
+    """Models side by side: what each holds and costs, and each stage of each.
+
+    Args:
+        specs: As for `parse`, each with settings of its own in parentheses if need
+            be: ``"swin_t(dim = 128, H = 384, W = 384)"``.
+        settings: Hyperparameters to override in all models that have them.
+        sizes: Input axes to override in all models that have them.
+
+    Raises:
+        SpecError: A spec is not right.
+        FileNotFoundError: There is no such spec.
+        ValueError: A setting is for none of the models.
+    """
+    from archdsl.analysis.compare import compare as compare_models
+
+    return compare_models(_named(specs, settings, sizes))
+
+
+def diff(
+    before: str,
+    after: str,
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+) -> DiffReport:
+    """What differs between two models, or two versions of one.
+
+    Arguments and errors are those of `compare`.
+    """
+    from archdsl.analysis.diff.report import diff as diff_models
+
+    return diff_models(*_named((before, after), settings, sizes))
+
+
+def _named(
+    specs: Sequence[str], settings: Settings | None, sizes: Sizes | None
+) -> tuple[Named, ...]:
+    from archdsl.analysis.candidates import Candidate, elaborated
+    from archdsl.build.operands import operand
+
+    found = []
+    for spec in specs:
+        asked = operand(spec)
+        opened = open_spec(asked.spec)
+        found.append(Candidate(asked, opened.program, opened.name, opened.model))
+    return elaborated(found, _words(settings), sizes or {})
+
+
+def sweep(
+    spec: Spec,
+    *,
+    settings: Mapping[str, Sequence[object]] | None = None,
+    sizes: Mapping[str, Sequence[int | str | None]] | None = None,
+    together: Sequence[Sequence[str]] = (),
+    columns: Sequence[str] = ("params", "macs", "flops"),
+    pareto: Sequence[str] = (),
+    where: str = "",
+) -> SweepReport:
+    """Every variant of a grid, priced; those that are no valid models with their error.
+
+    Args:
+        spec: As for `parse`.
+        settings: The values of each hyperparameter.
+        sizes: The sizes of each input axis.
+        together: Names of either that take their values side by side, not each with
+            each.
+        columns: The figures of each point.
+        pareto: Figures whose front is marked; a minus before what should be large.
+        where: A condition that points have to fulfil: ``"params <= 30e6"``.
+
+    Raises:
+        SpecError: The spec is wrong before anything is set.
+        FileNotFoundError: There is no such spec.
+        ValueError: A name, a figure or the condition is wrong.
+    """
+    from archdsl.analysis.sweep import Grid, View
+    from archdsl.analysis.sweep import sweep as sweep_grid
+
+    opened = open_spec(spec)
+    values = {
+        name: [v if isinstance(v, str) else _spelled(v) for v in each]
+        for name, each in (settings or {}).items()
+    }
+    grid = Grid(values, sizes or {}, together)
+    return sweep_grid(opened.program, opened.model, grid, View(columns, pareto, where))
 
 
 def compile(

@@ -23,6 +23,13 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "bench"
 SPEC = "specs/swin_t.arch"
 PEER = "import torch"
+# 10 widths, 4 lists of heads, 5 of depths and 5 of classes: 1,000 variants.
+GRID = [
+    "--set", "dim=16..160:16",
+    "--set", "heads=[1,2,4,8],[2,4,8,16],[4,4,8,16],[2,2,4,4]",
+    "--set", "depths=[2,2,2,2],[2,2,4,2],[2,2,6,2],[2,2,12,2],[2,2,18,2]",
+    "--set", "classes=200..1000:200",
+]  # fmt: skip
 # What the kernel counts resident memory in: bytes on macOS, else KiB.
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -70,6 +77,7 @@ def commands() -> dict[str, list[str]]:
         "import archdsl": [sys.executable, "-c", "import archdsl"],
         "check": [archdsl, "check", SPEC],
         "compile": [archdsl, "compile", SPEC, "-o", str(BUILD / "swin_t.py")],
+        "sweep of 1,000": [archdsl, "sweep", SPEC, *GRID, "--csv"],
         "draw (svg)": [archdsl, "draw", SPEC, "-o", str(BUILD / "swin_t.svg")],
     }
 

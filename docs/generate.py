@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 import archdsl
-from archdsl.analysis.report import Report
+from archdsl.analysis.compare import CompareReport
+from archdsl.analysis.diff.report import DiffReport
+from archdsl.analysis.report import Part, Report
+from archdsl.analysis.sweep import SweepReport
 from archdsl.backends.manual import manual
 from docs.catalogue import pages
 from docs.grammar import grammar_page
@@ -12,14 +15,25 @@ from docs.grammar import grammar_page
 HERE = Path(__file__).parent
 
 
-def schema() -> str:
-    """What ``analyze --json`` writes, as JSON schema."""
-    return json.dumps(Report.model_json_schema(mode="serialization"), indent=1) + "\n"
+SCHEMAS: dict[str, type[Part]] = {
+    "report": Report,
+    "compare": CompareReport,
+    "diff": DiffReport,
+    "sweep": SweepReport,
+}
+
+
+def schema(name: str = "report") -> str:
+    """What ``analyze --json`` and others write, as JSON schema."""
+    found = SCHEMAS[name].model_json_schema(mode="serialization")
+    return json.dumps(found, indent=1) + "\n"
 
 
 def main() -> None:
     """Writes them all."""
-    (HERE / "schemas" / "report.json").write_text(schema(), encoding="utf-8")
+    for name in SCHEMAS:
+        path = HERE / "schemas" / f"{name}.json"
+        path.write_text(schema(name), encoding="utf-8")
     (HERE / "ops.md").write_text(manual(), encoding="utf-8")
     (HERE / "grammar.md").write_text(grammar_page(), encoding="utf-8")
     archdsl.draw(

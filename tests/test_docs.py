@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 import archdsl
 from archdsl.api import open_spec
 from archdsl.backends.manual import documented, manual
 from archdsl.backends.torch.load import load
 from archdsl.build import build
+from archdsl.cli import cli
 from archdsl.ir.dim import symbol
 from archdsl.ops.registry import ops
 from archdsl.syntax.table import table
+from docs.generate import SCHEMAS, schema
 from docs.grammar import grammar_page
-from tests.pages import PAGES, ROOT, blocks, specs
+from tests.pages import PAGES, ROOT, blocks, code_blocks, keep, specs
 from tests.tools import forgotten, inputs_for, outputs_of
 
 PARTS = ["Question", "Decision", "Why", "Price"]  # of a decision
@@ -41,6 +46,29 @@ def test_every_model_in_the_documentation_compiles_and_runs(page, number, text):
         )
         with forgotten(), torch.no_grad():
             outputs_of(graph, load(graph).eval()(*inputs_for(graph, batch=1)))
+
+
+def test_every_command_that_is_shown_prints_what_is_shown(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for page in PAGES:
+        # From the last: a block that is kept moves those below it.
+        for block in reversed(code_blocks(page)):
+            if block.info != "console":
+                continue
+            command = block.code.splitlines()[0]
+            words = shlex.split(command)
+            assert words[:2] == ["$", "archdsl"]
+            done = CliRunner().invoke(cli, words[2:])
+            assert done.exit_code in (0, 1), done.stderr
+            text = f"{command}\n{done.stdout}"
+            keep(page, block, text)
+            assert os.environ.get("ARCHDSL_UPDATE") or block.code == text
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schemas_are_up_to_date(name):
+    kept = (ROOT / "docs" / "schemas" / f"{name}.json").read_text(encoding="utf-8")
+    assert kept == schema(name), "run `make docs`"
 
 
 def test_the_manual_of_the_ops_is_up_to_date():

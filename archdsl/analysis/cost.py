@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from archdsl.diagnostics import Diagnostic, Refused, SpecError
 from archdsl.ir.dim import Size, total
@@ -89,17 +90,19 @@ class Totals:
 
 
 class Costs:
-    """Costs of graphs, each specialisation counted once."""
+    """Costs of graphs, each specialisation counted once, as long as it lives."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Totals] = {}
+        self._known: WeakKeyDictionary[Graph, Totals] = WeakKeyDictionary()
         self._ops: dict[tuple[object, ...], tuple[Operation, Totals]] = {}
 
     def total(self, graph: Graph) -> Totals:
         """What a graph costs, its calls included."""
-        if id(graph) not in self._known:
-            self._known[id(graph)] = _turns(graph, self.together(graph, graph))
-        return self._known[id(graph)]
+        known = self._known.get(graph)
+        if known is None:
+            known = _turns(graph, self.together(graph, graph))
+            self._known[graph] = known
+        return known
 
     def together(self, graph: Graph, nodes: Iterable[Node]) -> Totals:
         """What some nodes of a graph cost, weights that they share once."""

@@ -28,8 +28,8 @@ def as_text(report: Report, shown: Sequence[str], depth: int) -> str:
         depth: How many names of a path make a row; 0 for every op.
     """
     parts = [_head(report)]
-    if base := _base(shown):
-        parts += [text(_by_layer(report, base, depth)), _totals(report, base)]
+    if base := _base(report, shown):
+        parts += [*map(text, _by_layer(report, base, depth)), _totals(report, base)]
     parts += map(text, _sections(report, shown, depth))
     return "\n\n".join(parts + _assumptions(report))
 
@@ -45,13 +45,14 @@ def as_markdown(report: Report, shown: Sequence[str], depth: int) -> str:
 
 def as_tables(report: Report, shown: Sequence[str], depth: int) -> list[Table]:
     """All tables of a report, the one by layer first; arguments as for `as_text`."""
-    base = _base(shown)
-    own = [_by_layer(report, base, depth), _summed(report, base)] if base else []
+    base = _base(report, shown)
+    own = [*_by_layer(report, base, depth), _summed(report, base)] if base else []
     return [*own, *_sections(report, shown, depth)]
 
 
-def _base(shown: Sequence[str]) -> list[str]:
-    return [name for name in BASE if name in shown]
+def _base(report: Report, shown: Sequence[str]) -> list[str]:
+    """What is shown of every report, but for what a section says better."""
+    return [n for n in BASE if n in shown and getattr(report, n, None) is None]
 
 
 def _sections(report: Report, shown: Sequence[str], depth: int) -> list[Table]:
@@ -80,14 +81,17 @@ def _shape(tensor: TensorReport) -> str:
 # --- layers -------------------------------------------------------------------------
 
 
-def _by_layer(report: Report, shown: Sequence[str], depth: int) -> Table:
+def _by_layer(report: Report, shown: Sequence[str], depth: int) -> list[Table]:
+    """The table by layer, if there is a figure for it."""
     columns = [c for name in shown for c in _COLUMNS.get(name, ())]
+    if not columns:
+        return []
     rows = []
     for path, group in _grouped(report.layers, depth):
         sums = (_sum(getattr(layer, c.key) for layer in group) for c in columns)
         rows.append((path, _shape(group[-1].output), *sums))
     head = (Column("layer", "layer"), Column("output", "output"), *columns)
-    return Table("layers", "", head, tuple(rows))
+    return [Table("layers", "", head, tuple(rows))]
 
 
 def _grouped(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
 from archdsl.analysis.forms.result import ClosedForms
+from archdsl.analysis.memory.result import Memory, Roofline, Training
 from archdsl.analysis.paths.result import ModelPaths
 from archdsl.analysis.receptive_field.result import ReceptiveField
 from archdsl.analysis.sections import SECTIONS, Options
@@ -102,6 +103,9 @@ class Report(Part):
     assumptions: tuple[AssumptionReport, ...]
     layers: tuple[LayerReport, ...]
     receptive_field: ReceptiveField | None = None
+    memory: Memory | None = None
+    training: Training | None = None
+    roofline: Roofline | None = None
     paths: ModelPaths | None = None
     closed_forms: ClosedForms | None = None
 
@@ -131,7 +135,8 @@ def _assumption(assumption: Assumption) -> AssumptionReport:
     )
 
 
-def _tensor(tensor: Tensor, order: Layout | None = None) -> TensorReport:
+def tensor_report(tensor: Tensor, order: Layout | None = None) -> TensorReport:
+    """A type as a report holds it, its axes in an order where one is given."""
     shown = tensor.ordered(order) if order else tensor
     axes = tuple((name, number(size)) for name, size in shown.axes)
     return TensorReport(axes=axes, dtype=tensor.dtype)
@@ -176,8 +181,8 @@ def _report(graph: Graph) -> Report:
     return Report(
         model=graph.name,
         symbols=symbols(graph),
-        inputs={name: _tensor(t) for name, t in graph.inputs.items()},
-        outputs={name: _tensor(t, order) for name, t, order in results},
+        inputs={name: tensor_report(t) for name, t in graph.inputs.items()},
+        outputs={name: tensor_report(t, order) for name, t, order in results},
         totals=_totals(graph, costs),
         assumptions=tuple(map(_assumption, graph.assumptions)),
         layers=tuple(_layers(graph, costs)),
@@ -208,7 +213,7 @@ def _layers(graph: Graph, costs: Costs) -> list[LayerReport]:
                 path=".".join(layer.path),
                 op=layer.node.payload.name,
                 block=layer.block,
-                output=_tensor(layer.node.outputs[0]),
+                output=tensor_report(layer.node.outputs[0]),
                 params=number(layer.cost.params),
                 macs=number(layer.cost.macs),
                 flops=number(layer.cost.flops),

@@ -1,5 +1,5 @@
 """Elaboration: from the tree of a spec and the ops to graphs."""
 
-from archdsl.build.program import Program, build, check, read
+from archdsl.build.program import Program, Signature, build, check, read, signature
 
-__all__ = ["Program", "build", "check", "read"]
+__all__ = ["Program", "Signature", "build", "check", "read", "signature"]

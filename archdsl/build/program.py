@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from archdsl.build.body import Body
 from archdsl.build.files import Loader, Module
@@ -68,6 +69,7 @@ def build(
     settings: Mapping[str, str] | None = None,
     sizes: Mapping[str, Extent] | None = None,
     outputs: Sequence[str] = (),
+    made: dict[object, Graph | None] | None = None,
 ) -> Graph:
     """The graph of one model.
 
@@ -79,11 +81,13 @@ def build(
             so much of a symbol.
         outputs: What comes out instead of the model's outputs: names of its values, or
             paths of its layers; what they do not need is left out. None for all.
+        made: Specialisations of blocks that earlier builds of this very program made,
+            to use again; those of this build are added.
 
     Raises:
         SpecError: With every error that was found.
     """
-    session = Session()
+    session = Session(memo={} if made is None else made)
     graph = None
     with _limits(session, program.module):
         name = model or _default_model(session, program.module)
@@ -92,8 +96,18 @@ def build(
             graph = with_outputs(session, graph, outputs)
     found = (*program.diagnostics, *session.diagnostics)
     if found or graph is None:
+        session.forget_failures()
         raise SpecError(found)
     return graph
+
+
+class Signature(NamedTuple):
+    """What can be set of a model: its hyperparameters, and the axes of its inputs."""
+
+    model: str
+    hyperparameters: tuple[str, ...]
+    axes: tuple[str, ...]
+    definition: Definition
 
 
 @dataclass(frozen=True)
@@ -127,6 +141,29 @@ def check(program: Program, model: str = "") -> Checked:
                 graphs.append(graph)
     made = tuple(g for g in graphs if g is not None)
     return Checked(tuple(session.diagnostics), made)
+
+
+def signature(program: Program, model: str = "") -> Signature:
+    """The model that is meant, and what can be set of it, nothing being elaborated.
+
+    Raises:
+        SpecError: There is no such model, or its file has errors.
+    """
+    session = Session()
+    step = None
+    with _limits(session, program.module):
+        model = model or _default_model(session, program.module)
+        step = _model(session, program.module, model) if model else None
+    found = (*program.diagnostics, *session.diagnostics)
+    if found or step is None:
+        raise SpecError(found)
+    definition = step.target
+    assert isinstance(definition, Definition)
+    statements = definition.node.body.statements
+    axes = [a.id for s in statements if isinstance(s, tree.Input)
+            for a in s.shape.axes]  # fmt: skip
+    names = tuple(p.name.id for p in definition.node.parameters)
+    return Signature(model, names, tuple(dict.fromkeys(axes)), definition)
 
 
 def _is_open(module: Module, name: str) -> bool:

@@ -88,6 +88,11 @@ class Session:
             if key not in failed:
                 del self.memo[key]
 
+    def forget_failures(self) -> None:
+        """Blocks that could not be made are tried, and reported, again."""
+        for key in [k for k, graph in self.memo.items() if graph is None]:
+            del self.memo[key]
+
     def _repeated(self, index: int) -> None:
         """Notes that what is wrong inside a block is so in other calls of it too."""
         if not self.frames:

@@ -13,13 +13,16 @@ import archdsl
 _COMMANDS = {
     "analyze": "parameters, MACs, FLOPs and memory of a model",
     "check": "errors of a spec, all at once",
+    "compare": "models side by side, stage by stage",
     "compile": "a model as a standalone PyTorch file",
+    "diff": "what differs between two models",
     "draw": "a picture of a model: DOT, SVG, PNG or PDF",
     "explain": "what the code of an error or warning means",
     "fmt": "specs in their canonical form",
     "list": "the specs that ship",
     "new": "a small spec to begin with, of a chosen kind",
     "ops": "the manual of the ops",
+    "sweep": "a grid of variants of a model, and its Pareto front",
 }
 
 

@@ -7,6 +7,13 @@ from typing import TypeVar
 
 import click
 
+from archdsl.analysis.memory.devices import DEVICES
+from archdsl.analysis.memory.names import (
+    OPTIMIZERS,
+    PRECISIONS,
+    Optimizer,
+    Precision,
+)
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.cli.common import (
     Asked,
@@ -33,10 +40,20 @@ def _section_options(function: F) -> F:
 @spec_options
 @click.option("--params", is_flag=True, help="Show parameters and buffers.")
 @click.option("--flops", is_flag=True, help="Show MACs and FLOPs, itemised by kind.")
-@click.option("--memory", is_flag=True, help="Show bytes of weights and activations.")
 @_section_options
 @click.option("--at", multiple=True, metavar="AXIS=I,…",
               help="With --receptive-field: what this position sees.")  # fmt: skip
+@click.option("--optimizer", default="adam", show_default=True,
+              type=click.Choice(list(OPTIMIZERS)),
+              help="With --memory: what trains the model.")  # fmt: skip
+@click.option("--precision", default="fp32", show_default=True,
+              type=click.Choice(list(PRECISIONS)),
+              help="With --memory, --device: of numbers; 16 bits train mixed, with "
+                   "copies in fp32.")  # fmt: skip
+@click.option("--device", type=click.Choice(list(DEVICES)),
+              help="Show the least time of each layer on this device.")  # fmt: skip
+@click.option("--fused", is_flag=True,
+              help="With --device: element-wise ops move nothing.")  # fmt: skip
 @click.option("--depth", default=2, show_default=True, type=click.IntRange(min=0),
               help="How many names of a path make a row; 0 for every op.")  # fmt: skip
 @shape_options
@@ -47,6 +64,10 @@ def command(
     color: str,
     form: str,
     at: tuple[str, ...],
+    optimizer: Optimizer,
+    precision: Precision,
+    device: str | None,
+    fused: bool,
     depth: int,
     shape: str,
     plot: str | None,
@@ -58,10 +79,18 @@ def command(
     Costs are for a batch of one; --size B=8 makes it eight. One MAC is one multiply and
     one add; FLOPs are two a MAC and all other arithmetic.
     """
+    flags["roofline"] |= device is not None
     flags["closed_forms"] |= flags["flops"]
     place = places(at)
     flags["receptive_field"] |= bool(place)
     shown = [key for key, on in flags.items() if on]
+    options = Options(
+        at=place,
+        optimizer=optimizer,
+        precision=precision,
+        device=device or "h100",
+        fused=fused,
+    )
     with reporting(color, form):
         graph, _ = asked.graph()
         if ir:
@@ -71,7 +100,7 @@ def command(
             return
         from archdsl.analysis.report import as_json, report
 
-        found = report(graph, shown, Options(at=place))
+        found = report(graph, shown, options)
     if plot:
         with plotting(plot) as path:
             from archdsl.backends.plot import draw

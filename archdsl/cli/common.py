@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ import click
 
 import archdsl
 from archdsl.api import Opened, open_path
-from archdsl.build import build, read
+from archdsl.build import build, operands, read
 from archdsl.build.files import decoded
+from archdsl.build.settings import Extent
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.ir.graph import Graph
 from archdsl.source import Source
@@ -25,7 +25,6 @@ from archdsl.source import Source
 F = TypeVar("F", bound=Callable[..., None])
 STDIN = "<stdin>"
 FORMATS = ("text", "json", "github", "sarif")
-_NO_SIZES = {"none", "true", "false"}
 _USAGE = {"E502", "E503", "E508"}  # what is wrong is the command, not the spec
 _NARROWEST, _WIDEST = 60, 120  # columns of messages
 
@@ -57,13 +56,13 @@ class Asked:
             UsageError: The command is wrong.
         """
         found = opened(self.spec, self.stdin_filename)
-        names = [n for n in ",".join(self.outputs).split(",") if n.strip()]
+        names = names_of(",".join(self.outputs))
         graph = build(
             found.program,
             found.model,
-            _settings(self.settings),
-            _sizes(self.sizes),
-            [n.strip() for n in names],
+            settings_of(self.settings),
+            sizes_of(self.sizes),
+            names,
         )
         return graph, found
 
@@ -173,8 +172,12 @@ def stdin_option(function: F) -> F:
     return option(function)
 
 
-def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
+def opened(
+    spec: str, stdin_filename: str = "<stdin>", beside: Path | None = None
+) -> Opened:
     """The spec of a command line; ``-`` or ``-:model`` is standard input.
+
+    What it uses is looked for in `beside`, if a folder is given.
 
     Raises:
         UsageError: There is no such file.
@@ -182,9 +185,9 @@ def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
     path, _, model = spec.partition(":")
     if path in ("-", STDIN):
         source = Source(stdin_filename, decoded(sys.stdin.buffer))
-        return Opened(read(source, Path.cwd()), model, stdin_filename)
+        return Opened(read(source, beside or Path.cwd()), model, stdin_filename)
     try:
-        return open_path(spec)
+        return open_path(spec, beside)
     except OSError as error:
         reason = error.strerror or str(error)
         raise click.UsageError(
@@ -192,7 +195,17 @@ def opened(spec: str, stdin_filename: str = "<stdin>") -> Opened:
         ) from None
 
 
-def _settings(options: tuple[str, ...]) -> dict[str, str]:
+def names_of(text: str) -> tuple[str, ...]:
+    """The names between commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def settings_of(options: tuple[str, ...]) -> dict[str, str]:
+    """The values of ``--set NAME=VALUE``.
+
+    Raises:
+        BadParameter: One is not that.
+    """
     values: dict[str, str] = {}
     for option in options:
         name, equals, value = option.partition("=")
@@ -204,23 +217,19 @@ def _settings(options: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
-def _sizes(options: tuple[str, ...]) -> dict[str, int | str | None]:
-    sizes: dict[str, int | str | None] = {}
+def sizes_of(options: tuple[str, ...]) -> dict[str, Extent]:
+    """The sizes of ``--size AXIS=N,…``.
+
+    Raises:
+        BadParameter: One is not that, or an axis is given twice.
+    """
+    sizes: dict[str, Extent] = {}
     for item in ",".join(options).split(",") if options else ():
-        match = re.fullmatch(r"\s*([A-Z]\w*)\s*(?:=(.*))?", item)
-        text = (match[2] or "").strip() if match else ""
-        formula = re.fullmatch(r"[\w\s()*+/-]*[A-Za-z][\w\s()*+/-]*", text)
-        number = re.fullmatch(r"(?!0+$)[0-9]{1,12}", text)
-        if match is None or not (number or formula or match[2] is None):
-            hint = "write AXIS=N with N at least 1, AXIS=32*n, or AXIS to leave it open"
-            raise click.BadParameter(f"{item!r}: {hint}", param_hint="--size")
-        if match[1] in sizes:
-            problem = f"{match[1]} is given twice"
+        axis, size = size_of(item)
+        if axis in sizes:
+            problem = f"{axis} is given twice"
             raise click.BadParameter(problem, param_hint="--size")
-        if text in _NO_SIZES:
-            problem = f"{item!r}: `{text}` is a word of the language, and no size"
-            raise click.BadParameter(problem, param_hint="--size")
-        sizes[match[1]] = int(text) if number else text or None
+        sizes[axis] = size
     return sizes
 
 
@@ -240,15 +249,27 @@ def places(options: tuple[str, ...]) -> dict[str, int]:
     return found
 
 
+def size_of(item: str) -> tuple[str, Extent]:
+    """An axis and its size.
+
+    Raises:
+        BadParameter: It is not AXIS=N, AXIS=32*n or AXIS.
+    """
+    try:
+        return operands.size_of(item)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--size") from None
+
+
 @contextmanager
-def reporting(color: str, form: str = "text") -> Iterator[None]:
-    """Prints what is wrong with a spec, and exits."""
+def reporting(color: str, form: str = "text", code: int = 1) -> Iterator[None]:
+    """Prints what is wrong with a spec, and exits with a code."""
     try:
         yield
     except SpecError as error:
         show(error.diagnostics, color, form)
         wrong = {d.code for d in error.diagnostics} <= _USAGE
-        raise click.exceptions.Exit(2 if wrong else 1) from None
+        raise click.exceptions.Exit(2 if wrong else code) from None
 
 
 def show(diagnostics: Sequence[Diagnostic], color: str, form: str = "text") -> None:

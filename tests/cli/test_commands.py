@@ -16,13 +16,16 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = [
     "analyze",
     "check",
+    "compare",
     "compile",
+    "diff",
     "draw",
     "explain",
     "fmt",
     "list",
     "new",
     "ops",
+    "sweep",
 ]
 GOOD = "model net {\n  input x: [B, C = 3]\n  linear(2)\n  output y\n}\n"
 WRONG = GOOD.replace("linear(2)", "linaer(2)\n  rellu")

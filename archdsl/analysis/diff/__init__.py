@@ -1,0 +1,1 @@
+"""What differs between two models: settings, structure, shapes, names and costs."""
