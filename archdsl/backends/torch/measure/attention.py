@@ -1,45 +1,30 @@
-"""What attention attends to: weights, their mean distance, and maps of them.
+"""What attention attends to: how far, how evenly, and maps of it.
 
-The compiled module calls PyTorch's fused attention, which never has the weights; here
-each call is computed a second time, ``softmax(q k^T * scale + mask)``, as it happens.
+Dosovitskiy et al. 2021, An Image Is Worth 16x16 Words, figures 6 and 7.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product as combinations
 from typing import TYPE_CHECKING, TypeAlias
 
-from archdsl.analysis.places import Coordinates, Place, Site, sites
+from archdsl.analysis.places import Site, sites
+from archdsl.backends.torch.measure.listening import listening
+from archdsl.backends.torch.measure.standing import field_of, ranks
 from archdsl.backends.torch.measure.trial import Trial, Turns, Unmeasurable
-from archdsl.ir.tensor import Tensor
 from archdsl.ops.attention import Attention
 from archdsl.ops.window_attention import WindowAttention
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
-    Heard: TypeAlias = Callable[[str, torch.Tensor, torch.Tensor], None]
-
-_APART = -50.0  # a score that a mask lowers by more than this weighs nothing
 MOST_CELLS = 64  # of a side of a map of two sequences: longer ones are averaged
 
 
-@dataclass(frozen=True)
-class AttentionMap:
-    """The weights of one layer and head as a picture.
-
-    Attributes:
-        rows: The weights, row by row. Of a layer on a map: what one query gives to each
-            place. Of a layer on a sequence: the keys of each query, long ones averaged.
-    """
-
-    rows: tuple[tuple[float, ...], ...]
+Rows: TypeAlias = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -57,7 +42,9 @@ class AttentionLayer:
             keys alike, log2(n).
         query: The place that the maps are of, by axis of the input; empty for the query
             that lies nowhere, None where the maps have a row a query.
-        maps: A map for each head.
+        maps: For each head a picture, row by row. Of a layer on a map, what one query
+            gives to each place; of a layer on a sequence, the keys of each query, where
+            long ones are averaged.
     """
 
     path: str
@@ -65,7 +52,7 @@ class AttentionLayer:
     uniform: float | None
     entropies: tuple[float, ...]
     query: Mapping[str, float] | None
-    maps: tuple[AttentionMap, ...]
+    maps: tuple[Rows, ...]
 
 
 @dataclass(frozen=True)
@@ -83,190 +70,6 @@ class AttentionFindings:
     samples: int
     trained: bool
     layers: tuple[AttentionLayer, ...]
-
-
-# --- recording ----------------------------------------------------------------------
-
-
-@contextmanager
-def listening(model: nn.Module, heard: Heard) -> Iterator[None]:
-    """Tells of every call of attention inside: the module, its weights, what it sees.
-
-    Weights have the shape (…, heads, queries, keys) that the call's q and k have; seen
-    is true where no mask keeps a key from a query.
-    """
-    import torch.nn.functional as F
-    from torch.overrides import TorchFunctionMode
-
-    inside: list[str] = []
-
-    class Ear(TorchFunctionMode):
-        def __torch_function__(  # type: ignore[no-untyped-def]  # noqa: ANN204
-            self,
-            function,
-            types,
-            args=(),
-            kwargs=None,  # noqa: ANN001
-        ):
-            kwargs = kwargs or {}
-            if function is F.scaled_dot_product_attention:
-                heard(inside[-1] if inside else "", *weights_of(*args, **kwargs))
-            return function(*args, **kwargs)
-
-    handles = []
-    for name, module in model.named_modules():
-
-        def enter(*_: object, name: str = name) -> None:
-            inside.append(name)
-
-        def leave(*_: object) -> None:
-            inside.pop()
-
-        handles.append(module.register_forward_pre_hook(enter))
-        handles.append(module.register_forward_hook(leave, always_call=True))
-    try:
-        with Ear():
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def weights_of(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attn_mask: torch.Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The weights of a call of ``scaled_dot_product_attention``, without dropout.
-
-    And, of the same shape, which keys a query sees.
-    """
-    import torch
-
-    if enable_gqa:
-        key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
-    scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
-    added = torch.zeros_like(scores)
-    if is_causal:
-        before = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device)
-        added = added.masked_fill(~before.tril(), -math.inf)
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        added = added.masked_fill(~attn_mask, -math.inf)
-    elif attn_mask is not None:
-        added = added + attn_mask
-    return (scores + added).softmax(-1), added > _APART
-
-
-# --- who stands where ---------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Field:
-    """One layer's queries and keys, in groups that only see themselves.
-
-    Attributes:
-        axes: The axes of the input that the places are along; () if nobody knows.
-        queries: The place of each query, (groups, queries, axes); NaN for nowhere.
-        keys: The same of the keys.
-        apart: The distance of each query to each key, (groups, queries, keys); NaN if
-            one of them lies nowhere.
-    """
-
-    axes: tuple[str, ...]
-    queries: torch.Tensor
-    keys: torch.Tensor
-    apart: torch.Tensor
-
-
-def _field(site: Site) -> _Field:
-    """Who stands where in an op that is known."""
-    import torch
-
-    asking, asked = _indices(site)
-    queries = [[_at(site.places.get("x"), at) for at in group] for group in asking]
-    port = "key" if "key" in site.places else "x"
-    keys = [[_at(site.places.get(port), at) for at in group] for group in asked]
-    found = {axis: None for group in keys for c in group if c for axis in c}
-    axes = tuple(found)
-    of_queries, of_keys = _tensor(queries, axes), _tensor(keys, axes)
-    if axes:
-        mode = "donot_use_mm_for_euclid_dist"
-        apart = torch.cdist(of_queries, of_keys, compute_mode=mode)
-    else:
-        apart = torch.full((*of_queries.shape[:2], of_keys.shape[1]), math.nan)
-    return _Field(axes, of_queries, of_keys, apart)
-
-
-_At: TypeAlias = Mapping[str, float] | None  # None: padding
-
-
-def _at(place: Place | None, at: _At) -> Coordinates | None:
-    return None if place is None or at is None else place(at)
-
-
-def _tensor(
-    groups: list[list[Coordinates | None]], axes: tuple[str, ...]
-) -> torch.Tensor:
-    import torch
-
-    rows = [
-        [[c.get(a, math.nan) if c else math.nan for a in axes] for c in group]
-        for group in groups
-    ]
-    return torch.tensor(rows, dtype=torch.float64)
-
-
-def _indices(site: Site) -> tuple[list[list[_At]], list[list[_At]]]:
-    """The index of each query and of each key, by group."""
-    op, ins = site.node.payload, site.graph.ins(site.node)
-    if isinstance(op, WindowAttention):
-        found = _windows(op, ins["x"])
-        return found, found
-    assert isinstance(op, Attention)
-    roles = op.roles(ins)
-    return (
-        [_rows(roles.x, roles.asking, roles.batch)],
-        [_rows(roles.key, roles.asked, roles.batch)],
-    )
-
-
-def _rows(tensor: Tensor, axes: tuple[str, ...], batch: tuple[str, ...]) -> list[_At]:
-    """The positions of some axes, the last running fastest; the others at 0."""
-    beside = dict.fromkeys(batch, 0.0)
-    sizes = [range(_int(tensor[axis])) for axis in axes]
-    return [
-        {**beside, **{a: float(i) for a, i in zip(axes, index, strict=True)}}
-        for index in combinations(*sizes)
-    ]
-
-
-def _windows(op: WindowAttention, x: Tensor) -> list[list[_At]]:
-    """The positions of each window, where they were before the shift."""
-    cuts = op.cuts(x)
-    batch = dict.fromkeys(x.positions, 0.0)
-    starts = [range(0, _int(c.size), _int(c.window)) for c in cuts]
-    inside = [range(_int(c.window)) for c in cuts]
-
-    def at(corner: tuple[int, ...], place: tuple[int, ...]) -> _At:
-        found = dict(batch)
-        for cut, i, j in zip(cuts, corner, place, strict=True):
-            index = (i + j + _int(cut.shift)) % _int(cut.size)
-            if index >= _int(x[cut.axis]):
-                return None
-            found[cut.axis] = float(index)
-        return found
-
-    return [[at(c, p) for p in combinations(*inside)] for c in combinations(*starts)]
-
-
-def _int(size: object) -> int:
-    assert isinstance(size, int)
-    return size
 
 
 # --- measuring ----------------------------------------------------------------------
@@ -346,7 +149,7 @@ class _Kept:
         import torch
 
         self.site = site
-        self.field = _field(site)
+        self.field = field_of(site)
         self.query = {a: q for a, q in query.items() if self._axis(a)}
         self.calls = 0
         self.far: torch.Tensor = torch.zeros(())
@@ -413,7 +216,7 @@ class _Kept:
         """What one query gives to each place of a map."""
         group, number = self.chosen()
         rows, columns = (self.field.keys[..., -2], self.field.keys[..., -1])
-        down, across = (_ranks(rows), _ranks(columns))
+        down, across = (ranks(rows), ranks(columns))
         size = int(down.max()) + 1, int(across.max()) + 1
         picture = weights.new_zeros(weights.shape[1], *size)
         here = weights[group, :, number]  # (heads, keys)
@@ -441,7 +244,7 @@ class _Kept:
 
         if len(places) == 1 or not self.field.axes or bool(places.isnan().any()):
             return torch.arange(group * size, (group + 1) * size)
-        return _ranks(places[..., 0])[group]
+        return ranks(places[..., 0])[group]
 
     # -- the end ---------------------------------------------------------------------
 
@@ -457,7 +260,7 @@ class _Kept:
             float(self.even) if known else None,
             tuple((self.bits / self.calls / math.log(2)).tolist()),
             self._chosen_place(),
-            tuple(AttentionMap(tuple(map(tuple, rows))) for rows in maps),
+            tuple(tuple(map(tuple, rows)) for rows in maps),
         )
 
     def _chosen_place(self) -> dict[str, float] | None:
@@ -468,11 +271,3 @@ class _Kept:
         names = [a.partition(".")[2] for a in self.field.axes]
         pairs = zip(names, place, strict=True)
         return {n: p for n, p in pairs if not math.isnan(p)}
-
-
-def _ranks(values: torch.Tensor) -> torch.Tensor:
-    """The place of each value among all different ones; NaN is 0."""
-    import torch
-
-    there = torch.unique(values[~values.isnan()])
-    return torch.searchsorted(there, values.nan_to_num(float(there[0])).contiguous())

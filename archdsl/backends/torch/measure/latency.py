@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import itertools
 import statistics
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archdsl.analysis.cost import Costs, layers
 from archdsl.backends.torch.measure.clock import Clock, clock_of
 from archdsl.backends.torch.measure.gradients import tensors
 from archdsl.backends.torch.measure.trial import Trial, Turns
+from archdsl.backends.torch.measure.watch import Watch
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-    from archdsl.backends.torch.measure.clock import Mark
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ def _profile(
     for x in inputs:
         x.requires_grad_(backward and x.is_floating_point())
     clock = clock_of(trial.device)
-    watch = _Watch(clock)
+    watch = Watch(clock)
     wholes: list[tuple[float, float]] = []
     for turn in turns(range(warm_up + 2 * runs)):
         if turn < warm_up + runs:
@@ -141,7 +138,7 @@ def _profile(
         statistics.median(b for _, b in wholes) if backward else None,
         min(forwards),
         max(forwards),
-        tuple(watch.modules(trial, backward)),
+        tuple(_modules(watch, trial, backward)),
     )
 
 
@@ -175,151 +172,25 @@ def _run(
     return seconds[0], seconds[-1]
 
 
-@dataclass
-class _Times:
-    """What was seen of one module: a sum for each run."""
-
-    kind: str
-    parent: str
-    calls: int = 0
-    forward: list[float] = field(default_factory=list)
-    backward: list[float] = field(default_factory=list)
-
-
-@dataclass
-class _Back:
-    """One run's marks of a module's gradients, a call after the other."""
-
-    starts: list[Mark] = field(default_factory=list)
-    ends: list[Mark] = field(default_factory=list)
-    learned: Mark | None = None  # when the last of its parameters had its gradient
-
-
-class _Watch:
-    """Hooks that mark when modules begin and end, and what they have found."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.times: dict[str, _Times] = {}
-        self._inside: list[tuple[str, Mark]] = []
-        self._forward: dict[str, list[tuple[Mark, Mark]]] = {}
-        self._back: dict[str, _Back] = {}
-
-    @contextmanager
-    def on(self, model: nn.Module, backward: bool) -> Iterator[None]:
-        """Watches a model."""
-        handles = []
-        for path, module in model.named_modules():
-            hooks = _Hooks(self, path, backward)
-            handles.append(module.register_forward_pre_hook(hooks.enter))
-            handles.append(module.register_forward_hook(hooks.leave))
-            if backward:
-                handles.append(module.register_full_backward_hook(hooks.finish))
-                for p in module.parameters():
-                    handles.append(p.register_post_accumulate_grad_hook(hooks.learned))
-        try:
-            with warnings.catch_warnings():
-                # Of modules that take no gradient any further, such as embeddings.
-                warnings.filterwarnings("ignore", message="Full backward hook")
-                yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def enter(self, path: str, kind: str) -> None:
-        """A module is called."""
-        parent = self._inside[-1][0] if self._inside else ""
-        times = self.times.setdefault(path, _Times(kind, parent))
-        times.calls += not times.forward
-        self._inside.append((path, self.clock.mark()))
-
-    def leave(self) -> None:
-        """The innermost module returns."""
-        path, start = self._inside.pop()
-        self._forward.setdefault(path, []).append((start, self.clock.mark()))
-
-    def back(self, path: str) -> _Back:
-        """The marks of a module's gradients in this run."""
-        return self._back.setdefault(path, _Back())
-
-    def end(self) -> None:
-        """Adds a run up."""
-        for path, times in self.times.items():
-            spans = self._forward.get(path, [])
-            times.forward.append(sum(self.clock.between(a, b) for a, b in spans))
-            spans = _spans(self.back(path), times.calls)
-            times.backward.append(sum(self.clock.between(a, b) for a, b in spans))
-        self._forward, self._back = {}, {}
-
-    def modules(self, trial: Trial, backward: bool) -> Iterator[ModuleLatency]:
-        """The records, each module before those that it calls."""
-        macs = _macs(trial)
-        inner: dict[str, list[list[float]]] = {}
-        for path, times in self.times.items():
-            if path:
-                inner.setdefault(times.parent, []).append(times.forward)
-        for path, times in self.times.items():
-            rows = zip(times.forward, *inner.get(path, []), strict=True)
-            own = statistics.median(f - sum(parts) for f, *parts in rows)
-            yield ModuleLatency(
-                path,
-                times.kind,
-                times.calls,
-                macs.get(path),
-                statistics.median(times.forward),
-                max(0.0, own),
-                statistics.median(times.backward) if backward else None,
-            )
-
-
-def _spans(back: _Back, calls: int) -> list[tuple[Mark, Mark]]:
-    """From when a gradient comes to when all that follow from it are there.
-
-    A module that is called once is done when its parameters have their gradients, too;
-    those of one that is shared come only when all its calls are done.
-    """
-    if calls == 1 and back.starts:
-        ends = [e for e in (*back.ends[-1:], back.learned) if e is not None]
-        return [(back.starts[0], end) for end in ends[-1:]]
-    return list(zip(back.starts, back.ends, strict=False))
-
-
-class _Hooks:
-    """The hooks of one module."""
-
-    def __init__(self, watch: _Watch, path: str, backward: bool) -> None:
-        self.watch = watch
-        self.path = path
-        self.backward = backward
-        self.begun = False
-
-    def enter(self, module: nn.Module, _: object) -> None:
-        """Before ``forward``."""
-        self.watch.enter(self.path, type(module).__name__)
-
-    def leave(self, _: object, __: object, output: object) -> None:
-        """After ``forward``: asks to be told when a gradient comes back."""
-        self.watch.leave()
-        self.begun = False
-        for tensor in tensors(output) if self.backward else ():
-            if tensor.requires_grad:
-                tensor.register_hook(self.begin)
-
-    def begin(self, _: object) -> None:
-        """The first gradient of what a module has put out; others may follow."""
-        if not self.begun:
-            back = self.watch.back(self.path)
-            back.starts.append(self.watch.clock.mark())
-        self.begun = True
-
-    def finish(self, *_: object) -> None:
-        """The gradients of what it was given."""
-        self.watch.back(self.path).ends.append(self.watch.clock.mark())
-        self.begun = False
-
-    def learned(self, _: object) -> None:
-        """The gradient of one of its parameters."""
-        self.watch.back(self.path).learned = self.watch.clock.mark()
+def _modules(watch: Watch, trial: Trial, backward: bool) -> Iterator[ModuleLatency]:
+    """The records, each module before those that it calls."""
+    macs = _macs(trial)
+    inner: dict[str, list[list[float]]] = {}
+    for path, times in watch.times.items():
+        if path:
+            inner.setdefault(times.parent, []).append(times.forward)
+    for path, times in watch.times.items():
+        rows = zip(times.forward, *inner.get(path, []), strict=True)
+        own = statistics.median(f - sum(parts) for f, *parts in rows)
+        yield ModuleLatency(
+            path,
+            times.kind,
+            times.calls,
+            macs.get(path),
+            statistics.median(times.forward),
+            max(0.0, own),
+            statistics.median(times.backward) if backward else None,
+        )
 
 
 def _macs(trial: Trial) -> dict[str, int]:
