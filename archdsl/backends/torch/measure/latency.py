@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,19 +33,24 @@ class ModuleLatency:
         path: Its name from the model down; "" is the model itself.
         kind: Its class.
         calls: How often it is called in one run.
-        macs: Multiply-accumulates of its layers in one run; None of a part of a layer.
+        macs: Multiply-accumulates in it, and in what it calls, in one run; those of the
+            parts of a layer are the layer's.
+        own_macs: Those of no module that it calls.
         forward: The time in it, and in what it calls.
         own: That without the modules that it calls.
         backward: The time of its gradients; None if they were not asked for.
+        own_backward: That without the modules that it calls.
     """
 
     path: str
     kind: str
     calls: int
-    macs: int | None
+    macs: int
+    own_macs: int
     forward: float
     own: float
     backward: float | None
+    own_backward: float | None
 
 
 @dataclass(frozen=True)
@@ -174,31 +180,31 @@ def _run(
 
 def _modules(watch: Watch, trial: Trial, backward: bool) -> Iterator[ModuleLatency]:
     """The records, each module before those that it calls."""
-    macs = _macs(trial)
-    inner: dict[str, list[list[float]]] = {}
+    below, own = _macs(trial, watch.times)
     for path, times in watch.times.items():
-        if path:
-            inner.setdefault(times.parent, []).append(times.forward)
-    for path, times in watch.times.items():
-        rows = zip(times.forward, *inner.get(path, []), strict=True)
-        own = statistics.median(f - sum(parts) for f, *parts in rows)
         yield ModuleLatency(
             path,
             times.kind,
             times.calls,
-            macs.get(path),
+            below.get(path, 0),
+            own.get(path, 0),
             statistics.median(times.forward),
-            max(0.0, own),
+            max(0.0, statistics.median(times.own)),
             statistics.median(times.backward) if backward else None,
+            max(0.0, statistics.median(times.own_backward)) if backward else None,
         )
 
 
-def _macs(trial: Trial) -> dict[str, int]:
-    """The MACs below each path of the graph."""
-    found: dict[str, int] = {}
+def _macs(
+    trial: Trial, called: Collection[str]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """The MACs below each path of the graph, and those of no module further below."""
+    below: Counter[str] = Counter()
+    own: Counter[str] = Counter()
     for layer in layers(trial.graph, Costs()):
         assert isinstance(layer.cost.macs, int)
-        for length in range(len(layer.path) + 1):
-            path = ".".join(layer.path[:length])
-            found[path] = found.get(path, 0) + layer.cost.macs
-    return found
+        paths = [".".join(layer.path[:n]) for n in range(len(layer.path) + 1)]
+        for path in paths:
+            below[path] += layer.cost.macs
+        own[max((p for p in paths if p in called), key=len)] += layer.cost.macs
+    return below, own

@@ -19,21 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass
 class Times:
-    """What was seen of one module.
+    """What was seen of one module; seconds, a number for each run.
 
     Attributes:
         kind: Its class.
-        parent: Who called it first.
+        parent: Who called it first; None of the model.
         calls: How often it was called in the first run.
-        forward: Seconds in it, all its calls in one run together; one number a run.
-        backward: The same of its gradients.
+        forward: The time in it, all its calls in one run together.
+        own: That without the modules that it called.
+        backward: The time of its gradients.
+        own_backward: That without those of the modules that it called.
     """
 
     kind: str
-    parent: str
+    parent: str | None
     calls: int = 0
     forward: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
     backward: list[float] = field(default_factory=list)
+    own_backward: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -52,7 +56,7 @@ class Watch:
         self.clock = clock
         self.times: dict[str, Times] = {}
         self._inside: list[tuple[str, Mark]] = []
-        self._forward: dict[str, list[tuple[Mark, Mark]]] = {}
+        self._forward: list[tuple[str, str | None, Mark, Mark]] = []
         self._back: dict[str, _Back] = {}
 
     @contextmanager
@@ -78,7 +82,7 @@ class Watch:
 
     def enter(self, path: str, kind: str) -> None:
         """A module is called."""
-        parent = self._inside[-1][0] if self._inside else ""
+        parent = self._inside[-1][0] if self._inside else None
         times = self.times.setdefault(path, Times(kind, parent))
         times.calls += not times.forward
         self._inside.append((path, self.clock.mark()))
@@ -86,7 +90,8 @@ class Watch:
     def leave(self) -> None:
         """The innermost module returns."""
         path, start = self._inside.pop()
-        self._forward.setdefault(path, []).append((start, self.clock.mark()))
+        parent = self._inside[-1][0] if self._inside else None
+        self._forward.append((path, parent, start, self.clock.mark()))
 
     def back(self, path: str) -> _Back:
         """The marks of a module's gradients in this run."""
@@ -94,12 +99,27 @@ class Watch:
 
     def end(self) -> None:
         """Adds a run up."""
-        for path, times in self.times.items():
-            spans = self._forward.get(path, [])
-            times.forward.append(sum(self.clock.between(a, b) for a, b in spans))
-            spans = _spans(self.back(path), times.calls)
-            times.backward.append(sum(self.clock.between(a, b) for a, b in spans))
-        self._forward, self._back = {}, {}
+        runs = [(self._forward, "forward", "own")]
+        runs.append((self._gradients(), "backward", "own_backward"))
+        for spans, whole, own in runs:
+            for times in self.times.values():
+                getattr(times, whole).append(0.0)
+                getattr(times, own).append(0.0)
+            for path, parent, start, end in spans:
+                seconds = self.clock.between(start, end)
+                getattr(self.times[path], whole)[-1] += seconds
+                getattr(self.times[path], own)[-1] += seconds
+                if parent is not None:
+                    getattr(self.times[parent], own)[-1] -= seconds
+        self._forward, self._back = [], {}
+
+    def _gradients(self) -> list[tuple[str, str | None, Mark, Mark]]:
+        """The spans of the backward pass."""
+        return [
+            (path, times.parent, start, end)
+            for path, times in self.times.items()
+            for start, end in _spans(self.back(path), times.calls)
+        ]
 
 
 def _spans(back: _Back, calls: int) -> list[tuple[Mark, Mark]]:
