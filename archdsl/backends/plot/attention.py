@@ -39,8 +39,10 @@ def distances(found: AttentionFindings, path: Path) -> None:
     with figure("column", 2.3) as (made, (axes,)):
         for number, far, even in known:
             first = number == known[0][0]
-            axes.plot([number] * len(far), far, MARKERS[0], color=PALETTE[0], alpha=0.6,
-                      markeredgewidth=0, zorder=3, label="a head" if first else None)  # fmt: skip
+            name = "a head" if first else None
+            dots = axes.plot([number] * len(far), far, MARKERS[0], label=name, zorder=3)
+            for dot in dots:
+                dot.set(color=PALETTE[0], alpha=0.6, markeredgewidth=0)
             assert even is not None
             axes.plot([number - 0.35, number + 0.35], [even, even], color=PALETTE[1],
                       label="even attention" if first else None)  # fmt: skip
@@ -58,6 +60,7 @@ def distances(found: AttentionFindings, path: Path) -> None:
 def maps(found: AttentionFindings, path: Path) -> None:
     """A row for each layer and a column for each head; each map on its own scale.
 
+    Of sequences, each query is on its own scale.
     Of more layers or heads than fit, those in equal steps.
 
     Raises:
@@ -73,7 +76,7 @@ def maps(found: AttentionFindings, path: Path) -> None:
             line = axes[place * columns : (place + 1) * columns]
             _row(line, found.layers[number])
             line[0].set_ylabel(f"{number}", rotation=0, ha="right", va="center")
-        made.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01)
+        made.set_layout_engine("constrained", w_pad=0.01, h_pad=0.03)
         made.supylabel("layer", fontsize=8)
         made.suptitle(_title(found.layers[rows[0]]), fontsize=8)
         save(made, path)
@@ -83,7 +86,10 @@ def _row(row: list[Axes], layer: AttentionLayer) -> None:
     """The maps of one layer."""
     heads = _some(range(len(layer.maps)), len(row))
     for axes, head in zip(row, heads, strict=False):
-        axes.imshow(layer.maps[head], cmap="Greys", vmin=0, interpolation="nearest")
+        rows = layer.maps[head]
+        if layer.query is None:
+            rows = tuple(_scaled(row) for row in rows)
+        axes.imshow(rows, cmap="Greys", vmin=0, interpolation="nearest")
         axes.set_title(f"{head}", fontsize=7, pad=1.5)
     for axes in row:
         axes.set_xticks([])
@@ -95,10 +101,16 @@ def _row(row: list[Axes], layer: AttentionLayer) -> None:
         axes.set_axis_off()
 
 
+def _scaled(row: tuple[float, ...]) -> tuple[float, ...]:
+    """A row whose largest weight is 1: who sees many keys gives little to each."""
+    most = max(row)
+    return tuple(weight / most for weight in row) if most else row
+
+
 def _title(layer: AttentionLayer) -> str:
     """What is on the maps, in words."""
     if layer.query is None:
-        return "attention of each query (down) to each key (across), by head"
+        return "attention of each query (down) to each key (across), each row by itself"
     if not layer.query:
         return "attention of the learned token to each place, by head"
     place = ", ".join(f"{axis} = {index:g}" for axis, index in layer.query.items())

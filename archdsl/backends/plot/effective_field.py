@@ -26,7 +26,7 @@ def draw(found: EffectiveField, path: Path) -> None:
     if len(shown) == 1:
         with figure("column", 2.0) as (made, (axes,)):
             _profile(axes, shown[0])
-            axes.legend(loc="upper right")
+            made.legend(loc="outside lower center", ncols=3)
             save(made, path)
         return
     with figure("page", 2.5, columns=3) as (made, (image, first, second)):

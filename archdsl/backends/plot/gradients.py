@@ -36,12 +36,11 @@ def draw(found: GradientFindings, path: Path) -> None:
         for edge, name in ((last / FAR, "1/1000"), (last * FAR, "1000 times")):
             if low < edge < high:
                 axes.axhline(edge, color=PALETTE[1], linestyle=DASHES[3], linewidth=0.8,
-                             label=f"{name} of the last layer's")  # fmt: skip
-        # Room for the legend above, at least a few powers of ten.
-        axes.set_ylim(min(low, last / 30), max(high, last * 30) * 10)
+                             label=f"{name} of the last")  # fmt: skip
+        axes.set_ylim(min(low, last / 30), max(high, last * 30))
         axes.set_xlabel("layer, from the input to the output")
         axes.set_ylabel("norm of the gradient")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
-        axes.legend(loc="upper center", ncols=2)
+        made.legend(loc="outside upper center", ncols=2)
         save(made, path)

@@ -69,7 +69,8 @@ class EffectiveField:
         trained: Whether the weights were given.
         axes: The field along each axis.
         impact: The mean magnitude of the gradient of the value's features, weighed at
-            random, with the last axis running fastest; the largest is 1.
+            random; every draw counts alike. The last axis runs fastest, the largest
+            is 1.
         inside: How many positions have at least 4.55 % of that.
     """
 
@@ -135,10 +136,13 @@ def measure(
         if model is None or trial.weights is None:
             model = trial.model(turn)
         impact = _impact(model, trial.inputs(turn), graph, source, place, chance)
+        whole = float(impact.sum())
+        if not 0 < whole < math.inf:
+            problem = f"the gradient of `{name}` does not reach `{source.name}`"
+            raise Unmeasurable(f"{problem}, or is not a number")
+        impact /= whole  # every draw counts alike, be its gradient large or small
         total = impact if total is None else total + impact
-    if total is None or not bool(total.isfinite().all()) or float(total.max()) <= 0:
-        problem = f"the gradient of `{name}` does not reach `{source.name}`"
-        raise Unmeasurable(f"{problem}, or is not a number")
+    assert total is not None
     return _result(trial, name, place, source, total / total.max(), samples)
 
 
