@@ -20,6 +20,7 @@ from archdsl.cli.measured import (
     graph_of,
     path_of,
     places,
+    ready,
     running,
     show,
     trial_options,
@@ -51,7 +52,11 @@ def command() -> None:
     """
 
 
-@command.command("effective-field", cls=SpecCommand)
+@command.command(
+    "effective-field",
+    cls=SpecCommand,
+    short_help="what of the input an output depends on",
+)
 @spec_options
 @trial_options
 @_samples(16)
@@ -80,6 +85,7 @@ def effective_field(
     another value), to the input. Its static estimate stands beside it.
     """
     place = places(at, "--at")
+    ready(plot)
     with reporting(color, form), running():
         graph = graph_of(asked, batch)
         from archdsl.backends.torch.measure.trial import Trial
@@ -96,7 +102,9 @@ def effective_field(
     show(found, (tables.of_field(found),), shape)
 
 
-@command.command("attention", cls=SpecCommand)
+@command.command(
+    "attention", cls=SpecCommand, short_help="how far and where each head attends"
+)
 @spec_options
 @trial_options
 @_samples(1)
@@ -125,6 +133,7 @@ def attention(
 ) -> None:
     """How far and where each head attends (Dosovitskiy et al. 2021, figure 7)."""
     place = places(query, "--query")
+    ready(plot, maps)
     with reporting(color, form), running():
         graph = graph_of(asked, batch)
         from archdsl.backends.torch.measure.trial import Trial
@@ -142,7 +151,9 @@ def attention(
     show(found, (tables.of_attention(found),), shape)
 
 
-@command.command("gradients", cls=SpecCommand)
+@command.command(
+    "gradients", cls=SpecCommand, short_help="where gradients vanish or explode"
+)
 @spec_options
 @trial_options
 @_samples(4)
@@ -165,6 +176,7 @@ def gradients(
     A random gradient of norm 1 is sent back from the outputs, in training; 4 inputs at
     once by default.
     """
+    ready(plot)
     with reporting(color, form), running():
         graph = graph_of(asked, batch, _BATCH)
         from archdsl.backends.torch.measure.trial import Trial

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import click
 
 from archdsl.analysis.tables import Table
-from archdsl.cli.common import Asked
+from archdsl.cli.common import Asked, plotting
 from archdsl.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -87,6 +87,18 @@ class Progress:
             return
         with click.progressbar(turns, label=self.label, file=sys.stderr) as bar:
             yield from bar
+
+
+def ready(*files: str | None) -> None:
+    """Says what is wrong with a picture before anything long begins.
+
+    Raises:
+        UsageError: Its ending is none of a picture, or matplotlib is not installed.
+    """
+    for file in files:
+        if file:
+            with plotting(file):
+                import matplotlib as _  # noqa: F401
 
 
 def show(found: DataclassInstance, tables: Sequence[Table], shape: str) -> None:

@@ -113,11 +113,25 @@ class Trial:
                     drawn = torch.randint(vocabulary, shape)
                 made.append(drawn)
         if self.sample is not None:
-            first = next(iter(self.graph.inputs.values()), None)
-            if first is None:
-                raise Unmeasurable("the model has no input to put a file into")
-            made[0] = read_input(self.sample, first).to(made[0].dtype)
+            made[:1] = [self._read(self.sample, vocabulary)]
         return [self._placed(x) for x in made]
+
+    def _read(self, path: Path, vocabulary: int) -> torch.Tensor:
+        """The first input, from a file."""
+        import torch
+
+        first = next(iter(self.graph.inputs.values()), None)
+        if first is None:
+            raise Unmeasurable("the model has no input to put a file into")
+        found = read_input(path, first)
+        if first.dtype == "int":
+            low, high = int(found.min()), int(found.max())
+            if low < 0 or high >= vocabulary:
+                problem = f"{path} has ids from {low} to {high}"
+                known = f"the model knows 0 to {vocabulary - 1}"
+                raise Unmeasurable(f"{problem}, and {known}")
+        kinds = {"int": torch.int64, "bool": torch.bool}
+        return found.to(kinds.get(first.dtype, torch.float32))
 
     def _placed(self, x: torch.Tensor) -> torch.Tensor:
         x = x.double() if self.double and x.is_floating_point() else x
