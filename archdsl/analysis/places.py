@@ -128,6 +128,9 @@ def _index(axis: str, reach: Reach, at: Mapping[str, float]) -> float | None:
     if isinstance(reach, Taps):
         middle = reach.dilation * (reach.kernel - 1) / 2
         return at[reach.axis] * reach.stride - reach.padding + middle
+    if isinstance(reach, Affine):
+        index = reach.start + reach.step * at[reach.axis]
+        return index if 0 <= index <= reach.size - 1 else None
     if isinstance(reach, _MOVING):
         whole = {a: int(i) for a, i in at.items()}
         if any(whole[a] != at[a] for a in at):
