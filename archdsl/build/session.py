@@ -49,6 +49,7 @@ class Session:
     work: int = 0
     nodes: int = 0  # of this model
     nodes_in_all: int = 0
+    promising: bool = False  # whether the promises of models are read
     _seen: dict[tuple[str, Span], int] = field(default_factory=dict)
     _again: dict[int, int] = field(default_factory=dict)
 

@@ -85,7 +85,12 @@ def elaborate(
     body.run(node.body)
     if unused is not None:
         unused |= body.unused_sizes
-    return graph if body.finish() else None
+    whole = body.finish()
+    if body.promised and session.promising and types is None and body.missing is None:
+        from archdsl.build.promises import promises_of
+
+        promises_of(body, graph)
+    return graph if whole else None
 
 
 def _enter_tensors(body: Body, definition: Definition, types: Types) -> None:

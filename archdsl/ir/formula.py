@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ class _Piece(NamedTuple):
     text: str
 
 
+@lru_cache(maxsize=4096)  # of a deep model, most formulas are those of other layers
 def written(size: Poly) -> str:
     """A size as a sum."""
     lone = _shifted(size)

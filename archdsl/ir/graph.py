@@ -23,6 +23,8 @@ from archdsl.source import Span
 if TYPE_CHECKING:
     import networkx as nx
 
+    from archdsl.ir.promise import Promise
+
 Path: TypeAlias = tuple[str, ...]
 
 
@@ -124,6 +126,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list, repr=False)
     scan: Scan | None = None
     named: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
+    promises: tuple[Promise, ...] = ()  # of a model that stands for itself
     _users: dict[Ref, list[tuple[int, str]]] = field(default_factory=dict, repr=False)
 
     def add(self, node: Node) -> Node:

@@ -24,7 +24,9 @@ _MOST = 20  # mends, each of which may read the words once more
 _STRAYS = 5  # braces that close too early, each of which begins anew
 _SIGN = dict(zip((*CLOSER, *OPENER), "([{)]}", strict=True))
 _ITEM = frozenset({"USE", "BLOCK", "MODEL"})
-_STATEMENT = frozenset({"INPUT", "OUTPUT", "LET", "LAYER", "RETURN", "REQUIRE"})
+_STATEMENT = frozenset(
+    {"INPUT", "OUTPUT", "LET", "LAYER", "RETURN", "REQUIRE", "EXPECT"}
+)
 _NOT_A_HEAD = frozenset({"EQUAL", "COMMA", "RPAR", "RSQB", "COLON", "DOT", "NEWLINE"})
 _HEADS = frozenset({"FOR", "IF", "REPEAT", "RESIDUAL", "SCAN"})
 

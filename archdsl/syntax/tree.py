@@ -289,6 +289,13 @@ class Require(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Expect(Node):
+    """``expect params == 28288354``: a promise about the model's figures."""
+
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Flow(Node):
     """A line of steps: the pipeline goes on, or starts anew with a value."""
 
@@ -308,7 +315,9 @@ class Missing(Node):
     anything: bool = False
 
 
-Statement: TypeAlias = Input | Output | Let | Layer | Return | Require | Flow | Missing
+Statement: TypeAlias = (
+    Input | Output | Let | Layer | Return | Require | Expect | Flow | Missing
+)
 
 
 # --- a file -------------------------------------------------------------------------
@@ -355,10 +364,11 @@ class Model(Node):
 
 @dataclass(frozen=True, slots=True)
 class Variant(Node):
-    """``model swin_s = swin(depths = […])``."""
+    """``model swin_s = swin(depths = […]) { expect params == 49606258 }``."""
 
     name: Name
     value: Expr
+    body: Body | None  # promises
 
 
 Item: TypeAlias = Use | Block | Model | Variant | Missing

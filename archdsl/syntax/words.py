@@ -20,7 +20,6 @@ from archdsl.diagnostics.faults.syntax import (
 from archdsl.source import Source, Span
 from archdsl.syntax.table import table
 
-RESERVED = frozenset({"expect"})  # kept for a later version
 MOST = 100  # diagnostics of one file
 
 _LONGEST = 18  # digits of a whole number: it fits into 64 bits
@@ -110,7 +109,7 @@ def pattern() -> re.Pattern[str]:
 def read(source: Source) -> Reader:
     """The words of a source, those that are wrong replaced by what was meant."""
     known = table()
-    symbols = known.symbols | dict.fromkeys(RESERVED, "RESERVED")
+    symbols = known.symbols
     ignored = frozenset(known.ignored)
     reader = Reader(source)
     words = reader.words
