@@ -169,11 +169,22 @@ def test_what_cannot_be_measured_says_why(body, shape, at, words):
 
 
 def test_equal_seeds_measure_equal_fields():
-    body = "repeat(3) { conv(4, 3) -> relu }"
+    body = "repeat(3) { conv(4, 3) -> tanh }"
     first, again = (field(body, kind=Trial) for _ in range(2))
     assert first == again
     other = measure(Trial(graph(body), seed=1, double=True), samples=1)
     assert other.impact != first.impact
+
+
+def test_draws_that_let_nothing_through_do_not_count():
+    """One relu of a single feature is open or closed."""
+    body = "conv(1, 1, padding = 0) -> relu"
+    found = measure(Trial(graph(body)), samples=20)
+    assert 0 < found.samples < 20
+    assert found.axes[0].std == 0
+    closed = graph("0 * x")
+    with pytest.raises(Unmeasurable, match="no gradient of `y` reaches `x`"):
+        measure(Trial(closed), samples=2)
 
 
 def test_the_estimate_sees_another_kernel():

@@ -14,7 +14,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archdsl.analysis.effective_field import estimate, moments
-from archdsl.backends.torch.measure.trial import Trial, Turns, Unmeasurable
+from archdsl.backends.torch.measure.trial import (
+    Trial,
+    Turns,
+    Unmeasurable,
+    chance,
+)
 from archdsl.ir.graph import Graph, Ref
 from archdsl.ir.prune import prune
 from archdsl.ops.embedding import Embedding
@@ -65,7 +70,8 @@ class EffectiveField:
         value: The name of the value.
         at: The index of its position, by axis.
         input: The name of the input; of ids, the vectors that stand for them.
-        samples: Over how many draws of inputs, and weights, it is averaged.
+        samples: Over how many draws of inputs, and weights, it is averaged; those that
+            let no gradient through are not counted.
         trained: Whether the weights were given.
         axes: The field along each axis.
         impact: The mean magnitude of the gradient of the value's features, weighed at
@@ -130,20 +136,23 @@ def measure(
     name, graph = _cut(trial.graph, ref)
     trial = replace(trial, graph=graph)
     source = _source(graph)
-    total, model = None, None
-    chance = torch.Generator().manual_seed(trial.seed)
+    total, model, live = None, None, 0
+    drawing = torch.Generator()
+    drawing.manual_seed(chance(trial.seed, 0, "gradient"))
     for turn in turns(range(samples)):
         if model is None or trial.weights is None:
             model = trial.model(turn)
-        impact = _impact(model, trial.inputs(turn), graph, source, place, chance)
+        impact = _impact(model, trial.inputs(turn), graph, source, place, drawing)
         whole = float(impact.sum())
-        if not 0 < whole < math.inf:
-            problem = f"the gradient of `{name}` does not reach `{source.name}`"
-            raise Unmeasurable(f"{problem}, or is not a number")
-        impact /= whole  # every draw counts alike, be its gradient large or small
-        total = impact if total is None else total + impact
-    assert total is not None
-    return _result(trial, name, place, source, total / total.max(), samples)
+        if not math.isfinite(whole):
+            raise Unmeasurable(f"the gradient of `{name}` is no number: it explodes")
+        if whole > 0:  # not where every relu of a small network is closed
+            # Every draw counts alike, be its gradient large or small.
+            total = impact / whole if total is None else total + impact / whole
+            live += 1
+    if total is None:
+        raise Unmeasurable(f"no gradient of `{name}` reaches `{source.name}`")
+    return _result(trial, name, place, source, total / total.max(), live)
 
 
 def _cut(graph: Graph, ref: Ref) -> tuple[str, Graph]:
@@ -211,7 +220,7 @@ def _impact(
     graph: Graph,
     source: _Source,
     place: Mapping[str, int],
-    chance: torch.Generator,
+    drawing: torch.Generator,
 ) -> torch.Tensor:
     """The magnitude of the gradient of one position, its features weighed at random."""
     import torch
@@ -236,7 +245,7 @@ def _impact(
     index = tuple(place.get(axis, slice(None)) for axis in order)
     centre = y[index]
     # Not their sum: that of what a layer norm puts out is always 0.
-    weights = torch.randn(centre.shape, generator=chance).to(centre)
+    weights = torch.randn(centre.shape, generator=drawing).to(centre)
     out = (centre * weights).sum()
     (gradient,) = torch.autograd.grad(out, watched[0], allow_unused=True)
     if gradient is None:

@@ -16,6 +16,7 @@ from archdsl.backends.torch.measure.trial import (
     Trial,
     Turns,
     Unmeasurable,
+    chance,
     parts,
     seeded,
 )
@@ -165,7 +166,7 @@ def _once(
         hook = _Listener(heard.setdefault(path, []))
         handles.append(module.register_forward_hook(hook))
     try:
-        with seeded(trial.seed, turn + 1):
+        with seeded(trial.seed, turn, "dropout"):
             results = list(tensors(model(*trial.inputs(turn))))
     except ValueError as error:
         # A batch norm says so of one value a channel.
@@ -173,7 +174,7 @@ def _once(
     finally:
         for handle in handles:
             handle.remove()
-    _backward(results, trial.seed + turn)
+    _backward(results, chance(trial.seed, turn, "gradient"))
     for path, tally in tallies.items():
         _add(tally, heard[path], model.get_submodule(path))
     model.zero_grad()
@@ -212,8 +213,8 @@ def _backward(results: list[torch.Tensor], seed: int) -> None:
     results = [y for y in results if y.requires_grad]
     if not results:
         raise Unmeasurable("no output depends on anything learned: no gradient flows")
-    chance = torch.Generator().manual_seed(seed)
-    drawn = [torch.randn(y.shape, generator=chance).to(y) for y in results]
+    source = torch.Generator().manual_seed(seed)
+    drawn = [torch.randn(y.shape, generator=source).to(y) for y in results]
     norm = math.sqrt(sum(float(d.double().square().sum()) for d in drawn))
     torch.autograd.backward(results, [d / norm for d in drawn])
 

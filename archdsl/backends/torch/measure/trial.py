@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Trial:
         """The model in inference, with the weights of a turn."""
         import torch
 
-        with seeded(self.seed, turn):
+        with seeded(self.seed, turn, "weights"):
             model = load(self.graph)
         if self.weights is not None:
             model.load_state_dict(self._state(model), assign=False)
@@ -102,7 +103,7 @@ class Trial:
 
         vocabulary = min(_vocabularies(self.graph), default=2)
         made = []
-        with seeded(self.seed, turn + 1):
+        with seeded(self.seed, turn, "inputs"):
             for tensor in self.graph.inputs.values():
                 shape = [_number(size) for _, size in tensor.axes]
                 if tensor.dtype == "float":
@@ -176,13 +177,19 @@ def need_torch(device: str = "cpu") -> None:
         raise Unmeasurable(f"there is no {device} here; there is {known}")
 
 
+def chance(seed: int, turn: int, what: str) -> int:
+    """The seed of one thing that is drawn in one turn: no two draws are alike."""
+    words = f"{seed} {turn} {what}".encode()
+    return int.from_bytes(hashlib.sha256(words).digest()[:8]) % 2**63
+
+
 @contextmanager
-def seeded(seed: int, turn: int) -> Iterator[None]:
+def seeded(seed: int, turn: int, what: str) -> Iterator[None]:
     """Random numbers inside are those of a seed and a turn; outside nothing changes."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed((seed * 1_000_003 + turn) % 2**63)
+        torch.default_generator.manual_seed(chance(seed, turn, what))
         yield
 
 
