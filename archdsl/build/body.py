@@ -78,7 +78,7 @@ class Body(Flow):
 
     def _flow(self, s: tree.Flow) -> None:
         self.flow = self.flowing(s.value)
-        if isinstance(self.flow, TensorValue | tuple) or poisoned(self.flow):
+        if isinstance(self.flow, (TensorValue, tuple)) or poisoned(self.flow):
             return
         problem = f"a line makes a tensor, and this makes {kind(self.flow)}"
         mend = "name a number with `let name = …`"

@@ -40,6 +40,7 @@ class Facts:
 
     def __init__(self) -> None:
         self.cause, self.span = "", NOWHERE
+        self.consulted = 0  # how often an answer hung on what is assumed here
         self._values: dict[str, tuple[Size, Assumption]] = {}  # H == 20
         self._remainders: dict[tuple[bool, Poly, int], tuple[Remainder, Assumption]]
         self._remainders = {}
@@ -112,6 +113,7 @@ class Facts:
         plain = decided(asked, {})
         if plain is not None:
             return plain
+        self.consulted += 1
         pinned = self._pinned(asked)
         answer = self._answer(pinned)
         if answer is None:

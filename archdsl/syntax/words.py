@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from archdsl.diagnostics import Diagnostic, Fault
@@ -65,6 +65,9 @@ class Word(NamedTuple):
     text: str
     start: int
     end: int
+
+
+_word = partial(tuple.__new__, Word)  # a word without a call of Python's for it
 
 
 class Reader:
@@ -127,7 +130,7 @@ def read(source: Source) -> Reader:
             if len(reader.diagnostics) > MOST:
                 break
         else:
-            words.append(Word(kind, text, match.start(), match.end()))
+            words.append(_word((kind, text, *match.span())))
     return reader
 
 

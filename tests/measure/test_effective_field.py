@@ -168,6 +168,18 @@ def test_what_cannot_be_measured_says_why(body, shape, at, words):
         field(body, shape, at=at)
 
 
+def test_an_input_is_no_field_of_its_own():
+    text = """block head[x] { conv(2, 3) -> mean(T) }
+model m {
+  input x: [B, C = 1, T = 9]
+  head
+  output y
+}
+"""
+    with pytest.raises(Unmeasurable, match="outside of its blocks"):
+        measure(Trial(archdsl.parse(text)))
+
+
 def test_equal_seeds_measure_equal_fields():
     body = "repeat(3) { conv(4, 3) -> tanh }"
     first, again = (field(body, kind=Trial) for _ in range(2))

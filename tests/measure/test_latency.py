@@ -97,6 +97,15 @@ def test_a_shared_layer_is_called_often_and_ids_have_no_gradient():
     assert times[""].backward >= times["lstm"].backward
 
 
+def test_several_outputs_are_timed_without_a_warning(recwarn):
+    text = SPEC.replace(
+        "linear(4)\n  output y", "linear(4) as y\n  output y\n  output z = y"
+    )
+    found = measure(Trial(archdsl.parse(text)), 1, 0, backward=True)
+    assert found.modules[0].backward >= found.modules[-1].backward > 0
+    assert not recwarn.list
+
+
 def test_threads_are_set_for_the_run_alone():
     before = torch.get_num_threads()
     found = measure(Trial(archdsl.parse(SPEC)), 1, 0, threads=before + 1)

@@ -20,7 +20,7 @@ from archdsl.backends.torch.measure.trial import (
     Unmeasurable,
     chance,
 )
-from archdsl.ir.graph import Graph, Ref
+from archdsl.ir.graph import Enter, Graph, Ref
 from archdsl.ir.prune import prune
 from archdsl.ops.embedding import Embedding
 
@@ -101,9 +101,12 @@ def last_map(graph: Graph) -> Ref:
     kept = {node.path for node in prune(graph, names)}
     for node in reversed(graph.nodes):
         tensor = node.outputs[0]
+        if isinstance(node.payload, Enter):
+            continue
         if node.path in kept and tensor.positions and tensor.dtype == "float":
             return Ref(node.id)
-    raise Unmeasurable(f"no value of `{graph.name}` has positions: there is no field")
+    where = f"`{graph.name}`, outside of its blocks,"
+    raise Unmeasurable(f"no value of {where} has positions: there is no field")
 
 
 def measure(

@@ -75,6 +75,8 @@ class Watch:
             with warnings.catch_warnings():
                 # Of modules that take no gradient any further, such as embeddings.
                 warnings.filterwarnings("ignore", message="Full backward hook")
+                # Of models that put several tensors out, by name.
+                warnings.filterwarnings("ignore", message="For backward hooks")
                 yield
         finally:
             for handle in handles:
