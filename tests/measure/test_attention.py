@@ -193,6 +193,20 @@ def test_attention_in_a_scan_knows_no_places():
     assert layer.entropies == pytest.approx([math.log2(3)] * 2)
 
 
+def test_queries_of_another_input_have_no_distance():
+    text = """model m {
+  input x: [B, N = 3, C = 4]
+  input memory: [B, T = 5, C = 4]
+  x -> attention(2, key = memory)
+  output y
+}
+"""
+    (layer,) = attention.measure(Trial(archdsl.parse(text))).layers
+    assert layer.distances is layer.uniform is layer.query is None
+    assert [(len(rows), len(rows[0])) for rows in layer.maps] == [(3, 5)] * 2
+    assert all(sum(row) == pytest.approx(1) for row in layer.maps[0])
+
+
 def test_a_shared_layer_attends_at_every_use():
     body = "layer a = attention(1)\n  x -> a -> a"
     found = layers_of(body, "[B, T = 5, C = 4]", Trial)

@@ -43,7 +43,7 @@ def field_of(site: Site) -> Field:
     queries = [[_at(site.places.get("x"), at) for at in group] for group in asking]
     port = "key" if "key" in site.places else "x"
     keys = [[_at(site.places.get(port), at) for at in group] for group in asked]
-    axes = _varying([c for group in (*queries, *keys) for c in group if c])
+    axes = _varying([c for group in keys for c in group if c])
     of_queries, of_keys = _tensor(queries, axes), _tensor(keys, axes)
     if axes:
         mode = "donot_use_mm_for_euclid_dist"
