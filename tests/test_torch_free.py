@@ -33,6 +33,8 @@ WORK = {
     "parse": f"import archdsl; assert len(archdsl.parse({SPEC!r}))",
     "analyze": f"import archdsl; assert archdsl.analyze({SPEC!r}).totals",
     "compile": f"import archdsl; assert 'nn.Module' in archdsl.compile({SPEC!r})",
+    "memory": f"{COMMAND}run(['analyze', {SPEC!r}, '--memory', '--training'])",
+    "device": f"{COMMAND}run(['analyze', {SPEC!r}, '--device', 'h100'])",
     "command": f"{COMMAND}run(['analyze', {SPEC!r}])",
     "draw": f"{DRAWING}; archdsl.draw({SPEC!r}, folder + '/a.svg')",
     "ops": "from archdsl.ops.registry import ops; assert ops()",

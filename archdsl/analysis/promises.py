@@ -98,6 +98,30 @@ def _receptive_field(model: Model, figure: Figure) -> Size:
     raise Refused(NotOfThat(problem, "no analysis for this"))
 
 
+def _sequential_steps(model: Model, figure: Figure) -> Size:
+    """The longest chain of operations that wait for one another."""
+    from archdsl.analysis.paths.chain import chain
+
+    (first, *others) = chain(model.graph).steps.sizes
+    if others:
+        problem = "which chain of operations is the longest depends on open sizes"
+        raise Refused(NotOfThat(problem, "several formulas", "give the axes sizes"))
+    return first
+
+
+def _path_length(model: Model, figure: Figure) -> Size:
+    """The layers until every two positions of an axis have met."""
+    from archdsl.analysis.paths.find import find
+
+    rows = [r for r in find(model.graph).inputs if r.input == figure.input]
+    for row in rows:
+        if row.axis == figure.axis and row.layers is not None:
+            return row.layers
+    never = f"not all positions along {figure.axis} meet"
+    problem = never if rows else "path lengths are not known for open sizes"
+    raise Refused(NotOfThat(problem, "no such length", ""))
+
+
 FIGURES: Mapping[str, Callable[[Model, Figure], Size]] = {
     "params": lambda model, _: model.totals.params,
     "buffers": lambda model, _: model.totals.buffers,
@@ -108,6 +132,8 @@ FIGURES: Mapping[str, Callable[[Model, Figure], Size]] = {
     "buffer_bytes": lambda model, _: model.totals.buffer_bytes,
     "activation_bytes": lambda model, _: model.totals.activation_bytes,
     "receptive_field": _receptive_field,
+    "sequential_steps": _sequential_steps,
+    "path_length": _path_length,
 }
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
 from archdsl.analysis.forms.result import ClosedForms
+from archdsl.analysis.memory.result import Memory, Roofline, Training
 from archdsl.analysis.paths.result import ModelPaths
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
@@ -100,6 +101,9 @@ class Report(Part):
     totals: TotalsReport
     assumptions: tuple[AssumptionReport, ...]
     layers: tuple[LayerReport, ...]
+    memory: Memory | None = None
+    training: Training | None = None
+    roofline: Roofline | None = None
     paths: ModelPaths | None = None
     closed_forms: ClosedForms | None = None
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import NamedTuple
 
+from archdsl.analysis.memory.names import Optimizer, Precision
 from archdsl.analysis.tables import Table
 from archdsl.ir.graph import Graph
 
@@ -20,6 +22,10 @@ class Options:
     """What the options of a command say to the analyses."""
 
     at: Mapping[str, int] = field(default_factory=dict)
+    optimizer: Optimizer = "adam"
+    precision: Precision = "fp32"
+    device: str = "h100"
+    fused: bool = False
 
 
 class Section(NamedTuple):
@@ -41,6 +47,49 @@ class Section(NamedTuple):
     def option(self) -> str:
         """As written on a command line."""
         return "--" + self.key.replace("_", "-")
+
+
+def _memory(graph: Graph, options: Options) -> object:
+    # What a run holds hangs on the code that is written for it.
+    compiled = import_module("archdsl.backends.torch.memory")
+    return compiled.memory(graph, options.optimizer, options.precision)
+
+
+def _memory_tables(part: object, depth: int) -> Sequence[Table]:
+    from archdsl.analysis.memory.result import Memory
+    from archdsl.analysis.memory.show import memory_tables
+
+    assert isinstance(part, Memory)
+    return memory_tables(part, depth)
+
+
+def _training(graph: Graph, options: Options) -> object:
+    from archdsl.analysis.memory.find import training
+
+    return training(graph)
+
+
+def _training_tables(part: object, depth: int) -> Sequence[Table]:
+    from archdsl.analysis.memory.result import Training
+    from archdsl.analysis.memory.show import training_tables
+
+    assert isinstance(part, Training)
+    return training_tables(part, depth)
+
+
+def _roofline(graph: Graph, options: Options) -> object:
+    from archdsl.analysis.memory.find import roofline
+
+    fused, precision = options.fused, options.precision
+    return roofline(graph, options.device, precision, fused=fused)
+
+
+def _roofline_tables(part: object, depth: int) -> Sequence[Table]:
+    from archdsl.analysis.memory.result import Roofline
+    from archdsl.analysis.memory.show import roofline_tables
+
+    assert isinstance(part, Roofline)
+    return roofline_tables(part, depth)
 
 
 def _paths(graph: Graph, options: Options) -> object:
@@ -72,6 +121,24 @@ def _form_tables(part: object, depth: int) -> Sequence[Table]:
 
 
 SECTIONS: tuple[Section, ...] = (
+    Section(
+        "memory",
+        "Show bytes of weights, training, inference and caches.",
+        _memory,
+        _memory_tables,
+    ),
+    Section(
+        "training",
+        "Show FLOPs of a step of training, and FLOPs a byte.",
+        _training,
+        _training_tables,
+    ),
+    Section(
+        "roofline",
+        "Show the least time of each layer on --device.",
+        _roofline,
+        _roofline_tables,
+    ),
     Section(
         "paths",
         "Show sequential steps, and how many layers lie between positions.",

@@ -7,6 +7,13 @@ from typing import TypeVar
 
 import click
 
+from archdsl.analysis.memory.devices import DEVICES
+from archdsl.analysis.memory.names import (
+    OPTIMIZERS,
+    PRECISIONS,
+    Optimizer,
+    Precision,
+)
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.cli.common import (
     Asked,
@@ -32,8 +39,18 @@ def _section_options(function: F) -> F:
 @spec_options
 @click.option("--params", is_flag=True, help="Show parameters and buffers.")
 @click.option("--flops", is_flag=True, help="Show MACs and FLOPs, itemised by kind.")
-@click.option("--memory", is_flag=True, help="Show bytes of weights and activations.")
 @_section_options
+@click.option("--optimizer", default="adam", show_default=True,
+              type=click.Choice(list(OPTIMIZERS)),
+              help="With --memory: what trains the model.")  # fmt: skip
+@click.option("--precision", default="fp32", show_default=True,
+              type=click.Choice(list(PRECISIONS)),
+              help="With --memory, --device: of numbers; 16 bits train mixed, with "
+                   "copies in fp32.")  # fmt: skip
+@click.option("--device", type=click.Choice(list(DEVICES)),
+              help="Show the least time of each layer on this device.")  # fmt: skip
+@click.option("--fused", is_flag=True,
+              help="With --device: element-wise ops move nothing.")  # fmt: skip
 @click.option("--depth", default=2, show_default=True, type=click.IntRange(min=0),
               help="How many names of a path make a row; 0 for every op.")  # fmt: skip
 @shape_options
@@ -43,6 +60,10 @@ def command(
     asked: Asked,
     color: str,
     form: str,
+    optimizer: Optimizer,
+    precision: Precision,
+    device: str | None,
+    fused: bool,
     depth: int,
     shape: str,
     plot: str | None,
@@ -54,8 +75,15 @@ def command(
     Costs are for a batch of one; --size B=8 makes it eight. One MAC is one multiply and
     one add; FLOPs are two a MAC and all other arithmetic.
     """
+    flags["roofline"] |= device is not None
     flags["closed_forms"] |= flags["flops"]
     shown = [key for key, on in flags.items() if on]
+    options = Options(
+        optimizer=optimizer,
+        precision=precision,
+        device=device or "h100",
+        fused=fused,
+    )
     with reporting(color, form):
         graph, _ = asked.graph()
         if ir:
@@ -65,7 +93,7 @@ def command(
             return
         from archdsl.analysis.report import as_json, report
 
-        found = report(graph, shown, Options())
+        found = report(graph, shown, options)
     if plot:
         with plotting(plot) as path:
             from archdsl.backends.plot import draw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -55,6 +55,7 @@ class Operation(Protocol):
 
     name: ClassVar[str]
     view: ClassVar[bool]
+    sized: ClassVar[tuple[str, ...]]
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         """The tensors it holds."""
@@ -62,6 +63,10 @@ class Operation(Protocol):
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         """What one run costs."""
+        ...
+
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
+        """What the gradients of one run cost, of weights and of the ports `needs`."""
         ...
 
     def text(self) -> str:

@@ -26,6 +26,8 @@ FIGURES: Mapping[str, Literal["model", "axis"]] = {
     "buffer_bytes": "model",
     "activation_bytes": "model",
     "receptive_field": "axis",
+    "sequential_steps": "model",
+    "path_length": "axis",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -23,6 +23,7 @@ from archdsl.ops.base import (
     Port,
     Tensor,
     Weight,
+    doubled,
 )
 from archdsl.ops.emit import Arg, Emit, Make, Site, batch_axes, positional
 from archdsl.ops.fields import Axes, Count, Flag, Rate
@@ -203,6 +204,18 @@ class Attention(Op):
         if self.bias:
             elementwise["bias"] = 2 * batch * (asking + asked) * features
         return Cost(macs, elementwise)
+
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
+        r = self.roles(ins)
+        features, batch = r.x["C"], r.x.extent(batch_axes(r.x, r.asking))
+        asking, asked = r.x.extent(r.asking), r.key.extent(r.asked)
+        key = "key" if "key" in ins else "x"
+        value = "value" if "value" in ins else key
+        read = asking * features * (3 + ("x" in needs))  # q, and out
+        read = read + asked * r.key["C"] * (1 + (key in needs))
+        read = read + asked * r.value["C"] * (1 + (value in needs))
+        macs = batch * features * (read + 4 * asking * asked)
+        return Cost(macs, doubled(self.cost(ins, outs).elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         r = self.roles(ins)

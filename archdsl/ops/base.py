@@ -7,7 +7,7 @@ against PyTorch on its own `examples`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -77,6 +77,8 @@ class Op(BaseModel):
     """The field, if any, that takes ``AXIS = size`` and bare axes as an `AxisSizes`."""
     view: ClassVar[bool] = False
     """Whether the output shares the input's memory, so that nothing is written."""
+    sized: ClassVar[tuple[str, ...]] = ()
+    """The ports of which only the sizes are read, so that no gradient flows there."""
     paper: ClassVar[str] = ""
     """Author, year and title of what it comes from."""
     examples: ClassVar[tuple[Example, ...]] = ()
@@ -109,6 +111,21 @@ class Op(BaseModel):
         if not self.pointwise:
             return Cost()
         return Cost(elementwise={self.kind: outs[0].numel * self.pointwise})
+
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
+        """What the gradients cost, of one run and of the ports that need one.
+
+        The default: a product of matrices for the gradient of the weights, if any are
+        learned, and one for that of the input, each as dear as the forward one.
+
+        Args:
+            ins: The types of the inputs.
+            outs: The types of the results.
+            needs: The ports whose tensors need a gradient: ids and images need none.
+        """
+        cost = self.cost(ins, outs)
+        learned = any(weight.learned for weight in self.weights(ins))
+        return Cost(cost.macs * (learned + bool(needs)), doubled(cost.elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         """Which input positions an output position depends on; sizes are numbers here.
@@ -173,3 +190,15 @@ class Op(BaseModel):
             if info.is_required() or value != info.default:
                 given.append(written(field, value, self))
         return self.name + (f"({', '.join(given)})" if given else "")
+
+
+_ONCE = ("bias", "scale", "pool", "reduce")
+
+
+def doubled(elementwise: Mapping[str, Size]) -> dict[str, Size]:
+    """What the gradients of element-wise operations cost, by convention.
+
+    Twice the forward pass: the derivative, and its product with what comes back. A
+    bias, a scale, a pool or a mean costs the same again.
+    """
+    return {k: n if k in _ONCE else 2 * n for k, n in elementwise.items()}

@@ -32,6 +32,7 @@ class Expand(Op):
     group = "joining and cutting"
     ports = (Port("x", dtype="any"), Port("like", dtype="any"))
     view = True
+    sized = ("like",)
     examples = (
         Example("expand(y)", {"x": "[N = 3, C = 4]", "y": "[B, N = 3, C = 4]"}),
         Example(

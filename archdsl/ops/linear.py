@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import SizesDiffer
-from archdsl.ops.base import Cost, Example, Facts, Inputs, Layout, Op, Outputs, Weight
+from archdsl.ops.base import (
+    Cost,
+    Example,
+    Facts,
+    Inputs,
+    Layout,
+    Op,
+    Outputs,
+    Weight,
+    doubled,
+)
 from archdsl.ops.emit import Arg, Emit, Make, Site, features_last, positional
 from archdsl.ops.fields import Flag, SizeField
 from archdsl.ops.rules import need_features
@@ -121,6 +131,10 @@ class Transposed(Op):
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         return Cost(outs[0].numel * self.features)
+
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
+        cost = self.cost(ins, outs)  # the weight is another layer's, and learned
+        return Cost(cost.macs * (1 + bool(needs)), doubled(cost.elementwise))
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         return {"x": features_last(ins["x"], ins["x"].positions)}

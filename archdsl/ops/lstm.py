@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.diagnostics.faults.shapes import WrongAxes
-from archdsl.ir.dim import Size, ceil_div
+from archdsl.ir.dim import Size, ceil_div, quotient
 from archdsl.ops.base import (
     Cost,
     Example,
@@ -21,6 +21,7 @@ from archdsl.ops.base import (
     Paths,
     Tensor,
     Weight,
+    doubled,
 )
 from archdsl.ops.conv import fold
 from archdsl.ops.emit import Arg, Emit, Make, Site, features_last, positional
@@ -137,6 +138,16 @@ class Lstm(Op):
             count = count + steps * h
         bias = {"bias": count * 8} if self.bias else {}
         return Cost(macs, {**bias, "activation": count * 14, "arithmetic": count * 8})
+
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
+        x, h = ins["x"], self.hidden
+        cost = self.cost(ins, outs)
+        rows = x.extent(a for a in x.names if a != "C")
+        ahead = quotient(rows, x[self.axis(x)])  # the first state needs no gradient
+        first = 0 if needs else rows * x["C"]
+        runs = 1 + self.bidirectional
+        spared = runs * (first + self.layers * ahead * h) * 4 * h
+        return Cost(2 * cost.macs - spared, doubled(cost.elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         x = ins["x"]

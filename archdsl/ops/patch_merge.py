@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
@@ -18,6 +18,7 @@ from archdsl.ops.base import (
     Outputs,
     Tensor,
     Weight,
+    doubled,
 )
 from archdsl.ops.emit import Arg, Emit, Literal, Make, Site, features_last, positional
 from archdsl.ops.fields import Axes, Flag, SizeField
@@ -106,6 +107,10 @@ class PatchMerge(Op):
         joined = self.joined(ins["x"])
         places = outs[0].without(("C",)).numel
         return Cost(outs[0].numel * joined, {"norm": 7 * places * joined})
+
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
+        cost = self.cost(ins, outs)  # the norm has weights that need the gradient
+        return Cost(2 * cost.macs, doubled(cost.elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         x = ins["x"]

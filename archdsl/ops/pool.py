@@ -299,18 +299,24 @@ def _emit(
     )
     x = f"F.pad({{x}}, {{pad}}, value={around})" if pad else "{x}"
     literals = tuple(positional(a.name, a.value) for a in written)
+    # PyTorch takes one map of three axes for a batch of maps of two where its features
+    # happen to run fastest, and then refuses it.
+    alone = op.name == "max_pool" and count == 3 and ahead == 1
     module = Make(f"nn.{type(op).__name__}{count}d", args)
     return Emit(
-        forward=_fitted(f"F.{op.name}{count}d({x}{slots})", ahead),
+        forward=_fitted(f"F.{op.name}{count}d({x}{slots})", ahead, alone),
         layouts=(layout,),
         literals=(positional("pad", pad), *literals) if pad else literals,
-        module=module if ahead in (1, 2) and not pad else None,
+        module=module if ahead in (1, 2) and not pad and not alone else None,
     )
 
 
-def _fitted(call: str, ahead: int) -> str:
-    """The call on a tensor with any number of axes before those that are pooled."""
-    if ahead == 0:
+def _fitted(call: str, ahead: int, alone: bool = False) -> str:
+    """The call on a tensor with any number of axes before those that are pooled.
+
+    `alone` has it called on a batch of one, where a batch may be missing.
+    """
+    if ahead == 0 or alone:
         return call.replace("{x}", "{x}[None]") + "[0]"
     if ahead <= 2:
         return call

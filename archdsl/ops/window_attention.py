@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, NamedTuple
 
 from archdsl.diagnostics import Refused
@@ -23,6 +23,7 @@ from archdsl.ops.base import (
     Paths,
     Tensor,
     Weight,
+    doubled,
 )
 from archdsl.ops.emit import (
     Arg,
@@ -193,6 +194,14 @@ class WindowAttention(Op):
             linear = 4 * positions * x["C"] if self.bias else 0
             elementwise["bias"] = linear + added * scores
         return Cost(macs, elementwise)
+
+    def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
+        x, cost = ins["x"], self.cost(ins, outs)
+        cuts = self.cuts(x)
+        batch = x.extent(batch_axes(x, tuple(c.axis for c in cuts)))
+        once = batch * product(c.size for c in cuts) * x["C"] * x["C"]
+        macs = 2 * cost.macs - (0 if needs else 3 * once)  # q, k and v read x
+        return Cost(macs, doubled(cost.elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         x = ins["x"]

@@ -74,12 +74,21 @@ def test_a_figure_is_what_it_is_and_nothing_else(name):
 @pytest.mark.parametrize("spec", ["swin_t", "gpt2", "bilstm", "resnet18"])
 def test_figures_are_those_of_the_report(spec):
     totals = archdsl.analyze(spec).totals
-    names = [name for name, of in FIGURES.items() if of == "model"]
+    names = [name for name in FIGURES if hasattr(totals, name)]
     text = "".join(f"  expect {name} == {getattr(totals, name)}\n" for name in names)
     assert codes(f"use {spec} ({spec})\n\nmodel m = {spec} {{\n{text}}}\n") == []
     near = text.replace("\n", " + 1\n")
     found = codes(f"use {spec} ({spec})\n\nmodel m = {spec} {{\n{near}}}\n")
     assert found == ["E701"] * len(names)
+
+
+def test_figures_of_sections_are_those_of_the_sections():
+    """Swin-T's steps and paths, as ``analyze --paths`` counts them."""
+    right = "expect sequential_steps == 104\n  expect path_length(H) == 5"
+    for text, found in ((right, []), (right.replace("==", "<"), ["E701"] * 2)):
+        assert (
+            codes(f"use swin_t (swin_t)\nmodel m = swin_t {{\n  {text}\n}}\n") == found
+        )
 
 
 def test_every_shipped_model_promises_its_figures_exactly():
@@ -238,7 +247,7 @@ def test_formulas_of_a_model_are_compared_as_formulas():
 def test_a_random_model_promises_what_it_is(text):
     graph = archdsl.parse(text)
     totals = archdsl.analyze(text).totals
-    names = [name for name, of in FIGURES.items() if of == "model"]
+    names = [name for name in FIGURES if hasattr(totals, name)]
     for off in (0, 1):
         rows = [f"  expect {n} == {getattr(totals, n)} + {off}\n" for n in names]
         promised = f"{text}\nmodel promised = {graph.name} {{\n{''.join(rows)}}}\n"

@@ -262,3 +262,26 @@ def test_ir_is_the_graph_as_text(spec):
 def test_a_shipped_spec_goes_by_its_name():
     assert report("resnet50")["totals"]["macs"] == 4_089_184_256
     assert "did you mean" not in run("resnet50x", code=2)
+
+
+def test_memory_training_and_time_are_sections(spec):
+    words = ("--memory", "--training", "--device", "a100", "--precision", "bf16")
+    found = json.loads(run(spec, "--json", *words))
+    assert found["memory"]["optimizer_state"] == 12 * found["totals"]["params"]
+    assert found["training"]["forward_macs"] == found["totals"]["macs"]
+    assert found["roofline"]["device"].startswith("NVIDIA A100")
+    text = run(spec, *words)
+    for words in ("saved for backward", "A step of training", "assumed: 312 TFLOP/s"):
+        assert words in text
+    csv = run(spec, "--csv", "--memory")
+    assert "what,bytes,meaning" in csv and "layer,bytes,share" in csv
+    plain = json.loads(run(spec, "--json"))
+    assert not {"memory", "training", "roofline"} & plain.keys()
+
+
+def test_an_optimizer_is_named(spec):
+    sgd = json.loads(run(spec, "--json", "--memory", "--optimizer", "sgd"))["memory"]
+    adam = json.loads(run(spec, "--json", "--memory"))["memory"]
+    assert sgd["optimizer_state"] == 0
+    assert adam["optimizer_state"] == 2 * adam["weights"]
+    assert adam["training"] - sgd["training"] == adam["optimizer_state"]

@@ -218,9 +218,16 @@ class Forward:
         return name
 
     def _free(self) -> None:
-        """Gives back the names that the expression just written was the last to use."""
+        """Gives back the names that the expression just written was the last to use.
+
+        One that an expression uses which waits is that one's to give back.
+        """
         for name in self.last:
-            self.names.free(name)
+            waits = [r for r, t in self.texts.items() if re.search(rf"\b{name}\b", t)]
+            if waits:
+                self.held[waits[0]].append(name)
+            else:
+                self.names.free(name)
         self.last = []
 
     def _name(self, ref: Ref, user: Node) -> None:

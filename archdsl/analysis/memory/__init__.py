@@ -1,0 +1,1 @@
+"""What training and inference take: gradients, states, caches, time on a device."""

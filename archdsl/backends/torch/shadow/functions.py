@@ -1,0 +1,308 @@
+"""PyTorch's functions, as to what they allocate and what autograd saves of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from archdsl.backends.torch.shadow.strides import (
+    Shape,
+    contiguous,
+    for_kernel,
+    like,
+    viewed,
+    wants_channels_last,
+)
+from archdsl.backends.torch.shadow.tensor import Number, Shadow, made, pointwise
+
+# --- one number at a time -----------------------------------------------------------
+
+
+def relu(x: Shadow) -> Shadow:
+    """Holds its result."""
+    return _of_result("relu", x)
+
+
+def tanh(x: Shadow) -> Shadow:
+    """Holds its result."""
+    return _of_result("tanh", x)
+
+
+def sigmoid(x: Shadow) -> Shadow:
+    """Holds its result."""
+    return _of_result("sigmoid", x)
+
+
+def gelu(x: Shadow, approximate: str = "none") -> Shadow:
+    """Holds its input."""
+    return made("gelu", Shadow(x.shape, x.dtype, _same(x)), (x,), (x,))
+
+
+def silu(x: Shadow) -> Shadow:
+    """Holds its input."""
+    return made("silu", Shadow(x.shape, x.dtype, _same(x)), (x,), (x,))
+
+
+def _of_result(what: str, x: Shadow) -> Shadow:
+    result = Shadow(x.shape, x.dtype, _same(x))
+    return made(what, result, (x,), (result,))
+
+
+def _same(x: Shadow) -> Shape:
+    return like(x.shape, [x.layout])
+
+
+def softmax(x: Shadow, dim: int) -> Shadow:
+    """Holds its result, which lies in order."""
+    result = Shadow(x.shape, x.dtype)
+    return made("softmax", result, (x,), (result,))
+
+
+def dropout(x: Shadow, p: float, training: bool) -> Shadow:
+    """Holds the mask: a number for each of the input's."""
+    if p == 0 or not training:
+        return x
+    mask = Shadow(x.shape, x.dtype, _same(x))
+    return made("dropout", Shadow(x.shape, x.dtype, _same(x)), (x,), (mask,))
+
+
+# --- products of matrices -----------------------------------------------------------
+
+
+def linear(x: Shadow, weight: Shadow, bias: Shadow | None = None) -> Shadow:
+    """Holds its input, in order."""
+    rows = x
+    if x.ndim > 2 and not is_dense_rows(x):
+        rows = x.copied()
+    shape = (*x.shape[:-1], weight.shape[0])
+    inputs = [t for t in (rows, weight, bias) if t is not None]
+    saved = [rows] * weight.needs + [weight] * rows.needs
+    return made("linear", Shadow(shape), inputs, saved)
+
+
+def is_dense_rows(x: Shadow) -> bool:
+    """Whether all dimensions but the last are one without a copy."""
+    flat = (prod(x.shape[:-1]), x.shape[-1])
+    return viewed(x.shape, x.stride, flat) is not None
+
+
+def matmul(x: Shadow, y: Shadow) -> Shadow:
+    """A batch of products; holds both sides, in order as far as a batch needs it."""
+    batch = x.shape[:-2]
+    shape = (*batch, x.shape[-2], y.shape[-1])
+    left = x.reshape(prod(batch), *x.shape[-2:])
+    right = y.reshape(prod(batch), *y.shape[-2:])
+    result = Shadow((prod(batch), *shape[-2:]))
+    saved = [right] * left.needs + [left] * right.needs
+    return made("matmul", result, (left, right), saved).seen(shape, contiguous(shape))
+
+
+def scaled_dot_product_attention(
+    query: Shadow,
+    key: Shadow,
+    value: Shadow,
+    attn_mask: Shadow | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+) -> Shadow:
+    """One kernel, which holds its inputs, its result and a number for each query.
+
+    With dropout, a learned mask, or other than 4 dimensions, several: `_attention`.
+    """
+    learned = attn_mask is not None and attn_mask.needs
+    if dropout_p or learned or query.ndim != 4:
+        return _attention(query, key, value, attn_mask, dropout_p, is_causal)
+    stride = like(query.shape, [query.layout])
+    result = Shadow(query.shape, query.dtype, stride)
+    sums = Shadow(query.shape[:-1])
+    masks = [attn_mask] if attn_mask is not None else []
+    inputs = (query, key, value)
+    return made("attention", result, inputs, (*inputs, sums, result, *masks))
+
+
+def _attention(
+    query: Shadow,
+    key: Shadow,
+    value: Shadow,
+    mask: Shadow | None,
+    p: float,
+    causal: bool,
+) -> Shadow:
+    """Attention by products of matrices, step by step: holds the scores."""
+    query = pointwise("scale", query)
+    if causal:
+        mask = Shadow((query.shape[-2], key.shape[-2]))
+    scores = matmul(query, pointwise("scale", key.transpose(-2, -1)))
+    if mask is not None:  # added in place
+        scores = made("add", scores.seen(*scores.layout), (scores, mask))
+    scores = softmax(scores, -1)
+    scores = dropout(scores, p, training=True)
+    return matmul(scores, value)
+
+
+def embedding(ids: Shadow, weight: Shadow) -> Shadow:
+    """Holds the ids."""
+    result = Shadow((*ids.shape, weight.shape[1]))
+    return made("embedding", result, (weight,), (ids,))
+
+
+# --- windows ------------------------------------------------------------------------
+
+
+def convolution(x: Shadow, weight: Shadow, shape: Shape, bias: Shadow | None) -> Shadow:
+    """Holds its input."""
+    stride = for_kernel(shape, x.layout)
+    inputs = [t for t in (x, weight, bias) if t is not None]
+    saved = [x] * weight.needs + [weight] * x.needs
+    return made("conv", Shadow(shape, x.dtype, stride), inputs, saved)
+
+
+def slid(
+    size: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape
+) -> Shape:
+    """What is left of some dimensions after a window has slid over them."""
+    rows = zip(size, kernel, stride, padding, dilation, strict=True)
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in rows)
+
+
+def each(value: int | Sequence[int], count: int) -> Shape:
+    """One number for each dimension."""
+    return (value,) * count if isinstance(value, int) else tuple(value)
+
+
+def max_pool(
+    x: Shadow,
+    count: int,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+) -> Shadow:
+    """Holds its input, and where in it each result comes from."""
+    steps = kernel_size if stride is None else stride
+    args = (each(a, count) for a in (kernel_size, steps, padding, dilation))
+    ahead = x.shape[:-count]
+    flat = x.unsqueeze(-2) if count == 1 else x
+    shape = (*ahead, *(1,) * (count == 1), *slid(x.shape[-count:], *args))
+    strides = for_kernel(shape, flat.layout)
+    found, index = Shadow(shape, x.dtype, strides), Shadow(shape, "int64", strides)
+    result = made("max_pool", found, (flat,), (flat, index))
+    return result.squeeze(-2) if count == 1 else result
+
+
+def avg_pool(
+    x: Shadow,
+    count: int,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+) -> Shadow:
+    """Holds its input."""
+    steps = kernel_size if stride is None else stride
+    args = (each(a, count) for a in (kernel_size, steps, padding, 1))
+    shape = slid(x.shape[-count:], *args)
+    return _pooled("avg_pool", x, count, shape)
+
+
+def adaptive_avg_pool(
+    x: Shadow, count: int, output_size: int | Sequence[int]
+) -> Shadow:
+    """Holds its input, but where it is a mean over all."""
+    shape = each(output_size, count)
+    if set(shape) == {1}:
+        flat = (*x.shape[:-count], *shape)
+        return made("mean", Shadow(flat, x.dtype, for_kernel(flat, x.layout)), (x,))
+    return _pooled("adaptive_avg_pool", x, count, shape)
+
+
+def _pooled(what: str, x: Shadow, count: int, size: Shape) -> Shadow:
+    flat = x.unsqueeze(-2) if count == 1 else x
+    shape = (*x.shape[:-count], *(1,) * (count == 1), *size)
+    strides = for_kernel(shape, flat.layout)
+    result = made(what, Shadow(shape, x.dtype, strides), (flat,), (flat,))
+    return result.squeeze(-2) if count == 1 else result
+
+
+# --- normalisation ------------------------------------------------------------------
+
+
+def layer_norm(
+    x: Shadow, count: int, weight: Shadow | None, bias: Shadow | None
+) -> Shadow:
+    """Holds its input, and two numbers for each position."""
+    places = (*x.shape[:-count], *(1,) * count)
+    result, mean, scale = Shadow(x.shape), Shadow(places), Shadow(places)
+    inputs = [t for t in (x, weight, bias) if t is not None]
+    return made("layer_norm", result, inputs, (x, mean, scale))
+
+
+def batch_norm(
+    x: Shadow, weight: Shadow | None, bias: Shadow | None, training: bool
+) -> Shadow:
+    """Holds its input, and in training two numbers for each feature."""
+    channels = (x.shape[1] if training else 0,)
+    result = Shadow(x.shape, x.dtype, for_kernel(x.shape, x.layout))
+    mean, scale = Shadow(channels), Shadow(channels)
+    inputs = [t for t in (x, weight, bias) if t is not None]
+    return made("batch_norm", result, inputs, (x, mean, scale))
+
+
+# --- recurrence ---------------------------------------------------------------------
+
+
+def lstm_layer(
+    x: Shadow, state: tuple[Shadow, Shadow], weights: Sequence[Shadow]
+) -> tuple[Shadow, Shadow, Shadow]:
+    """One direction of one layer over (T, B, C): every state, the last, its cell.
+
+    Holds its input, the states before and after, and all states. What oneDNN holds
+    besides, in a buffer of its own, is no tensor of the model and is not counted.
+    """
+    steps, batch, _ = x.shape
+    width = weights[1].shape[1]
+    if len(weights) == 2:  # in place of biases, zeros as large as the weights
+        weights = [*weights, *(Shadow(w.shape) for w in weights)]
+    every = Shadow((steps, batch, width))
+    last, cell = Shadow((batch, width)), Shadow((batch, width))
+    for result in (every, last, cell):
+        made("lstm", result, (x, *state, *weights))
+    if every.note is not None:
+        saved = (x, *state, every, last, cell, *weights)
+        every.note.saved = tuple(t.storage for t in saved)
+        last.note = cell.note = every.note
+    return every, last, cell
+
+
+# --- whole tensors ------------------------------------------------------------------
+
+
+def cat(parts: Sequence[Shadow], dim: int = 0) -> Shadow:
+    """A copy of all, one after another."""
+    dim %= parts[0].ndim
+    shape = list(parts[0].shape)
+    shape[dim] = sum(t.shape[dim] for t in parts)
+    last = all(wants_channels_last(*t.layout) for t in parts)
+    stride = for_kernel(tuple(shape), parts[0].layout) if last else None
+    return made("cat", Shadow(shape, parts[0].dtype, stride), parts)
+
+
+def stack(parts: Sequence[Shadow], dim: int = 0) -> Shadow:
+    """A copy of all, side by side."""
+    first = parts[0]
+    dim %= first.ndim + 1
+    shape = (*first.shape[:dim], len(parts), *first.shape[dim:])
+    return made("stack", Shadow(shape, first.dtype), parts)
+
+
+def roll(x: Shadow, shifts: Sequence[int], dims: Sequence[int]) -> Shadow:
+    """A copy in order."""
+    return made("roll", Shadow(x.shape, x.dtype), (x,))
+
+
+def pad(x: Shadow, padding: Sequence[int], value: Number = 0) -> Shadow:
+    """A copy with something around."""
+    shape = list(x.shape)
+    for i in range(len(padding) // 2):
+        shape[-1 - i] += padding[2 * i] + padding[2 * i + 1]
+    stride = for_kernel(tuple(shape), x.layout)
+    return made("pad", Shadow(shape, x.dtype, stride), (x,))

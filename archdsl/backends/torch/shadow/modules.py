@@ -1,0 +1,273 @@
+"""PyTorch's modules without numbers: what emitted constructors make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from archdsl.backends.torch.shadow import functions as F
+from archdsl.backends.torch.shadow.storage import ledger
+from archdsl.backends.torch.shadow.tensor import Shadow
+
+
+class Parameter(Shadow):
+    """A learned tensor."""
+
+    __slots__ = ()
+
+    def __init__(self, tensor: Shadow) -> None:
+        super().__init__(tensor.shape, tensor.dtype, tensor.stride, tensor.storage)
+        self.needs = True
+
+
+class Module:
+    """What stands for ``nn.Module``."""
+
+    training = True
+    at = ""  # its path in the model
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules that it holds, by the last name of their path."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def train(self, mode: bool) -> None:
+        """Sets it, and all that it holds, to training or to inference."""
+        self.training = mode
+        for _, child in self.children():
+            child.train(mode)
+
+    def place(self, path: str) -> None:
+        """Tells it, and all that it holds, where in the model they are."""
+        self.at = path
+        for name, child in self.children():
+            child.place(f"{path}.{name}" if path else name)
+
+    def register_buffer(
+        self, name: str, tensor: Shadow | None, persistent: bool = True
+    ) -> None:
+        """Holds a tensor that is not learned."""
+        setattr(self, name, tensor)
+
+    def __call__(self, *args: object, **kwargs: object) -> Shadow:
+        """Runs it, and says meanwhile where the run is."""
+        path = ledger().path
+        path.append(self.at)
+        result = self.forward(*args, **kwargs)
+        path.pop()
+        return result
+
+    def forward(self, *args: object, **kwargs: object) -> Shadow:
+        """What a call does; emitted classes have their own."""
+        return self._run(*args, **kwargs)
+
+    def _run(self, *args: object, **kwargs: object) -> Shadow:
+        raise NotImplementedError
+
+
+class Sequential(Module):
+    """One module after another."""
+
+    def __init__(self, *parts: Module | Mapping[str, Module]) -> None:
+        first = parts[0] if parts else {}
+        if isinstance(first, Mapping):
+            self.parts = dict(first)
+        else:
+            rows = enumerate(parts)
+            self.parts = {str(i): p for i, p in rows if isinstance(p, Module)}
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """Its parts."""
+        yield from self.parts.items()
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        for part in self.parts.values():
+            x = part(x)
+        return x
+
+    def __getitem__(self, key: int | str) -> Module:
+        return self.parts[str(key)]
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.parts.values())
+
+
+class ModuleList(Sequential):
+    """Modules by number."""
+
+    def __init__(self, parts: Sequence[Module]) -> None:
+        super().__init__(*parts)
+
+
+class ModuleDict(Sequential):
+    """Modules by name."""
+
+
+class Linear(Module):
+    """Weight (out, in)."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        self.weight = Parameter(Shadow((out_features, in_features)))
+        self.bias = Parameter(Shadow((out_features,))) if bias else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.linear(x, self.weight, self.bias)
+
+
+class Embedding(Module):
+    """Weight (ids, features)."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        self.weight = Parameter(Shadow((num_embeddings, embedding_dim)))
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.embedding(x, self.weight)
+
+
+class _Conv(Module):
+    count: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        args = (kernel_size, stride, padding, dilation)
+        self.window = tuple(F.each(a, self.count) for a in args)
+        shape = (out_channels, in_channels // groups, *self.window[0])
+        self.weight = Parameter(Shadow(shape))
+        self.bias = Parameter(Shadow((out_channels,))) if bias else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        if x.ndim == self.count + 1:  # one example
+            return self._run(x.unsqueeze(0)).squeeze(0)
+        size = F.slid(x.shape[2:], *self.window)
+        shape = (x.shape[0], self.weight.shape[0], *size)
+        return F.convolution(x, self.weight, shape, self.bias)
+
+
+class Conv1d(_Conv):
+    """Over one axis."""
+
+    count = 1
+
+
+class Conv2d(_Conv):
+    """Over two axes."""
+
+    count = 2
+
+
+class Conv3d(_Conv):
+    """Over three axes."""
+
+    count = 3
+
+
+class LayerNorm(Module):
+    """Over the last dimension."""
+
+    def __init__(
+        self,
+        normalized_shape: int,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        held = [Parameter(Shadow((normalized_shape,))) for _ in range(2)]
+        self.weight = held[0] if elementwise_affine else None
+        self.bias = held[1] if elementwise_affine and bias else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.layer_norm(x, 1, self.weight, self.bias)
+
+
+class BatchNorm1d(Module):
+    """Over all but dimension 1."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+    ) -> None:
+        held = [Parameter(Shadow((num_features,))) for _ in range(2)]
+        self.weight = held[0] if affine else None
+        self.bias = held[1] if affine else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.batch_norm(x, self.weight, self.bias, self.training)
+
+
+class BatchNorm2d(BatchNorm1d):
+    """Over maps."""
+
+
+class BatchNorm3d(BatchNorm1d):
+    """Over volumes."""
+
+
+class Dropout(Module):
+    """Leaves numbers out in training."""
+
+    def __init__(self, p: float) -> None:
+        self.p = p
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.dropout(x, self.p, self.training)
+
+
+class LSTM(Module):
+    """Layers of recurrence over (B, T, C)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ) -> None:
+        assert batch_first
+        self.hidden, self.dropout = hidden_size, dropout
+        self.directions = 1 + bidirectional
+        gates = 4 * hidden_size
+        self.weights: list[list[list[Parameter]]] = []
+        for layer in range(num_layers):
+            width = hidden_size * self.directions if layer else input_size
+            shapes = [(gates, width), (gates, hidden_size), *[(gates,)] * 2 * bias]
+            self.weights.append(
+                [[Parameter(Shadow(s)) for s in shapes] for _ in range(self.directions)]
+            )
+
+    def _run(  # type: ignore[override]
+        self, x: Shadow
+    ) -> tuple[Shadow, tuple[Shadow, Shadow]]:
+        if x.ndim == 2:  # one example
+            every, (last, cell) = self._run(x.unsqueeze(0))
+            return every.squeeze(0), (last.squeeze(1), cell.squeeze(1))
+        batch, count = x.shape[0], len(self.weights) * self.directions
+        first, cells = (Shadow((count, batch, self.hidden)) for _ in range(2))
+        given = x.transpose(0, 1).contiguous()  # which lives until the end
+        x = given
+        lasts, final = list[Shadow](), list[Shadow]()
+        states = [x] * self.directions  # each until the next layer's takes its place
+        for i, layer in enumerate(self.weights):
+            for j, weights in enumerate(layer):
+                state = first.select(0), cells.select(0)
+                states[j], last, cell = F.lstm_layer(x, state, weights)
+                lasts.append(last)
+                final.append(cell)
+            x = F.cat(states, -1) if len(states) > 1 else states[0]
+            if i < len(self.weights) - 1:
+                x = F.dropout(x, self.dropout, self.training)
+        return x.transpose(0, 1), (F.stack(lasts), F.stack(final))

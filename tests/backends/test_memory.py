@@ -1,0 +1,152 @@
+"""Memory as told without running equals what PyTorch holds when it runs."""
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, note, seed, settings
+
+import archdsl
+from archdsl.backends.torch.load import load
+from archdsl.backends.torch.measure.memory import peak_bytes, saved_bytes
+from archdsl.backends.torch.shadow import functions
+from archdsl.backends.torch.shadow.run import usage
+from archdsl.backends.torch.shadow.storage import MOST, Unknown
+from archdsl.ir.graph import Graph
+from archdsl.ops.registry import ops, public_ops
+from tests.randoms.maker import specs
+from tests.texts import text_of
+from tests.tools import examples, forgotten, inputs_for, replaced
+
+EXAMPLES = [
+    pytest.param(example, id=f"{name}{i}")
+    for name, op in ops().items()
+    for i, example in enumerate(op.examples)
+]
+ROOT = Path(__file__).parents[2]
+SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.arch")} - {"resnet"})
+QUICK = {"alexnet", "bilstm", "resnet18", "textcnn"}
+
+
+def run(graph: Graph, *, learned_inputs: bool = False) -> tuple[int | None, int]:
+    """What autograd holds after a forward pass, and the peak without it.
+
+    None for what cannot be run in training: a batch norm of one number.
+    """
+    with forgotten():
+        module = load(graph)
+    tensors = graph.inputs.values()
+    inputs = inputs_for(graph, next((t["B"] for t in tensors if "B" in t), 1))
+    for x in inputs:
+        x.requires_grad_(learned_inputs and x.is_floating_point())
+    try:
+        saved = saved_bytes(module.train(), inputs)
+    except (ValueError, RuntimeError):
+        saved = None
+    return saved, peak_bytes(module.eval(), [x.detach() for x in inputs])
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize(("batch", "learned"), [(1, False), (2, True)])
+def test_each_op_holds_what_autograd_does(example, batch, learned):
+    graph = archdsl.parse(text_of(example), sizes={"B": batch})
+    found = usage(graph, learned_inputs=learned)
+    saved, peak = run(graph, learned_inputs=learned)
+    assert found.peak == peak
+    assert saved is None or found.saved == saved
+    assert sum(found.places.values()) == found.saved
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [s if s in QUICK else pytest.param(s, marks=pytest.mark.slow) for s in SPECS],
+)
+def test_each_spec_holds_what_autograd_does(spec):
+    graph = archdsl.parse(spec)
+    found = usage(graph)
+    assert (found.saved, found.peak) == run(graph)
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+def test_a_batch_is_held_whole(batch):
+    graph = archdsl.parse("textcnn", sizes={"B": batch})
+    found = usage(graph)
+    assert (found.saved, found.peak) == run(graph)
+
+
+def random_specs(name: str, count: int):
+    """Runs a test on some specs that use an op, the same ones in every run."""
+
+    def decorate(test):
+        chosen = settings(max_examples=count, suppress_health_check=list(HealthCheck))
+        return seed(zlib.crc32(name.encode()) + 1)(chosen(given(specs(name))(test)))
+
+    return decorate
+
+
+@pytest.mark.parametrize("name", list(public_ops()))
+def test_random_nets_hold_what_autograd_does(name):
+    @random_specs(name, examples(1))
+    def law(text: str) -> None:
+        note(text)
+        graph = archdsl.parse(text)
+        found = usage(graph)
+        saved, peak = run(graph)
+        assert saved is None or found.saved == saved
+        assert found.peak == peak
+
+    law()
+
+
+def test_an_open_size_is_filled_in():
+    text = "model m {\n  input x: [B, T, C = 4]\n  attention(2)\n  output y\n}\n"
+    graph = archdsl.parse(text)
+    for size in (3, 7):
+        there = archdsl.parse(text, sizes={"T": size})
+        assert usage(graph, {"T": size}) == usage(there)
+
+
+def test_what_leads_to_no_result_is_given_back():
+    text = "model m {{\n  input x: [B, C = 4]\n  linear(4){}\n  output y\n}}\n"
+    plain = archdsl.parse(text.format(""))
+    beside = archdsl.parse(text.format(" as y\n  let z = y -> linear(6) -> tanh"))
+    assert usage(plain).saved == usage(beside).saved == run(beside)[0]
+
+
+def test_a_planted_lie_is_found():
+    graph = archdsl.parse("alexnet")
+
+    def lie(x):
+        return functions.made("relu", functions.Shadow(x.shape), (x,), (x,))
+
+    honest = usage(graph).saved
+    with replaced(functions, "relu", lie):
+        assert usage(graph).saved != honest
+
+
+def test_a_plugin_that_uses_what_nobody_knows_is_said_so():
+    graph = archdsl.parse("alexnet")
+    lie = replaced(ops()["relu"], "function", "torch.special.unheard_of")
+    with lie, pytest.raises(Unknown, match="special"):
+        usage(graph)
+
+
+def test_a_run_without_end_is_not_begun():
+    text = (
+        f"model m {{\n  input x: [B, T = {MOST + 1}, C = 4]\n"
+        "  scan(T) [x, h = zeros(C = 4)] {\n    x + h\n  }\n  output y\n}\n"
+    )
+    with pytest.raises(Unknown, match="turns"):
+        usage(archdsl.parse(text))
+
+
+def test_the_documented_figures_are_those_that_are_told():
+    text = (ROOT / "docs" / "memory.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| `(\w+)`[^|]*\| ([\d,]+) \| ([\d,]+) \|$", text, re.MULTILINE
+    )
+    assert len(rows) == 6
+    for spec, saved, peak in rows:
+        found = usage(archdsl.parse(spec))
+        assert (f"{found.saved:,}", f"{found.peak:,}") == (saved, peak)
