@@ -20,8 +20,10 @@ _COMMANDS = {
     "explain": "what the code of an error or warning means",
     "fmt": "specs in their canonical form",
     "list": "the specs that ship",
+    "measure": "effective field, attention, gradients: what only a run can tell",
     "new": "a small spec to begin with, of a chosen kind",
     "ops": "the manual of the ops",
+    "profile": "how long each layer takes, measured",
     "sweep": "a grid of variants of a model, and its Pareto front",
 }
 

@@ -5,6 +5,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 import matplotlib as mpl
+import pytest
 from click.testing import CliRunner
 from PIL import Image
 
@@ -41,6 +42,28 @@ def test_a_picture_is_as_wide_as_a_page_and_the_same_each_time(tmp_path):
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width == round(6.9 * 300)
     assert ET.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--memory", "--paths", "--roofline", "--device a100 --precision bf16", "--flops"],
+)
+@pytest.mark.parametrize("spec", ["swin_t", "bilstm"])
+def test_each_section_has_its_plot(words, spec, tmp_path):
+    target = tmp_path / "a.svg"
+    run(spec, *words.split(), "--plot", str(target))
+    base = tmp_path / "b.svg"
+    run(spec, "--params", "--plot", str(base))
+    assert ET.parse(target).getroot().tag.endswith("svg")
+    assert (target.read_bytes() == base.read_bytes()) == (words == "--flops")
+
+
+@pytest.mark.parametrize("words", ["--memory", "--paths"])
+def test_a_plot_of_open_sizes_asks_for_them(words, tmp_path):
+    target = tmp_path / "a.svg"
+    said = run("gpt2", words, "--size", "T", "--plot", str(target), code=2)
+    assert "give sizes for T" in said
+    assert not target.exists()
 
 
 def test_only_pictures_and_numbers_are_drawn(tmp_path):

@@ -23,8 +23,10 @@ COMMANDS = [
     "explain",
     "fmt",
     "list",
+    "measure",
     "new",
     "ops",
+    "profile",
     "sweep",
 ]
 GOOD = "model net {\n  input x: [B, C = 3]\n  linear(2)\n  output y\n}\n"

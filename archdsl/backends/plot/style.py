@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -49,8 +49,11 @@ def figure(
     height: float = 2.2,
     rows: int = 1,
     columns: int = 1,
+    parts: Sequence[float] | None = None,
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure as wide as a column or a page, `height` inches tall, and its axes.
+
+    `parts` are the heights of its rows, as shares.
 
     What is drawn and saved inside of the ``with`` has the style; plots of others that
     run in the same process keep theirs.
@@ -65,7 +68,7 @@ def figure(
     with mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
         made = Figure(figsize=(_WIDTHS[width], height), layout="constrained")
         FigureCanvasAgg(made)
-        axes = made.subplots(rows, columns, squeeze=False)
+        axes = made.subplots(rows, columns, squeeze=False, height_ratios=parts)
         yield made, list(axes.flat)
 
 
