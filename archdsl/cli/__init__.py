@@ -20,6 +20,7 @@ _COMMANDS = {
     "list": "the specs that ship",
     "new": "a small spec to begin with, of a chosen kind",
     "ops": "the manual of the ops",
+    "verify": "whether the compiled model is what is said of it",
 }
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -50,8 +50,11 @@ class Asked:
     outputs: tuple[str, ...]
     stdin_filename: str
 
-    def graph(self) -> tuple[Graph, Opened]:
+    def graph(self, fixed: Mapping[str, int] = {}) -> tuple[Graph, Opened]:
         """The graph that the command is about, and the file that it comes from.
+
+        Args:
+            fixed: Sizes of input axes that overrule those of the command line.
 
         Raises:
             SpecError: The spec has errors.
@@ -63,7 +66,7 @@ class Asked:
             found.program,
             found.model,
             _settings(self.settings),
-            _sizes(self.sizes),
+            {**_sizes(self.sizes), **fixed},
             [n.strip() for n in names],
         )
         return graph, found
