@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV); the first time takes minutes."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
-	    --constraint constraints.txt --editable '.[torch,test,dev]'
+	    --constraint constraints.txt --editable '.[torch,plot,test,dev]'
 	@touch $@
 
 demo: env ## compile, analyse and draw Swin-T, then run what was compiled

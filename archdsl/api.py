@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archdsl.analysis.report import Report
-    from archdsl.backends.torch.verify.result import Verification
+    from archdsl.analysis.verification import Verification
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]

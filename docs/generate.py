@@ -1,8 +1,10 @@
 """Writes the pages and pictures of the documentation that are generated."""
 
+import json
 from pathlib import Path
 
 import archdsl
+from archdsl.analysis.report import Report
 from archdsl.backends.manual import manual
 from docs.catalogue import pages
 from docs.grammar import grammar_page
@@ -10,8 +12,14 @@ from docs.grammar import grammar_page
 HERE = Path(__file__).parent
 
 
+def schema() -> str:
+    """What ``analyze --json`` writes, as JSON schema."""
+    return json.dumps(Report.model_json_schema(mode="serialization"), indent=1) + "\n"
+
+
 def main() -> None:
     """Writes them all."""
+    (HERE / "schemas" / "report.json").write_text(schema(), encoding="utf-8")
     (HERE / "ops.md").write_text(manual(), encoding="utf-8")
     (HERE / "grammar.md").write_text(grammar_page(), encoding="utf-8")
     archdsl.draw(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
+from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.assumption import Assumption
@@ -18,18 +20,20 @@ from archdsl.ir.tensor import Layout, Tensor
 Number: TypeAlias = int | str  # a formula where a size is open
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a report."""
+
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
-class TensorReport(_Part):
+class TensorReport(Part):
     """Named axes with their sizes, in order, and the kind of elements."""
 
     axes: tuple[tuple[str, Number], ...]
     dtype: str
 
 
-class TotalsReport(_Part):
+class TotalsReport(Part):
     """A model's costs; for the meaning of each figure see docs/numbers.md."""
 
     params: Number
@@ -43,7 +47,7 @@ class TotalsReport(_Part):
     buffer_bytes: Number
 
 
-class LayerReport(_Part):
+class LayerReport(Part):
     """One op of the model."""
 
     path: str
@@ -57,7 +61,7 @@ class LayerReport(_Part):
     column: int
 
 
-class AssumptionReport(_Part):
+class AssumptionReport(Part):
     """What open sizes must be.
 
     Attributes:
@@ -80,8 +84,11 @@ class AssumptionReport(_Part):
     column: int
 
 
-class Report(_Part):
-    """What `archdsl analyze` says of a model; numbers are formulas of `symbols`."""
+class Report(Part):
+    """What `archdsl analyze` says of a model; numbers are formulas of `symbols`.
+
+    Sections that nobody asked for are None.
+    """
 
     schema_version: int = 1
     model: str
@@ -124,8 +131,21 @@ def _tensor(tensor: Tensor, order: Layout | None = None) -> TensorReport:
     return TensorReport(axes=axes, dtype=tensor.dtype)
 
 
-def report(graph: Graph) -> Report:
+def as_json(found: Report) -> str:
+    """The report for programs, without the sections that nobody asked for."""
+    missing = {s.key for s in SECTIONS if getattr(found, s.key) is None}
+    return found.model_dump_json(indent=1, exclude=missing)
+
+
+def report(
+    graph: Graph, sections: Collection[str] = (), options: Options | None = None
+) -> Report:
     """The report on a model's graph.
+
+    Args:
+        graph: The model.
+        sections: Keys of `SECTIONS` to be made besides what every report has.
+        options: What the sections need to know.
 
     Raises:
         SpecError: The model has too many layers to list, or a formula is too long.
@@ -135,8 +155,13 @@ def report(graph: Graph) -> Report:
         what = f"model `{graph.name}` has {count:,} layers, too many to list"
         fault = TooMuchWork(what, f"{MOST_LAYERS:,} layers")
         raise SpecError([Diagnostic(fault, graph.span)])
+    parts = {
+        s.key: s.find(graph, options or Options())
+        for s in SECTIONS
+        if s.key in sections
+    }
     with blaming(graph.span):
-        return _report(graph)
+        return _report(graph).model_copy(update=parts)
 
 
 def _report(graph: Graph) -> Report:

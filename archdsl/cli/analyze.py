@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
 
-from archdsl.cli.common import Asked, SpecCommand, reporting, spec_options
+from archdsl.analysis.sections import SECTIONS, Options
+from archdsl.cli.common import (
+    Asked,
+    SpecCommand,
+    plotting,
+    reporting,
+    shape_options,
+    spec_options,
+)
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def _section_options(function: F) -> F:
+    for section in reversed(SECTIONS):
+        option = click.option(section.option, section.key, is_flag=True,
+                              help=section.help)  # fmt: skip
+        function = option(function)
+    return function
 
 
 @click.command("analyze", cls=SpecCommand)
@@ -12,26 +33,28 @@ from archdsl.cli.common import Asked, SpecCommand, reporting, spec_options
 @click.option("--params", is_flag=True, help="Show parameters and buffers.")
 @click.option("--flops", is_flag=True, help="Show MACs and FLOPs, itemised by kind.")
 @click.option("--memory", is_flag=True, help="Show bytes of weights and activations.")
+@_section_options
 @click.option("--depth", default=2, show_default=True, type=click.IntRange(min=0),
               help="How many names of a path make a row; 0 for every op.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+@shape_options
+@click.option("--plot", metavar="FILE.svg|png", help="Draw what is shown instead.")
 @click.option("--ir", is_flag=True, help="The graph as text.")
 def command(
     asked: Asked,
     color: str,
     form: str,
-    params: bool,
-    flops: bool,
-    memory: bool,
     depth: int,
-    as_json: bool,
+    shape: str,
+    plot: str | None,
     ir: bool,
+    **flags: bool,
 ) -> None:
     """Say what a model holds and costs, without running it.
 
     Costs are for a batch of one; --size B=8 makes it eight. One MAC is one multiply and
     one add; FLOPs are two a MAC and all other arithmetic.
     """
+    shown = [key for key, on in flags.items() if on]
     with reporting(color, form):
         graph, _ = asked.graph()
         if ir:
@@ -39,15 +62,25 @@ def command(
 
             click.echo(text(graph), nl=False)
             return
-        from archdsl.analysis.report import report
+        from archdsl.analysis.report import as_json, report
 
-        found = report(graph)
-    if as_json:
-        click.echo(found.model_dump_json(indent=1))
+        found = report(graph, shown, Options())
+    if plot:
+        with plotting(plot) as path:
+            from archdsl.backends.plot import draw
+
+            draw(found, shown, depth, path)
+        click.echo(str(path))
         return
-    from archdsl.analysis.table import table
+    if shape == "json":
+        click.echo(as_json(found))
+        return
+    from archdsl.analysis import present, tables
 
-    shown = [
-        n for n, on in (("params", params), ("flops", flops), ("memory", memory)) if on
-    ]
-    click.echo(table(found, shown or ["params", "flops", "memory"], depth))
+    shown = shown or list(present.BASE)
+    if shape == "csv":
+        click.echo(tables.csv(present.as_tables(found, shown, depth)), nl=False)
+    elif shape == "markdown":
+        click.echo(present.as_markdown(found, shown, depth))
+    else:
+        click.echo(present.as_text(found, shown, depth))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,6 +128,45 @@ def format_option(function: F) -> F:
     return option(function)
 
 
+def shape_options(function: F) -> F:
+    """``--json``, ``--csv``, ``--markdown``: the command gets one word as `shape`."""
+    words = {
+        "json": "Everything that was asked for, for programs.",
+        "csv": "The tables as comma-separated values, numbers whole.",
+        "markdown": "The tables for a page.",
+    }
+    for shape, help_ in reversed(words.items()):
+        option = click.option(
+            f"--{shape}", "shape", flag_value=shape, default="text", help=help_
+        )
+        function = option(function)
+    return function
+
+
+@contextmanager
+def plotting(file: str) -> Iterator[Path]:
+    """The file to draw a plot in, while it is drawn.
+
+    Raises:
+        UsageError: Its ending is none of a picture, nothing that draws is installed, or
+            it cannot be written.
+    """
+    path = Path(file)
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise click.UsageError(f"{file}: a plot ends in .svg or .png")
+    try:
+        yield path
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        what = "plots need matplotlib: pip install 'archdsl[plot]'"
+        raise click.UsageError(what) from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
+
+
 def stdin_option(function: F) -> F:
     """``--stdin-filename``."""
     option = click.option(
@@ -247,25 +285,9 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         UsageError: The folder does not exist, or cannot be written to.
     """
-    if path.exists() and not path.is_file():
-        try:
-            # A pipe or a device takes the text as it is.
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
-        return
-    path = path.resolve() if path.is_symlink() else path
+    from archdsl.backends.files import write_bytes
+
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        write_bytes(path, text.encode("utf-8"))
     except OSError as error:
-        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
         raise click.UsageError(f"cannot write {path}: {error.strerror}") from None

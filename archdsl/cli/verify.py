@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.cli.common import Asked, SpecCommand, reporting, spec_options
+from archdsl.cli.common import (
+    Asked,
+    SpecCommand,
+    reporting,
+    shape_options,
+    spec_options,
+)
+
+if TYPE_CHECKING:
+    from archdsl.analysis.verification import Verification
 
 
 @click.command("verify", cls=SpecCommand)
@@ -18,7 +28,7 @@ from archdsl.cli.common import Asked, SpecCommand, reporting, spec_options
 @click.option("--draws", default=3, show_default=True, type=click.IntRange(min=1),
               help="At how many sizes a model runs that leaves some open.")  # fmt: skip
 @click.option("--full", is_flag=True, help="Run large models and layers, too.")
-@click.option("--json", "as_json", is_flag=True, help="The figures for programs.")
+@shape_options
 def command(
     asked: Asked,
     color: str,
@@ -27,17 +37,15 @@ def command(
     seed: int,
     draws: int,
     full: bool,
-    as_json: bool,
+    shape: str,
 ) -> None:
     """Run the compiled model and compare it with what is said of it.
 
     Needs torch. Exits with 1 if any figure differs. What is too large to run in
     float64 is left out, and said so; shapes, params and FLOPs need no memory.
     """
-    from archdsl.analysis.tables import text
-
     _need_torch()
-    from archdsl.backends.torch.verify import Options, Unverifiable, tables, verify
+    from archdsl.backends.torch.verify import Options, Unverifiable, verify
 
     names = [n.strip() for n in ",".join(only).split(",") if n.strip()]
     try:
@@ -52,10 +60,23 @@ def command(
         raise click.UsageError(str(problem)) from None
     finally:
         options.progress("")
-    shown = "\n\n".join(map(text, tables(found)))
-    click.echo(found.model_dump_json(indent=1) if as_json else shown)
+    click.echo(_shown(found, shape), nl=shape != "csv")
     if not found.ok:
         raise click.exceptions.Exit(1)
+
+
+def _shown(found: Verification, shape: str) -> str:
+    """A verification as it was asked for."""
+    from archdsl.analysis import tables
+    from archdsl.analysis.verification import tables as tables_of
+
+    if shape == "json":
+        return found.model_dump_json(indent=1)
+    if shape == "csv":
+        return tables.csv(tables_of(found, whole=True))
+    if shape == "markdown":
+        return tables.markdown(tables_of(found))
+    return "\n\n".join(map(tables.text, tables_of(found)))
 
 
 def _need_torch() -> None:

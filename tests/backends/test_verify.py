@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import archdsl
+from archdsl.analysis.verification import Verification
 from archdsl.backends.torch import forward
 from archdsl.backends.torch.verify import (
     CHECKS,
@@ -12,7 +13,6 @@ from archdsl.backends.torch.verify import (
     subject,
     verify,
 )
-from archdsl.backends.torch.verify.result import Verification
 from archdsl.ops.base import Cost, Op, Weight
 from archdsl.ops.registry import ops
 from archdsl.ops.spread import Some, Whole

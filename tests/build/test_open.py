@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 import archdsl
+from archdsl.analysis.present import as_text
 from archdsl.analysis.report import Report
-from archdsl.analysis.table import table
 from archdsl.cli import cli
 from archdsl.diagnostics import SpecError
 from archdsl.ir.dim import Setting, ceil_div, quotient, substitute, symbol
@@ -285,7 +285,7 @@ def test_what_cannot_both_be_is_refused_at_its_place(lines):
 def test_an_assumption_knows_its_cause():
     (found,) = archdsl.analyze(ATTENTION).assumptions
     assert (found.cause, found.line, found.condition) == ("attention", 3, "C % 8 == 0")
-    shown = table(archdsl.analyze(ATTENTION), ["flops"], 2)
+    shown = as_text(archdsl.analyze(ATTENTION), ["flops"], 2)
     assert "holds for 8 divides C  attention, <text>:3" in shown
 
 

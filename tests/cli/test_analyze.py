@@ -1,11 +1,14 @@
 """`archdsl analyze`: the report that others script against."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from archdsl.analysis.report import Report
 from archdsl.cli import cli
+from docs.generate import schema
 
 SPEC = """block pair[x](width) {
   conv(width, 3) -> relu
@@ -109,6 +112,24 @@ def test_json_sums_to_its_totals():
     assert found["totals"]["params"] == 28_288_354
     for name in ("params", "macs", "flops"):
         assert sum(layer[name] for layer in found["layers"]) == found["totals"][name]
+
+
+def test_the_published_schema_is_that_of_the_report(spec):
+    kept = Path(__file__).parents[2] / "docs" / "schemas" / "report.json"
+    assert kept.read_text("utf-8") == schema()
+    text = run(spec, "--json")
+    assert Report.model_validate_json(text).model_dump_json(indent=1) == text.strip()
+
+
+def test_tables_come_for_pages_and_for_programs(spec):
+    page = run(spec, "--markdown")
+    assert page.startswith("## tiny\n\n- `input task int[B]`\n- `input image [B, C")
+    assert "| pair.conv | [B, C = 4, H = 8, W = 6] | 112 | 5.184 k |" in page
+    values = run(spec, "--csv", "--flops")
+    assert values.startswith("layer,output,macs,flops\n")
+    assert "params" not in values
+    assert "\nMACs,5204," in values
+    assert run(spec, "--csv", "--depth", "1") != run(spec, "--csv", "--depth", "0")
 
 
 def test_json_is_the_same_every_time(spec):

@@ -10,7 +10,8 @@ import torch
 from click.testing import CliRunner
 
 import archdsl
-from archdsl.cli import cli, common
+from archdsl.backends import files
+from archdsl.cli import cli
 
 SPEC = """model two_layer_net(width = 4) {
   input x: [B, C = 3]
@@ -115,7 +116,7 @@ def test_a_file_is_written_whole_or_not_at_all(folder, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(common.os, "fdopen", full)
+    monkeypatch.setattr(files.os, "fdopen", full)
     said = run("two_layer_net.arch", "--set", "width=9", code=2)
     assert "cannot write two_layer_net.py: No space left on device" in said
     assert (folder / "two_layer_net.py").read_text() == before
@@ -152,7 +153,7 @@ def test_a_folder_that_cannot_be_written_is_wrong_usage(monkeypatch):
     def closed(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(common.tempfile, "mkstemp", closed)
+    monkeypatch.setattr(files.tempfile, "mkstemp", closed)
     said = run("two_layer_net.arch", "-o", "net.py", code=2)
     assert "cannot write net.py: Permission denied" in said
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from importlib import metadata
 from pathlib import Path
 
+from archdsl.backends.files import write_bytes
 from archdsl.backends.graphviz.draw import to_dot
 from archdsl.ir.graph import Graph
 
@@ -44,7 +44,7 @@ def draw(graph: Graph, path: Path) -> None:
         data = to_dot(graph).encode("ascii")
     else:
         data = render(to_dot(graph, _DPI if ending == ".png" else None), ending[1:])
-    _replace(path, data)
+    write_bytes(path, data)
 
 
 def render(text: str, form: str) -> bytes:
@@ -106,26 +106,3 @@ def _reason(error: Exception) -> str:
         said = said.decode("utf-8", errors="replace")
     lines = str(said or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Writes a file in one step."""
-    handle, name = tempfile.mkstemp(prefix=".draw-", dir=path.parent)
-    new = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        new.chmod(_mode(path))
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
-
-
-def _mode(path: Path) -> int:
-    """The rights that a file has, or that a new one gets."""
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

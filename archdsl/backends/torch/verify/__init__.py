@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import torch
 
+from archdsl.analysis.verification import Row, Verification, equal
 from archdsl.backends.torch.verify import flops, params, shapes, sizes, spread, values
-from archdsl.backends.torch.verify.result import Row, Verification, equal
 from archdsl.backends.torch.verify.subject import Check, Subject, silent
-from archdsl.backends.torch.verify.text import tables
 from archdsl.diagnostics import SpecError
 from archdsl.ir.graph import Graph
 
-__all__ = ["CHECKS", "Options", "Unverifiable", "Verification", "tables", "verify"]
+__all__ = ["CHECKS", "Options", "Unverifiable", "verify"]
 
 CHECKS: tuple[Check, ...] = (
     shapes.CHECK, params.CHECK, flops.CHECK, values.CHECK, spread.CHECK,

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from archdsl.backends.torch.verify.result import Row, equal
+from archdsl.analysis.verification import Row, equal
 from archdsl.backends.torch.verify.steps import Place, places
 from archdsl.backends.torch.verify.subject import Check, Subject
 

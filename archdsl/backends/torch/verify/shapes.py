@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archdsl.backends.torch.verify.result import Row, equal
+from archdsl.analysis.verification import Row, equal
 from archdsl.backends.torch.verify.steps import Place
 from archdsl.backends.torch.verify.subject import Check, Subject, shape
 from archdsl.ir.tensor import Layout, Tensor

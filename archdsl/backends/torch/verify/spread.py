@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from archdsl.backends.torch.verify.result import Row, equal, skipped
+from archdsl.analysis.verification import Row, equal, skipped
 from archdsl.backends.torch.verify.steps import Place, Steps, Taken, places
 from archdsl.backends.torch.verify.subject import Check, Subject
 from archdsl.ir.dim import Size

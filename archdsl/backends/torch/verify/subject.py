@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archdsl.analysis.cost import Costs
+from archdsl.analysis.verification import Row
 from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.load import load
 from archdsl.backends.torch.module import write
-from archdsl.backends.torch.verify.result import Row
 from archdsl.backends.torch.verify.steps import (
     Place,
     StepFailed,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from archdsl.backends.torch.verify.result import Row, equal, skipped
+from archdsl.analysis.verification import Row, equal, skipped
 from archdsl.backends.torch.verify.steps import Steps
 from archdsl.backends.torch.verify.subject import Check, Subject, outputs_of
 
