@@ -14,18 +14,20 @@ import argparse
 import json
 import subprocess
 import sys
+import textwrap
 import venv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import archdsl
-from archdsl.analysis.tables import Column, Table, markdown, unit
-
-sys.path.insert(0, str(Path(__file__).parent))
-import closed
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import archdsl  # noqa: E402
+from archdsl.analysis.tables import Column, Table, markdown, unit  # noqa: E402
+from benchmarks import closed  # noqa: E402
+
+UNEXPLAINED = "and what nobody explained"
 PAGE = ROOT / "docs" / "accuracy.md"
 HOME = ROOT / "build" / "counters"
 
@@ -141,8 +143,8 @@ ABOUT = """\
 - **torchinfo** multiplies the parameters of a linear map by the batch, not by the
   positions, and takes every class with `Conv` in its name for a convolution.
 - **ptflops**, by default, hooks modules and replaces functions: what is both, an
-  activation or a pool that is a module, counts twice. Torchvision's Swin calls its
-  projections as `F.linear`, which neither sees. Biases and norms count.
+  activation or a pool that is a module, counts twice. `F.linear` it does not replace,
+  and so misses the projections of torchvision's Swin. Biases and norms count.
 - **ptflops (aten)** sees what PyTorch dispatches, and has rules for matrix products and
   convolutions, biases with them; not for fused attention, nor for a fused LSTM.
 - **calflops** replaces functions, and has no rule for `scaled_dot_product_attention`.
@@ -172,6 +174,18 @@ def environment() -> Path:
     wanted = (ROOT / "benchmarks" / "requirements.txt").read_text()
     if done.is_file() and done.read_text() == wanted:
         return python
+    print(f"Installing the counters into {HOME.relative_to(ROOT)}.", file=sys.stderr)
+    venv.create(HOME, with_pip=True)
+    pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    pip += ["--constraint", "constraints.txt"]
+    everything = [*pip, "--requirement", "benchmarks/requirements.txt"]
+    if subprocess.run(everything, cwd=ROOT, check=False).returncode == 0:
+        done.write_text(wanted)
+        return python
+    for package in wanted.splitlines():  # what there is, then
+        if not package.startswith("#"):
+            subprocess.run([*pip, package], cwd=ROOT, check=False)
+    return python
     print(f"Installing the counters into {HOME.relative_to(ROOT)}.", file=sys.stderr)
     venv.create(HOME, with_pip=True)
     install = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
@@ -211,13 +225,13 @@ def explained(amounts: closed.Amounts, why: str, difference: int) -> str:
     parts = []
     for factor, name in terms(why):
         difference -= factor * amounts[name]
-        words = closed.WORDS[name]
         times = f"{factor} × " if factor > 1 else ""
         share = f"{abs(factor) * amounts[name]:,}"
-        parts.append(f"{'without' if factor < 0 else 'and'} {times}{words} ({share})")
+        sign = "−" if factor < 0 else "+"
+        parts.append(f"{sign} {times}{closed.WORDS[name]} ({share})")
     if difference:
-        parts.append(f"and {difference:+,} that nobody explained")
-    return ", ".join(parts).removeprefix("and ")
+        parts.append(f"{UNEXPLAINED} ({difference:+,})")
+    return " ".join(parts)
 
 
 def overview(found: Counts) -> Table:
@@ -248,9 +262,9 @@ def percent(said: int, exact: int) -> str:
     """How far a count is off, with two digits."""
     share = 100 * (said - exact) / exact
     if abs(share) < 0.01:
-        return "+0.00 %" if share > 0 else "−0.00 %"  # noqa: RUF001
+        return "+0.00 %" if share > 0 else "−0.00 %"
     digits = 0 if abs(share) >= 10 else 1 if abs(share) >= 1 else 2
-    return f"{share:+.{digits}f} %".replace("-", "−")  # noqa: RUF001
+    return f"{share:+.{digits}f} %".replace("-", "−")
 
 
 def reasons(key: str, counts: Mapping[str, int | str], why: Mapping[str, str]) -> Table:
@@ -268,7 +282,7 @@ def reasons(key: str, counts: Mapping[str, int | str], why: Mapping[str, str]) -
         Column("counter", "counter"),
         Column("macs", "MACs"),
         Column("off", "off by"),
-        Column("why", "the exact count …"),
+        Column("why", "it is the exact count"),
     )
     return Table("reasons", "", columns, tuple(rows))
 
@@ -314,7 +328,14 @@ def page(found: Counts) -> str:
         "on the compiled modules, to `FlopCounterMode` on the meta device: "
         "`archdsl verify` shows that of any spec.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(map(wrapped, parts)) + "\n"
+
+
+def wrapped(part: str) -> str:
+    """A paragraph in lines; tables, lists and heads as they are."""
+    if part.startswith(("#", "|", "-", "<")):
+        return part
+    return textwrap.fill(part, 88, break_long_words=False, break_on_hyphens=False)
 
 
 def complete(found: Counts) -> bool:
@@ -337,7 +358,8 @@ def main() -> None:
     else:
         found = counted(options.python or environment())
     if found is None:
-        sys.exit("The models or torch are missing: docs/accuracy.md stays as it is.")
+        print("torch is missing: docs/accuracy.md stays as it is", file=sys.stderr)
+        return
     text = page(found)
     if complete(found):
         PAGE.write_text(text, encoding="utf-8")

@@ -86,30 +86,30 @@ def skipped(check: str, of: str, why: str) -> Row:
 # --- tables -------------------------------------------------------------------------
 
 
-def tables(found: Verification, *, whole: bool = False) -> tuple[Table, ...]:
+def tables(found: Verification) -> tuple[Table, ...]:
     """Every figure with its mark; what was not measured, and why, below.
 
     One table, or one for each of the sizes at which a model was run.
-
-    Args:
-        found: What to show.
-        whole: Whether it is for programs: every row, and numbers as numbers.
     """
-    measured = [row for row in found.rows if whole or row.ok is not None]
-    shown, cut = (measured, []) if whole else _cut(measured)
+    shown, cut = _cut([row for row in found.rows if row.ok is not None])
     made = []
     for at in dict.fromkeys(row.at for row in shown):
-        rows = tuple(_cells(row, whole) for row in shown if row.at == at)
+        rows = tuple(_cells(row) for row in shown if row.at == at)
         made.append(Table("verification", at and f"at {at}", _COLUMNS, rows))
     last = replace(made[-1], notes=(*cut, *_notes(found)))
     return (*made[:-1], last)
 
 
-def _cells(row: Row, whole: bool) -> tuple[Cell, ...]:
-    static, measured = row.static, row.measured
-    if not whole:
-        static, measured = _words(static), _words(measured)
-    return (row.check, row.of, static, measured, MARKS[row.ok])
+def _cells(row: Row) -> tuple[Cell, ...]:
+    figures = _words(row.static), _words(row.measured)
+    return (row.check, row.of, *figures, MARKS[row.ok])
+
+
+def whole(found: Verification) -> Table:
+    """Every figure for programs, numbers as numbers."""
+    columns = tuple(Column(key, key) for key in Row.model_fields)
+    rows = tuple(tuple(row.model_dump().values()) for row in found.rows)
+    return Table("verification", "", columns, rows)
 
 
 def _words(value: Value) -> str:

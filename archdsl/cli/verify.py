@@ -67,16 +67,15 @@ def command(
 
 def _shown(found: Verification, shape: str) -> str:
     """A verification as it was asked for."""
-    from archdsl.analysis import tables
-    from archdsl.analysis.verification import tables as tables_of
+    from archdsl.analysis import tables, verification
 
     if shape == "json":
         return found.model_dump_json(indent=1)
     if shape == "csv":
-        return tables.csv(tables_of(found, whole=True))
+        return tables.csv([verification.whole(found)])
     if shape == "markdown":
-        return tables.markdown(tables_of(found))
-    return "\n\n".join(map(tables.text, tables_of(found)))
+        return tables.markdown(verification.tables(found))
+    return "\n\n".join(map(tables.text, verification.tables(found)))
 
 
 def _need_torch() -> None:

@@ -20,21 +20,21 @@ SPEC = """model tiny(width = 4) {
 }
 """
 PASSED = """\
-check    of                       static     measured
-runs     module                   runs       runs       ✓
-shapes   output logits            [1, 5]     [1, 5]     ✓
-shapes   layers as said           4          4          ✓
-params   params                   137        137        ✓
-params   buffers                  0          0          ✓
-params   bytes of params          548        548        ✓
-params   bytes of buffers         0          0          ✓
-params   layers as said           4          4          ✓
-params   names in the state dict  4          4          ✓
-flops    matmul FLOPs             10,408     10,408     ✓
-flops    layers as said           4          4          ✓
-forward  output logits            finite     finite     ✓
-forward  output logits, op by op  same       same       ✓
-spread   distinct ops as said     4          4          ✓
+check    of                       static  measured
+runs     module                   runs    runs      ✓
+shapes   output logits            [1, 5]  [1, 5]    ✓
+shapes   layers as said           4       4         ✓
+params   params                   137     137       ✓
+params   buffers                  0       0         ✓
+params   bytes of params          548     548       ✓
+params   bytes of buffers         0       0         ✓
+params   layers as said           4       4         ✓
+params   names in the state dict  4       4         ✓
+flops    matmul FLOPs             10,408  10,408    ✓
+flops    layers as said           4       4         ✓
+forward  output logits            finite  finite    ✓
+forward  output logits, op by op  same    same      ✓
+spread   distinct ops as said     4       4         ✓
 
 tiny: all 14 figures are as said
 """
