@@ -25,6 +25,7 @@ CHAPTERS = {
     "E4": ("arguments", "Arguments, values and tensors"),
     "E5": ("models", "Models, files and settings"),
     "E6": ("limits", "Limits"),
+    "E7": ("promises", "Promises"),
     "W": ("warnings", "Warnings"),
 }
 _HEAD = """\

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from archdsl.syntax.table import grammar, table
-from archdsl.syntax.words import RESERVED
 
 _HEAD = """\
 # The grammar
@@ -30,7 +29,7 @@ def grammar_page() -> str:
         rules = [_shown(name, lines) for name, lines in _RULE.findall(_bare(body))]
         parts.append(f"## {title.strip().capitalize()}\n")
         parts.append("\n".join(["```ebnf", "\n\n".join(rules), "```\n"]))
-    words = sorted({s for s in table().symbols if s.isalpha()} | RESERVED)
+    words = sorted({s for s in table().symbols if s.isalpha()})
     parts.append("## Reserved words\n")
     parts.append(", ".join(f"`{word}`" for word in words) + ".\n")
     return "\n".join(parts)

@@ -18,7 +18,6 @@ from archdsl.source import Source
 from archdsl.syntax import layout, machine
 from archdsl.syntax.parse import LARGEST
 from archdsl.syntax.table import table
-from archdsl.syntax.words import RESERVED
 from tests.pages import LANGUAGE, ROOT, blocks, keep, shown, specs
 from tests.tools import forgotten, inputs_for, outputs_of
 
@@ -87,7 +86,7 @@ def test_a_limit_is_as_the_page_says(words, limit):
 
 
 def test_the_words_of_the_language_are_those_on_the_page():
-    reserved = {s for s in table().symbols if s.isalpha()} | RESERVED
+    reserved = {s for s in table().symbols if s.isalpha()}
     section = PAGE.partition("These words are reserved:")[2].partition("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", section)) == reserved
 
@@ -204,7 +203,6 @@ def test_a_rule_for_files_holds(items, lines, code):
 
 @pytest.mark.parametrize("path", DESIGN, ids=lambda p: p.stem)
 def test_an_example_of_the_design_compiles_and_runs(path: Path):
-    """All but `expect`, which the language does not have yet."""
     program = read(Source(path.name, path.read_text("utf-8")), path.parent)
     assert [d for d in archdsl.check(path) if d.severity == "error"] == []
     assert program.models

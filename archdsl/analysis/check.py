@@ -37,13 +37,24 @@ def check(
     """
     checked = check_program(program, model)
     no_ops = any(isinstance(d.fault, _NO_OPS) for d in checked.diagnostics)
+    so_far = [*checked.diagnostics, *_broken(checked.graphs)]
     if program.diagnostics or no_ops:
-        return allowed(checked.diagnostics, program.module.source, allow)
+        return allowed(tuple(so_far), program.module.source, allow)
     names = Names(program.module)
-    found = [*checked.diagnostics, *_unknown(names, checked.diagnostics)]
+    found = [*so_far, *_unknown(names, so_far)]
     if not any(d.severity == "error" for d in found):
         found += lint(names, checked.graphs)
     return allowed(tuple(dict.fromkeys(found)), program.module.source, allow)
+
+
+def _broken(models: Iterable[Graph]) -> list[Diagnostic]:
+    """The promises that models do not keep."""
+    promising = [graph for graph in models if graph.promises]
+    if not promising:
+        return []
+    from archdsl.analysis.promises import broken
+
+    return [found for graph in promising for found in broken(graph)][:MOST_ERRORS]
 
 
 def _unknown(names: Names, found: Iterable[Diagnostic]) -> list[Diagnostic]:

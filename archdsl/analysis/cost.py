@@ -93,6 +93,7 @@ class Costs:
 
     def __init__(self) -> None:
         self._known: dict[int, Totals] = {}
+        self._ops: dict[tuple[object, ...], tuple[Operation, Totals]] = {}
 
     def total(self, graph: Graph) -> Totals:
         """What a graph costs, its calls included."""
@@ -116,8 +117,17 @@ class Costs:
             return Totals()
         if isinstance(node.payload, Call):
             return self.total(node.payload.graph)
-        with blaming(node.span):
-            return _cost(node.payload, graph.ins(node), node.outputs)
+        return self._op(node, node.payload, graph.ins(node))
+
+    def _op(self, node: Node, op: Operation, ins: Inputs) -> Totals:
+        """What an op costs: many layers of a model are one op on one shape."""
+        key = (id(op), *ins.items(), node.outputs)
+        known = self._ops.get(key)
+        if known is None:
+            with blaming(node.span):
+                # Kept with the op, so that no other has its id.
+                known = self._ops[key] = op, _cost(op, ins, node.outputs)
+        return known[1]
 
 
 def _turns(graph: Graph, once: Totals) -> Totals:
@@ -133,8 +143,9 @@ def _turns(graph: Graph, once: Totals) -> Totals:
 def _cost(op: Operation, ins: Inputs, outs: Outputs) -> Totals:
     """What one op costs."""
     cost = op.cost(ins, outs)
-    params, weight_bytes = _held(op.weights(ins), learned=True)
-    buffers, buffer_bytes = _held(op.weights(ins), learned=False)
+    weights = op.weights(ins)
+    params, weight_bytes = _held(weights, learned=True)
+    buffers, buffer_bytes = _held(weights, learned=False)
     return Totals(
         params,
         buffers,

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
+from archdsl.analysis.forms.result import ClosedForms
+from archdsl.analysis.paths.result import ModelPaths
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -98,6 +100,8 @@ class Report(Part):
     totals: TotalsReport
     assumptions: tuple[AssumptionReport, ...]
     layers: tuple[LayerReport, ...]
+    paths: ModelPaths | None = None
+    closed_forms: ClosedForms | None = None
 
 
 def number(size: Size) -> Number:

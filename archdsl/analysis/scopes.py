@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from archdsl.build.files import Module
 from archdsl.build.lookup import is_built_in, meant
 from archdsl.build.session import MOST_ERRORS
+from archdsl.ir.promise import FIGURES
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -102,6 +103,9 @@ class Names:
         self._owner = item
         self._scope = _Scope()
         self._used = self.uses.setdefault(item.name.id, set())
+        self._promised: list[tuple[tree.Expect, _Scope]] = []
+        self._outputs: set[str] = set()
+        self._also: set[str] = set()  # names that only promises know
         if isinstance(item, tree.Variant):
             self._walk(item.value)
             return
@@ -117,6 +121,7 @@ class Names:
             self._scope = _Scope(self._scope)
         for statement in item.body.statements:
             self._walk(statement)
+        self._promises()
 
     # -- names -----------------------------------------------------------------------
 
@@ -148,7 +153,7 @@ class Names:
         return name in module.definitions or name in module.variants
 
     def _name(self, e: tree.Name) -> None:
-        if self._read(e.id):
+        if self._read(e.id) or e.id in self._also:
             return
         if self._of_file(e.id):
             self._used.add(e.id)
@@ -208,8 +213,19 @@ class Names:
         self._walk(s.shape)
         self._bind(s.name, "input")
 
+    def _expect(self, s: tree.Expect) -> None:
+        """A promise is read last: it knows what is named below it, too."""
+        self._promised.append((s, self._scope))
+
+    def _promises(self) -> None:
+        self._also = self._outputs | FIGURES.keys()
+        for promise, scope in self._promised:
+            self._scope = scope
+            self._walk(promise.condition)
+
     def _output(self, s: tree.Output) -> None:
         """An output without ``=`` puts out the value of its name, if there is one."""
+        self._outputs.add(s.name.id)
         if s.claim is not None:
             self._walk(s.claim)
         if s.value is not None:
@@ -311,6 +327,7 @@ _VISIT: dict[type, Callable[[Names, Any], None]] = {
     tree.Layer: Names._layer,
     tree.Input: Names._input,
     tree.Output: Names._output,
+    tree.Expect: Names._expect,
     tree.Comprehension: Names._comprehension,
     tree.Residual: Names._braced,
     tree.Repeat: Names._braced,

@@ -43,4 +43,45 @@ class Section(NamedTuple):
         return "--" + self.key.replace("_", "-")
 
 
-SECTIONS: tuple[Section, ...] = ()
+def _paths(graph: Graph, options: Options) -> object:
+    from archdsl.analysis.paths.find import find
+
+    return find(graph)
+
+
+def _path_tables(part: object, depth: int) -> Sequence[Table]:
+    from archdsl.analysis.paths.result import ModelPaths
+    from archdsl.analysis.paths.show import tables
+
+    assert isinstance(part, ModelPaths)
+    return tables(part, depth)
+
+
+def _closed_forms(graph: Graph, options: Options) -> object:
+    from archdsl.analysis.forms.show import find
+
+    return find(graph)
+
+
+def _form_tables(part: object, depth: int) -> Sequence[Table]:
+    from archdsl.analysis.forms.result import ClosedForms
+    from archdsl.analysis.forms.show import tables
+
+    assert isinstance(part, ClosedForms)
+    return tables(part, depth)
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "paths",
+        "Show sequential steps, and how many layers lie between positions.",
+        _paths,
+        _path_tables,
+    ),
+    Section(
+        "closed_forms",
+        "Show the costs of blocks in their own sizes; --flops does so too.",
+        _closed_forms,
+        _form_tables,
+    ),
+)

@@ -8,6 +8,7 @@ from typing import Any
 from archdsl.build.claims import wrong_claim
 from archdsl.build.flow import Flow
 from archdsl.build.origins import first_at
+from archdsl.build.scope import Scope
 from archdsl.build.session import Session
 from archdsl.build.values import (
     POISON,
@@ -58,6 +59,7 @@ class Body(Flow):
         self.returned: tuple[Value, ...] | None = None
         self.inputs: dict[str, Span] = {}
         self.outputs: dict[str, tuple[Value, Layout | None]] = {}
+        self.promised: list[tuple[tree.Expect, Scope]] = []
         self._outputs: list[tree.Name] = []
 
     # -- statements ------------------------------------------------------------------
@@ -76,7 +78,7 @@ class Body(Flow):
 
     def _flow(self, s: tree.Flow) -> None:
         self.flow = self.flowing(s.value)
-        if isinstance(self.flow, TensorValue | tuple) or poisoned(self.flow):
+        if isinstance(self.flow, (TensorValue, tuple)) or poisoned(self.flow):
             return
         problem = f"a line makes a tensor, and this makes {kind(self.flow)}"
         mend = "name a number with `let name = …`"
@@ -179,6 +181,15 @@ class Body(Flow):
             return None
         pairs = zip(e.operators, sizes, sizes[1:], strict=False)
         return all(_ASSUMED[sign](self.facts, a, b) for sign, a, b in pairs)
+
+    def _expect(self, s: tree.Expect) -> None:
+        """Keeps a promise: its figures are those of the whole model."""
+        if self.definition.is_model and not self.nested:
+            self.promised.append((s, self.scope))
+            return
+        where = "in a loop" if self.nested else "in a block"
+        mend = "a model makes promises; a block states conditions: `require …`"
+        self._misplaced("expect", where, mend, s.span)
 
     def _input(self, s: tree.Input) -> None:
         if not self.definition.is_model or self.nested:
@@ -380,6 +391,7 @@ _EXECUTE: dict[type, Callable[[Body, Any], None]] = {
     tree.Layer: Body._layer_statement,
     tree.Return: Body._return,
     tree.Require: Body._require,
+    tree.Expect: Body._expect,
     tree.Input: Body._input,
     tree.Output: Body._output,
     tree.Missing: Body._missing,

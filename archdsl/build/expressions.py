@@ -37,9 +37,9 @@ from archdsl.ops.fields import AxisName
 from archdsl.source import Span
 from archdsl.syntax import tree
 
-_MAKES_LISTS = (
-    tree.ListOf, tree.TupleOf, tree.Comprehension, tree.Binary, tree.Call
-)  # fmt: skip
+_MAKES_LISTS = frozenset(
+    [tree.ListOf, tree.TupleOf, tree.Comprehension, tree.Binary, tree.Call]
+)
 
 
 class Expressions(Operators):
@@ -54,10 +54,12 @@ class Expressions(Operators):
     def evaluate(self, expression: tree.Expr) -> Value:
         """The value of an expression; a step is not applied."""
         self.session.tick(expression.span)
+        if isinstance(expression, tree.Literal):
+            return expression.value
+        kind = type(expression)
         try:
-            value = _EVALUATE[type(expression)](self, expression)
-            weighs = isinstance(value, tuple | str)
-            if weighs and isinstance(expression, _MAKES_LISTS):
+            value = _EVALUATE[kind](self, expression)
+            if kind in _MAKES_LISTS and isinstance(value, (tuple, str)):
                 self.session.weigh((value,), expression.span)
             return value
         except Blamed as blamed:
@@ -65,9 +67,6 @@ class Expressions(Operators):
         except Refused as found:
             refused, span = found, expression.span
         return self.report(refused.fault, span, refused.notes)
-
-    def _literal(self, e: tree.Literal) -> Value:
-        return e.value
 
     def _axis(self, e: tree.Axis) -> Value:
         return AxisName(e.id)
@@ -132,12 +131,13 @@ class Expressions(Operators):
 
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated."""
-        return tuple(Given(a.name, self.evaluate(a.value), a.span) for a in arguments)
+        evaluate = self.evaluate
+        return tuple([Given(a.name, evaluate(a.value), a.span) for a in arguments])
 
     def _call(self, e: tree.Call) -> Value:
         function = self.as_step(e.function, self.evaluate(e.function))
         given = self.arguments(e.arguments)
-        if poisoned(function, *(g.value for g in given)):
+        if poisoned(function, *[g.value for g in given]):
             return POISON
         if isinstance(function, Function) or self._is_function(function, given):
             assert isinstance(function, Function | StepValue)
@@ -235,7 +235,6 @@ class Expressions(Operators):
 
 
 _EVALUATE: dict[type, Callable[[Expressions, Any], Value]] = {
-    tree.Literal: Expressions._literal,
     tree.Axis: Expressions._axis,
     tree.Name: Expressions._name,
     tree.ListOf: Expressions._items,

@@ -117,7 +117,7 @@ class Flow(Steps):
 
     def _taken(self, came: TensorValue, step: tree.Expr) -> None:
         """Reports an arrow into a step that does not take what flows."""
-        if poisoned(self.flow) or self.flow == came or self.graph.is_used(came.ref):
+        if self.graph.is_used(came.ref) or poisoned(self.flow) or self.flow == came:
             return
         span = step.span
         mend = "begin a new line with it"

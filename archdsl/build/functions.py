@@ -38,7 +38,7 @@ def _refuse(problem: str, detail: str = "", mend: str = "") -> Refused:
 
 def is_number(value: object) -> bool:
     """Whether arithmetic takes it: an int, a float or an open size, no truth value."""
-    return isinstance(value, int | float | Poly) and not isinstance(value, bool)
+    return isinstance(value, (int, float, Poly)) and not isinstance(value, bool)
 
 
 def arithmetic(sign: str, left: Value, right: Value) -> Value:
@@ -47,7 +47,7 @@ def arithmetic(sign: str, left: Value, right: Value) -> Value:
     Raises:
         Refused: The operands do not go together, or the result would be huge.
     """
-    if isinstance(left, tuple | str):
+    if isinstance(left, (tuple, str)):
         return _joined(sign, left, right)
     if not (is_number(left) and is_number(right)):
         detail = f"{kind(left)} and {kind(right)}"

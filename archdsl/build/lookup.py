@@ -92,8 +92,9 @@ class Lookup(ABC):
             return (self.variant(name, span),)
         if name in self.module.failed:
             return (POISON,)
-        if name in public_ops():
-            return (StepValue(public_ops()[name], span=span),)
+        op = public_ops().get(name)
+        if op is not None:
+            return (StepValue(op, span=span),)
         if name in FUNCTIONS:
             return (Function(name),)
         return None
@@ -106,9 +107,9 @@ class Lookup(ABC):
         So a rate may be called as the op that takes it: ``dropout(dropout)``. What is
         of the types `named` stays what it is.
         """
-        if not isinstance(e, tree.Name) or poisoned(value):
+        if isinstance(value, StepValue) or not isinstance(e, tree.Name):
             return value
-        if isinstance(value, (StepValue, Function, *named)):
+        if poisoned(value) or isinstance(value, (Function, *named)):
             return value
         found = self._defined(e.id, e.span)
         return value if found is None else found[0]

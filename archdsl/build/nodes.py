@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archdsl.build.bind import bind_op
 from archdsl.build.expressions import Expressions
+from archdsl.build.known import Call, as_call
 from archdsl.build.origins import lost, shrinking
 from archdsl.build.session import Session
 from archdsl.build.values import (
@@ -51,14 +52,43 @@ class Nodes(Expressions):
     def _op_step(
         self, op_type: type[Op], step: StepValue, flow: Value, label: str
     ) -> Value:
-        path, before = self.path, len(self.graph)
-        self.path = None
-        given = [g.of(self.made(g.value)) for g in step.given]
-        path = self._unless_inside(path, before)
-        if poisoned(*(g.value for g in given)):
-            return POISON
+        path, self.path = self.path, None
+        call = as_call(op_type, step.given)
+        if call is None or not isinstance(flow, TensorValue):
+            return self._new_op(op_type, step, flow, label, path, call)
+        known = self.session.known.layers.get((*call, flow.type))
+        if known is None:
+            before = self.facts.consulted
+            value = self._new_op(op_type, step, flow, label, path, call)
+            if not poisoned(value) and self.facts.consulted == before:
+                self.session.known.keep(call, flow.type, self.graph.nodes[-1])
+            return value
+        self.facts.at(known.op.name, step.span)
+        path = path or self.namer.fresh(known.op.name, label)
+        sources = known.sources(flow, step.given)
+        return self._add(known.op, sources, known.outputs, path, step.span, label)
+
+    def _new_op(
+        self,
+        op_type: type[Op],
+        step: StepValue,
+        flow: Value,
+        label: str,
+        path: Path | None,
+        call: Call | None,
+    ) -> Value:
+        """An op that is not known from a layer before."""
         axes = flow.type.names if isinstance(flow, TensorValue) else ()
-        op, tensors, spans = bind_op(op_type, given, axes)
+        if call is not None:
+            known = self.session.known
+            op, tensors, spans = known.bound(call, op_type, step.given, axes)
+        else:
+            before = len(self.graph.nodes)
+            given = [g.of(self.made(g.value)) for g in step.given]
+            path = self._unless_inside(path, before)
+            if poisoned(*(g.value for g in given)):
+                return POISON
+            op, tensors, spans = bind_op(op_type, given, axes)
         sources = self._sources(op, tensors, flow, step.span)
         if sources is None:
             return POISON
@@ -67,7 +97,9 @@ class Nodes(Expressions):
 
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated; their layers do not take the call's path."""
-        path, before = self.path, len(self.graph)
+        if self.path is None:
+            return super().arguments(arguments)
+        path, before = self.path, len(self.graph.nodes)
         self.path = None
         given = super().arguments(arguments)
         self.path = self._unless_inside(path, before)
@@ -75,7 +107,7 @@ class Nodes(Expressions):
 
     def _unless_inside(self, path: Path | None, before: int) -> Path | None:
         """The path of a turn's only layer, unless others now lie in it."""
-        inside = path == self.namer.prefix and len(self.graph) > before
+        inside = len(self.graph.nodes) > before and path == self.namer.prefix
         return None if inside else path
 
     def _add_op(
@@ -189,20 +221,14 @@ class Nodes(Expressions):
         label: str = "",
         weights_from: Path | None = None,
     ) -> Value:
-        node = Node(
-            id=len(self.graph),
-            path=path,
-            payload=payload,
-            inputs=tuple((port, value.ref) for port, value in sources.items()),
-            outputs=outs,
-            span=span,
-            label=label,
-            weights_from=weights_from,
-        )
+        number = len(self.graph.nodes)
+        inputs = tuple([(port, value.ref) for port, value in sources.items()])
+        node = Node(number, path, payload, inputs, outs, span, label, weights_from)
         self.session.new_node(node)
         self.graph.add(node)
-        values = tuple(TensorValue(Ref(node.id, i), t) for i, t in enumerate(outs))
-        return values[0] if len(values) == 1 else values
+        if len(outs) == 1:
+            return TensorValue(Ref(number, 0), outs[0])
+        return tuple(TensorValue(Ref(number, i), t) for i, t in enumerate(outs))
 
 
 def _port(op: Op, name: str) -> Port:

@@ -29,6 +29,7 @@ from archdsl.ops.registry import ops
 from archdsl.source import Span
 from archdsl.syntax import tree
 
+_CONDITIONS = (bool, int, float, str, tuple, type(None))  # what is true or false
 _TENSOR_OPS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
@@ -74,9 +75,7 @@ class Operators(Lookup):
         value = self.number(expression)
         if poisoned(value):
             return None
-        if isinstance(value, TensorValue | StepValue | AxisName) or not isinstance(
-            value, bool | int | float | str | tuple | None
-        ):
+        if isinstance(value, AxisName) or not isinstance(value, _CONDITIONS):
             problem = f"a condition is true or false, and this is {kind(value)}"
             self.report(BadArithmetic(problem, "not a condition"), expression.span)
             return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from archdsl.ir.graph import Path
 
@@ -39,7 +39,7 @@ class _Turn:
 
     index: int
     lists: dict[str, Path]
-    used: Counter[str] = field(default_factory=Counter)
+    used: dict[str, int] = field(default_factory=dict)
 
 
 class Namer:
@@ -52,7 +52,7 @@ class Namer:
 
     def __init__(self) -> None:
         self.prefix: Path = ()
-        self._used: dict[Path, Counter[str]] = {}
+        self._used: dict[Path, dict[str, int]] = {}
         self._turns: list[_Turn] = []
 
     def fresh(self, kind: str, label: str = "") -> Path:
@@ -61,9 +61,7 @@ class Namer:
 
     def _fresh(self, name: str, depth: int) -> Path:
         if depth == 0:
-            used = self._used.get(self.prefix)
-            if used is None:
-                used = self._used[self.prefix] = Counter()
+            used = self._used.setdefault(self.prefix, {})
             return (*self.prefix, _number(name, used))
         turn = self._turns[depth - 1]
         local = _number(name, turn.used)
@@ -80,16 +78,20 @@ class Namer:
         self._turns.pop()
 
 
-def _number(name: str, used: Counter[str]) -> str:
-    used[name] += 1
-    numbered = name if used[name] == 1 else f"{name}_{used[name]}"
-    if numbered != name and used[numbered]:
-        return _number(name, used)
-    if numbered != name:
-        used[numbered] += 1
-    return numbered
+def _number(name: str, used: dict[str, int]) -> str:
+    """A name with the next number, as far as that is free; the first has none."""
+    if name not in used:
+        used[name] = 1
+        return name
+    while True:
+        used[name] += 1
+        numbered = f"{name}_{used[name]}"
+        if numbered not in used:
+            used[numbered] = 1
+            return numbered
 
 
+@lru_cache(maxsize=1024)
 def _safe(name: str) -> str:
     """A name that hides nothing of Python's or of a module's."""
     name = name.lstrip("_") or "unnamed"

@@ -85,7 +85,6 @@ def build(
     """
     session = Session()
     graph = None
-    name = model
     with _limits(session, program.module):
         name = model or _default_model(session, program.module)
         graph = _build(session, program.module, name, settings or {}, sizes or {})
@@ -124,7 +123,8 @@ def check(program: Program, model: str = "") -> Checked:
         for name in program.models:
             if not _is_open(program.module, name):
                 session.nodes = 0
-                graphs.append(_build(session, program.module, name, {}, {}))
+                graph = _build(session, program.module, name, {}, {}, promising=True)
+                graphs.append(graph)
     made = tuple(g for g in graphs if g is not None)
     return Checked(tuple(session.diagnostics), made)
 
@@ -132,8 +132,10 @@ def check(program: Program, model: str = "") -> Checked:
 def _is_open(module: Module, name: str) -> bool:
     """Whether a model has hyperparameters without a value, so that variants fill it."""
     definition = module.definitions.get(name)
-    if definition is None:
-        return False
+    return definition is not None and _lacks(definition)
+
+
+def _lacks(definition: Definition) -> bool:
     return any(p.default is None for p in definition.node.parameters)
 
 
@@ -196,6 +198,8 @@ def _build(
     name: str,
     settings: Mapping[str, str],
     sizes: Mapping[str, Extent],
+    *,
+    promising: bool = False,
 ) -> Graph | None:
     if not name:
         return None
@@ -212,15 +216,30 @@ def _build(
     if None in known.values():
         return None
     types = {axis: size for axis, size in known.items() if size is not None}
+    own = name in module.definitions or _lacks(definition)
+    session.promising = promising and own  # what a variant changes, it promises anew
     graph = elaborate(session, definition, given, None, types, unused)
     if graph is None:
         return None
     graph.name = name
+    if promising:
+        _promised_by_variant(session, module, name, graph)
     axes = tuple(dict.fromkeys(a for t in graph.inputs.values() for a in t.names))
     for axis in sorted(unused):
         fault = BadSetting("--size", axis, "no input has this axis", axes)
         session.report(fault, typed("--size", written(axis, sizes[axis])))
     return graph
+
+
+def _promised_by_variant(
+    session: Session, module: Module, name: str, graph: Graph
+) -> None:
+    if name in module.variants:
+        item, home = module.variants[name]
+        if item.body is not None:
+            from archdsl.build.promises import promises_of_variant
+
+            promises_of_variant(session, _stand_in(item, home), graph, item.body)
 
 
 def _has_model(session: Session, module: Module, name: str) -> bool:
@@ -242,7 +261,12 @@ def _model(session: Session, module: Module, name: str) -> StepValue | None:
         return StepValue(definition, span=definition.node.name.span)
     item, home = module.variants[name]
     span = item.name.span
-    stand_in = tree.Model(span, item.name, (), tree.Body(span, ()))
-    scratch = Body(session, Definition(stand_in, home), Graph(name, span), None)
+    scratch = Body(session, _stand_in(item, home), Graph(name, span), None)
     value = scratch.variant(name, span)
     return value if isinstance(value, StepValue) else None
+
+
+def _stand_in(item: tree.Variant, home: Module) -> Definition:
+    """A variant as a model without a body, so that its names are looked up."""
+    span = item.name.span
+    return Definition(tree.Model(span, item.name, (), tree.Body(span, ())), home)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from archdsl.build.functions import LONGEST_LIST
+from archdsl.build.known import Known
 from archdsl.build.origins import Frame, Turn, origin, surroundings
 from archdsl.build.values import TensorValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, Note, Refused
@@ -43,12 +44,14 @@ class Session:
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     memo: dict[object, Graph | None] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
     variants: dict[int, Value] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     work: int = 0
     nodes: int = 0  # of this model
     nodes_in_all: int = 0
+    promising: bool = False  # whether the promises of models are read
     _seen: dict[tuple[str, Span], int] = field(default_factory=dict)
     _again: dict[int, int] = field(default_factory=dict)
 
@@ -141,7 +144,8 @@ class Session:
             Exhausted: There were too many, or one is too large.
         """
         span = node.span
-        self.tick(span, len(node.inputs) ** 2 // 2)
+        if len(node.inputs) > 1:
+            self.tick(span, len(node.inputs) ** 2 // 2)
         for tensor in node.outputs:
             self._check(tensor, span)
         self.nodes += 1

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from archdsl.build.body import Body
 from archdsl.build.origins import Frame
 from archdsl.build.scope import Scope
-from archdsl.build.session import Session
+from archdsl.build.session import Exhausted, Session
 from archdsl.build.values import (
     POISON,
     Definition,
     StepValue,
+    TensorValue,
     Types,
     Value,
     kind,
@@ -52,9 +54,41 @@ def specialise(
     if key not in session.memo:
         if not session.enter(frame):
             return None
-        session.memo[key] = elaborate(session, definition, given, types)
+        made = session.memo[key] = elaborate(session, definition, given, types)
         session.frames.pop()
+        if made is not None and all(map(_alone, given.values())):
+            made.remake = partial(_remade, definition, given, types)
     return session.memo[key]
+
+
+def _alone(value: Value) -> bool:
+    """Whether a hyperparameter means the same outside of the graph of the call."""
+    if isinstance(value, tuple):
+        return all(map(_alone, value))
+    if isinstance(value, StepValue):
+        is_op = isinstance(value.target, type)
+        return is_op and not value.tensors and all(_alone(g.value) for g in value.given)
+    return not isinstance(value, TensorValue) and not poisoned(value)
+
+
+def _remade(
+    definition: Definition,
+    given: Mapping[str, Value],
+    types: Types,
+    named: Callable[[Tensor], Tensor],
+    hyper: Mapping[str, Size],
+) -> Graph | None:
+    """The graph of a block for other sizes; None where its text does not allow them."""
+    other = {
+        name: named(found) if isinstance(found, Tensor) else tuple(map(named, found))
+        for name, found in types.items()
+    }
+    session = Session()
+    try:
+        made = elaborate(session, definition, {**given, **hyper}, other)
+    except Exhausted:
+        return None
+    return None if session.diagnostics else made
 
 
 def _key(value: Value) -> object:
@@ -85,7 +119,12 @@ def elaborate(
     body.run(node.body)
     if unused is not None:
         unused |= body.unused_sizes
-    return graph if body.finish() else None
+    whole = body.finish()
+    if body.promised and session.promising and types is None and body.missing is None:
+        from archdsl.build.promises import promises_of
+
+        promises_of(body, graph)
+    return graph if whole else None
 
 
 def _enter_tensors(body: Body, definition: Definition, types: Types) -> None:

@@ -53,12 +53,13 @@ class Steps(Nodes):
 
     def _apply(self, step: StepValue, flow: Value, label: str) -> Value:
         target = step.target
-        self.session.weigh((g.value for g in step.given), step.span)
+        if step.given:
+            self.session.weigh([g.value for g in step.given], step.span)
+        if isinstance(target, type):
+            return self._op_step(target, step, flow, label)
         if isinstance(target, LayerValue):
             return self._layer(step, target, flow)
-        if isinstance(target, Definition):
-            return self._block(step, target, flow, label)
-        return self._op_step(target, step, flow, label)
+        return self._block(step, target, flow, label)
 
     # -- blocks ----------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
 from archdsl.ops.fields import AxisName
 from archdsl.ops.spelling import spelled
+from archdsl.record import record
 from archdsl.source import Span
 from archdsl.syntax import tree
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from archdsl.build.files import Module
 
 
-@dataclass(frozen=True)
+@record
 class TensorValue:
     """A tensor in the graph that is being built."""
 
@@ -43,7 +44,7 @@ class Poison:
 POISON = Poison()
 
 
-@dataclass(frozen=True)
+@record
 class Given:
     """An argument of a call, evaluated."""
 
@@ -117,7 +118,7 @@ class Function:
     name: str
 
 
-@dataclass(frozen=True)
+@record
 class StepValue:
     """Something that a value can flow through, with the arguments bound so far."""
 

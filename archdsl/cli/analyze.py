@@ -54,6 +54,7 @@ def command(
     Costs are for a batch of one; --size B=8 makes it eight. One MAC is one multiply and
     one add; FLOPs are two a MAC and all other arithmetic.
     """
+    flags["closed_forms"] |= flags["flops"]
     shown = [key for key, on in flags.items() if on]
     with reporting(color, form):
         graph, _ = asked.graph()

@@ -15,9 +15,17 @@ from importlib.resources import files
 from types import ModuleType
 
 from archdsl.diagnostics import Fault, lints
-from archdsl.diagnostics.faults import arguments, limits, models, names, shapes, syntax
+from archdsl.diagnostics.faults import (
+    arguments,
+    limits,
+    models,
+    names,
+    promises,
+    shapes,
+    syntax,
+)
 
-MODULES = syntax, names, shapes, arguments, models, limits, lints
+MODULES = syntax, names, shapes, arguments, models, limits, promises, lints
 _FENCE = re.compile(r"^```([a-z ]+)\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
 
 

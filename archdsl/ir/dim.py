@@ -82,9 +82,11 @@ class Poly:
             return 0
         if len(kept) == 1 and () in kept:
             return kept[()]
-        most = max(c.bit_length() for c in kept.values())
-        if sum(map(_factors, kept)) > MOST_FACTORS or most > _BITS:
+        most = max([c.bit_length() for c in kept.values()])
+        if most > _BITS or sum(map(_factors, kept)) > MOST_FACTORS:
             raise _too_long()
+        if len(kept) == 1:
+            return Poly(tuple(kept.items()))
         return Poly(tuple(sorted(kept.items(), key=lambda t: _monomial_key(t[0]))))
 
     # -- asking ----------------------------------------------------------------------
@@ -137,8 +139,10 @@ class Poly:
     # -- arithmetic ------------------------------------------------------------------
 
     def __add__(self, other: Size) -> Size:
-        if not isinstance(other, int | Poly):
+        if not isinstance(other, (int, Poly)):
             return NotImplemented
+        if other == 0:
+            return self
         terms = dict(self.terms)
         for monomial, coefficient in _terms(other):
             terms[monomial] = terms.get(monomial, 0) + coefficient
@@ -150,7 +154,7 @@ class Poly:
         return self * -1
 
     def __sub__(self, other: Size) -> Size:
-        if not isinstance(other, int | Poly):
+        if not isinstance(other, (int, Poly)):
             return NotImplemented
         return self + other * -1
 
@@ -158,8 +162,10 @@ class Poly:
         return self * -1 + other
 
     def __mul__(self, other: Size) -> Size:
-        if not isinstance(other, int | Poly):
+        if not isinstance(other, (int, Poly)):
             return NotImplemented
+        if other == 1:
+            return self
         terms: dict[Monomial, int] = {}
         others = _terms(other)
         if len(self.terms) * len(others) > _MOST_PAIRS:
@@ -304,11 +310,17 @@ def _poly(size: Size) -> Poly:
 
 
 def _times(left: Monomial, right: Monomial) -> Monomial:
+    if not left or not right:
+        return left or right
     powers = dict(left)
     for atom, power in right:
         powers[atom] = powers.get(atom, 0) + power
     kept = (item for item in powers.items() if item[1])
-    return tuple(sorted(kept, key=lambda item: _key(item[0])))
+    return _sorted(kept)
+
+
+def _sorted(factors: Iterable[tuple[Atom, int]]) -> Monomial:
+    return tuple(sorted(factors, key=lambda factor: _key(factor[0])))
 
 
 def _over(monomial: Monomial, by: Monomial) -> Monomial | None:
@@ -321,7 +333,7 @@ def _over(monomial: Monomial, by: Monomial) -> Monomial | None:
         if left < 0:
             return None
         powers[atom] = left
-    return _times(tuple(powers.items()), ())
+    return _sorted(item for item in powers.items() if item[1])
 
 
 def _floor(size: Poly, by: Size) -> Size:

@@ -40,6 +40,7 @@ class Facts:
 
     def __init__(self) -> None:
         self.cause, self.span = "", NOWHERE
+        self.consulted = 0  # how often an answer hung on what is assumed here
         self._values: dict[str, tuple[Size, Assumption]] = {}  # H == 20
         self._remainders: dict[tuple[bool, Poly, int], tuple[Remainder, Assumption]]
         self._remainders = {}
@@ -96,14 +97,25 @@ class Facts:
 
     # -- answers ---------------------------------------------------------------------
 
+    def answer(self, asked: Assumption) -> bool | None:
+        """What follows from the assumptions; None where they do not decide it."""
+        return self._answer(self._pinned(asked))
+
+    def _pinned(self, asked: Assumption) -> Assumption:
+        values = {n: v for n, (v, _) in self._values.items()}
+        return asked.with_values(values) if values else asked
+
+    def _answer(self, pinned: Assumption) -> bool | None:
+        answer = decided(pinned, self._ranges(pinned.costs))
+        return self._by_remainders(pinned) if answer is None else answer
+
     def _ask(self, asked: Assumption) -> bool:
         plain = decided(asked, {})
         if plain is not None:
             return plain
-        pinned = asked.with_values({n: v for n, (v, _) in self._values.items()})
-        answer = decided(pinned, self._ranges(asked.costs))
-        if answer is None:
-            answer = self._by_remainders(pinned)
+        self.consulted += 1
+        pinned = self._pinned(asked)
+        answer = self._answer(pinned)
         if answer is None:
             return self._assume(pinned)
         if not answer:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ class _Piece(NamedTuple):
     text: str
 
 
+@lru_cache(maxsize=4096)  # of a deep model, most formulas are those of other layers
 def written(size: Poly) -> str:
     """A size as a sum."""
     lone = _shifted(size)
@@ -177,7 +179,8 @@ def _term(
             low = f"({low})" if len(below) > 1 else low
         text += f"//{low}"
     degree = sum(p for _, p in monomial)
-    order = (-dict(monomial).get(_FEATURES, 0), -degree, *(_natural(f) for f in above))
+    first = -dict(monomial).get(_FEATURES, 0), -degree, not monomial
+    order = (*first, *(_natural(f) for f in above))
     return _Piece((order, text), coefficient < 0, text)
 
 
@@ -252,8 +255,12 @@ def _division(floor: Floor, shift: int = 0) -> str:
 
 
 def _is_ceil(floor: Floor, shift: int) -> bool:
-    up = floor.numerator + (shift - 1) * floor.divisor + 1
-    return isinstance(up, Poly) and not up.constant
+    by = floor.divisor
+    up = floor.numerator + (shift - 1) * by + 1
+    if not isinstance(up, Poly):
+        return False
+    apart = isinstance(by, Poly) and not up.symbols & by.symbols
+    return apart or not up.constant
 
 
 def _top(size: Size) -> str:

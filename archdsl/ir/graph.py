@@ -9,10 +9,10 @@ when it is asked for, since importing networkx takes longer than pricing Swin-T 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Size
@@ -22,6 +22,8 @@ from archdsl.source import Span
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from archdsl.ir.promise import Promise
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -107,6 +109,21 @@ class Node(NamedTuple):
         return ".".join(self.path)
 
 
+class Remake(Protocol):
+    """Makes a block's graph anew, as its text says, for other sizes."""
+
+    def __call__(
+        self, named: Callable[[Tensor], Tensor], hyper: Mapping[str, Size]
+    ) -> Graph | None:
+        """The graph; None where the text does not allow these sizes.
+
+        Args:
+            named: The type of an input in the place of the one that was given.
+            hyper: Hyperparameters that are other than given.
+        """
+        ...
+
+
 @dataclass(eq=False)
 class Graph:
     """A block with its hyperparameters and the types of its inputs fixed."""
@@ -124,15 +141,21 @@ class Graph:
     nodes: list[Node] = field(default_factory=list, repr=False)
     scan: Scan | None = None
     named: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
+    remake: Remake | None = field(default=None, repr=False)  # of a block on its own
+    promises: tuple[Promise, ...] = ()  # of a model that stands for itself
     _users: dict[Ref, list[tuple[int, str]]] = field(default_factory=dict, repr=False)
 
     def add(self, node: Node) -> Node:
         """Puts a node after those it takes its inputs from."""
-        assert node.id == len(self.nodes)
+        number, users = node.id, self._users
+        assert number == len(self.nodes)
         self.nodes.append(node)
         for port, ref in node.inputs:
-            assert ref.node < node.id
-            self._users.setdefault(ref, []).append((node.id, port))
+            assert ref.node < number
+            if ref in users:
+                users[ref].append((number, port))
+            else:
+                users[ref] = [(number, port)]
         self.__dict__.pop("net", None)
         return node
 

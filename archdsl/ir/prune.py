@@ -39,7 +39,7 @@ def prune(graph: Graph, wanted: Mapping[str, tuple[Ref, ...]]) -> Graph:
     def moved(ref: Ref) -> Ref:
         return Ref(number[ref.node], ref.output)
 
-    cut = replace(graph, nodes=[], _users={}, named={}, hints={})
+    cut = replace(graph, nodes=[], _users={}, named={}, hints={}, promises=())
     for old in sorted(kept):
         node = graph[old]
         inputs = tuple((port, moved(ref)) for port, ref in node.inputs)

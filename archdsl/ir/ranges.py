@@ -21,6 +21,8 @@ def at_least(size: Size, bound: Size, known: Least | None = None) -> bool | None
     gap = size - bound
     if isinstance(gap, int):
         return gap >= 0
+    if _rises(gap) and sum(c for _, c in gap.terms) >= 0:
+        return True
     known = known or {}
     low, high = _sum(dict(gap.terms), known)
     lows = low, _sum(_relaxed(gap, 0), known)[0]
@@ -30,6 +32,14 @@ def at_least(size: Size, bound: Size, known: Least | None = None) -> bool | None
     if any(high is not None and floor(high) < 0 for high in highs):
         return False
     return None
+
+
+def _rises(size: Poly) -> bool:
+    """Whether it is least where each symbol is 1, as most that are asked about are."""
+    return all(
+        not monomial or (c > 0 and all(type(atom) is not Floor for atom, _ in monomial))
+        for monomial, c in size.terms
+    )
 
 
 def _relaxed(size: Poly, side: int) -> dict[Monomial, Fraction]:

@@ -29,7 +29,7 @@ class Tensor:
         """Size by axis."""
         return dict(self.axes)
 
-    @property
+    @cached_property
     def names(self) -> Layout:
         """The axes, in display order."""
         return tuple(self.sizes)
@@ -39,10 +39,10 @@ class Tensor:
         """The axes that are positions, in display order."""
         return tuple(n for n in self.sizes if n not in (BATCH, FEATURES))
 
-    @property
+    @cached_property
     def numel(self) -> Size:
         """The number of elements."""
-        return product(self.sizes.values())
+        return product([size for _, size in self.axes])
 
     @property
     def nbytes(self) -> Size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
@@ -19,6 +19,7 @@ from archdsl.ops.base import (
     Layout,
     Op,
     Outputs,
+    Paths,
     Port,
     Tensor,
     Weight,
@@ -128,6 +129,8 @@ class Attention(Op):
         Example("attention(2, over = T)", {"x": "[B, T = 4, H = 2, W = 3, C = 4]"}),
     )
 
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {"heads": ("h",)}
+
     heads: Count
     causal: Flag = False
     bias: Flag = True
@@ -217,6 +220,12 @@ class Attention(Op):
             weighed = "key" if "key" in ins else "x"
             spread[weighed] = _weighing(spread[weighed], asked)
         return spread
+
+    def paths(self, ins: Inputs, outs: Outputs) -> Paths | None:
+        r = self.roles(ins)
+        batch = r.x.extent(batch_axes(r.x, r.asking))
+        pairs = r.x.extent(r.asking) * r.key.extent(r.asked)
+        return Paths(batch * pairs * r.x["C"], maximum=(1,), meet=(1,))
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         r = self.roles(ins)

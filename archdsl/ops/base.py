@@ -12,16 +12,18 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from archdsl.ir.dim import Size
 from archdsl.ir.facts import Facts
 from archdsl.ir.operation import Cost, Inputs, Outputs, Weight
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.ops.emit import Emit, Site
+from archdsl.ops.paths import Paths
 from archdsl.ops.spelling import written
 from archdsl.ops.spread import Spread, same_positions
 
 __all__ = [
-    "Cost", "Emit", "Example", "Facts", "Inputs", "Layout", "Op", "Outputs", "Port",
-    "Spread", "Tensor", "Weight",
+    "Cost", "Emit", "Example", "Facts", "Inputs", "Layout", "Op", "Outputs", "Paths",
+    "Port", "Size", "Spread", "Tensor", "Weight",
 ]  # fmt: skip
 
 
@@ -82,6 +84,13 @@ class Op(BaseModel):
     """FLOPs an element, for ops that only compute element by element."""
     kind: ClassVar[str] = "arithmetic"
     """The kind of those FLOPs in reports."""
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """What closed forms call the fields that are sizes: ``{"window": ("M",)}``.
+
+    Of several, an axis is taken where it has the field's size: ``("C", "D")``.
+    """
+    varying: ClassVar[tuple[str, ...]] = ()
+    """The fields in which layers of one kind may differ: Swin's shifts, dilations."""
 
     # -- shapes ----------------------------------------------------------------------
 
@@ -107,6 +116,20 @@ class Op(BaseModel):
         The default is element by element, a missing axis broadcasting.
         """
         return {port: same_positions(tensor) for port, tensor in ins.items()}
+
+    def steps(self, ins: Inputs) -> Size:
+        """How many operations that wait for one another; 1 but for recurrences.
+
+        What computes nothing in inference takes 0: a view, a parameter, dropout.
+        """
+        return 0 if self.view or not ins else 1
+
+    def paths(self, ins: Inputs, outs: Outputs) -> Paths | None:
+        """How it relates positions, in closed form; None where it says nothing.
+
+        Sizes of `ins` and the fields of `letters` may be open.
+        """
+        return None
 
     # -- PyTorch ---------------------------------------------------------------------
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import gcd
+from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import NotDivisible, TooSmall, WrongAxes
-from archdsl.ir.dim import Size, near_divisors, product
+from archdsl.ir.dim import Size, ceil_div, near_divisors, product, quotient
 from archdsl.ops.base import (
     Cost,
     Example,
@@ -16,6 +17,7 @@ from archdsl.ops.base import (
     Layout,
     Op,
     Outputs,
+    Paths,
     Tensor,
     Weight,
 )
@@ -136,6 +138,13 @@ class Conv(Op):
         Example("conv(4, 3, over = T)", {"x": "[B, C = 2, T = 5, H = 3, W = 2]"}),
     )
 
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "features": ("C", "D"),
+        "groups": ("C", "G"),
+        "kernel": ("k",),
+    }
+    varying: ClassVar[tuple[str, ...]] = ("dilation", "padding")
+
     features: SizeField
     kernel: Each
     stride: Each = 1
@@ -174,18 +183,35 @@ class Conv(Op):
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         x = ins["x"]
-        kernel = tuple(t.kernel for t in self.taps(x).values())
-        weight = Weight("weight", (self.features, x["C"] // self.groups, *kernel))
+        size = quotient(x["C"], self.groups)
+        weight = Weight("weight", (self.features, size, *self.kernels(x)))
         return (weight, Weight("bias", (self.features,)))[: 1 + self.bias]
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         x, y = ins["x"], outs[0]
-        window = product(t.kernel for t in self.taps(x).values())
-        macs = y.numel * window * (x["C"] // self.groups)
+        window = product(self.kernels(x))
+        macs = y.numel * window * quotient(x["C"], self.groups)
         return Cost(macs, {"bias": y.numel} if self.bias else {})
+
+    def kernels(self, x: Tensor) -> tuple[int, ...]:
+        """The length of the window along each axis."""
+        return each(self, self.kernel, chosen(self, x, self.over), "kernel")
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         return {"x": {**same_positions(ins["x"]), **self.taps(ins["x"])}}
+
+    def paths(self, ins: Inputs, outs: Outputs) -> Paths | None:
+        x = ins["x"]
+        sizes = tuple(x[a] for a in chosen(self, x, self.over))
+        taps = self.kernels(x)
+        mixing = [(n, k) for n, k in zip(sizes, taps, strict=True) if k != 1]
+        if not mixing:
+            return None
+        return Paths(
+            self.cost(ins, outs).macs,
+            maximum=tuple(ceil_div(2 * (n - 1), k - 1) for n, k in mixing),
+            meet=tuple(ceil_div(n - 1, k - 1) for n, k in mixing),
+        )
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         return {"x": features_first(ins["x"], chosen(self, ins["x"], self.over))}

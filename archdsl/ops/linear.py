@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import SizesDiffer
@@ -33,6 +34,8 @@ class Linear(Op):
         Example("linear(5, bias = false)", {"x": "[B, T = 9, C = 4]"}),
         Example("linear(3)", {"x": "[B, C = 4, H = 5, W = 3]"}),
     )
+
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {"features": ("C", "D")}
 
     features: SizeField
     bias: Flag = True
@@ -85,6 +88,11 @@ class Transposed(Op):
     group = "linear"
     public = False
     paper = "Press & Wolf 2017, Using the Output Embedding"
+
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "features": ("C", "D"),
+        "entries": ("C", "V"),
+    }
 
     entries: SizeField
     features: SizeField

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.diagnostics.faults.shapes import WrongAxes
-from archdsl.ir.dim import Size
+from archdsl.ir.dim import Size, ceil_div
 from archdsl.ops.base import (
     Cost,
     Example,
@@ -17,6 +18,7 @@ from archdsl.ops.base import (
     Layout,
     Op,
     Outputs,
+    Paths,
     Tensor,
     Weight,
 )
@@ -71,6 +73,8 @@ class Lstm(Op):
         Example("lstm(4, over = W)", {"x": "[B, C = 3, H = 2, W = 5]"}),
         Example("lstm(2, last = true, over = T)", {"x": "[B, T = 4, N = 3, C = 3]"}),
     )
+
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {"hidden": ("C", "D")}
 
     hidden: SizeField
     layers: Count = 1
@@ -142,6 +146,20 @@ class Lstm(Op):
         all_of_it = self.last or self.bidirectional
         reach: Reach = Whole(size) if all_of_it else Upto(axis)
         return {"x": {**same_positions(x), axis: reach}}
+
+    def steps(self, ins: Inputs) -> Size:
+        return ins["x"][self.axis(ins["x"])] * self.layers
+
+    def paths(self, ins: Inputs, outs: Outputs) -> Paths | None:
+        x = ins["x"]
+        places = x.extent(a for a in x.names if a != "C")
+        size, up = x[self.axis(x)], self.layers - 1
+        far = near = size + up
+        if self.bidirectional and self.last:
+            far = near = ceil_div(size, 2) + up
+        elif self.bidirectional:
+            near = size // 2 + 1 + up
+        return Paths(places * self.hidden**2, maximum=(far,), meet=(near,))
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         return {"x": features_last(ins["x"], (self.axis(ins["x"]),))}

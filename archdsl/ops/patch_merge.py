@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import NotDivisible
@@ -69,6 +70,8 @@ class PatchMerge(Op):
         Example("patch_merge(over = [H, W])", {"x": "[B, H = 4, T = 3, W = 2, C = 2]"}),
         Example("patch_merge", {"x": "[B, T = 8, C = 3]"}),
     )
+
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {"features": ("C", "D")}
 
     features: SizeField | None = None
     pad: Flag = False

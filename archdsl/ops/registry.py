@@ -15,7 +15,9 @@ from archdsl.ops.base import Op
 from archdsl.source import Source, Span
 
 GROUP = "archdsl.ops"
-_NOT_OPS = {"base", "emit", "fields", "registry", "rules", "spelling", "spread"}
+_NOT_OPS = {
+    "base", "emit", "fields", "paths", "registry", "rules", "spelling", "spread",
+}  # fmt: skip
 
 
 def _of_module(name: str) -> Iterable[type[Op]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import AxisMissing
-from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs
+from archdsl.ops.base import Example, Facts, Inputs, Layout, Op, Outputs, Size
 from archdsl.ops.emit import Emit, Make, Site, positional
 from archdsl.ops.fields import Rate
 from archdsl.ops.rules import need_float
@@ -34,6 +34,9 @@ class Dropout(Op):
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         need_float(self, ins["x"])
         return (ins["x"],)
+
+    def steps(self, ins: Inputs) -> Size:
+        return 0
 
     def emit(self, site: Site) -> Emit:
         make = Make("nn.Dropout", (positional("p", self.rate),))
@@ -73,6 +76,9 @@ class DropPath(Op):
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         return {"x": ("B", *(a for a in given["x"] if a != "B"))}
+
+    def steps(self, ins: Inputs) -> Size:
+        return 0
 
     def emit(self, site: Site) -> Emit:
         make = Make("DropPath", (positional("rate", self.rate),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
@@ -20,6 +20,7 @@ from archdsl.ops.base import (
     Layout,
     Op,
     Outputs,
+    Paths,
     Tensor,
     Weight,
 )
@@ -99,6 +100,12 @@ class WindowAttention(Op):
             {"x": "[B, D = 4, H = 3, W = 4, C = 2]"},
         ),
     )
+
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "heads": ("h",),
+        "window": ("M",),
+    }
+    varying: ClassVar[tuple[str, ...]] = ("shift",)
 
     heads: Count
     window: SizeEach
@@ -196,6 +203,15 @@ class WindowAttention(Op):
             assert isinstance(cut.shift, int)
             spread[cut.axis] = Tiles(cut.axis, size, window, cut.shift)
         return {"x": spread}
+
+    def paths(self, ins: Inputs, outs: Outputs) -> Paths | None:
+        x = ins["x"]
+        cuts = self.cuts(x)
+        batch = x.extent(batch_axes(x, tuple(c.axis for c in cuts)))
+        seen = product(c.size * c.window for c in cuts)
+        windows = tuple(quotient(c.size, c.window) for c in cuts)
+        ends = tuple(2 * count - 1 for count in windows)
+        return Paths(batch * seen * x["C"], maximum=ends, meet=windows)
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         return {"x": features_last(ins["x"], chosen(self, ins["x"], self.over))}

@@ -54,7 +54,10 @@ NODES: dict[str, Callable[..., tree.Node]] = {
     "model": lambda at, _, name, parameters, body: tree.Model(
         at, name, tuple(parameters), body
     ),
-    "variant": lambda at, _, name, _is, value: tree.Variant(at, name, value),
+    "variant": lambda at, _, name, _is, value: tree.Variant(at, name, value, None),
+    "variant_body": lambda at, _, name, _is, value, body: tree.Variant(
+        at, name, value, body
+    ),
     "parameter": lambda at, name: tree.Parameter(at, name, "", None),
     "parameter_default": lambda at, name, _, value: tree.Parameter(at, name, "", value),
     "parameter_type": lambda at, name, _, kind: tree.Parameter(
@@ -79,6 +82,7 @@ NODES: dict[str, Callable[..., tree.Node]] = {
     "require_message": lambda at, _, condition, _comma, message: tree.Require(
         at, condition, message
     ),
+    "expect": lambda at, _, condition: tree.Expect(at, condition),
     "flow": tree.Flow,
     # steps
     "conditional": lambda at, then, _, condition, _else, other: tree.Conditional(

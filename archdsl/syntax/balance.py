@@ -24,7 +24,9 @@ _MOST = 20  # mends, each of which may read the words once more
 _STRAYS = 5  # braces that close too early, each of which begins anew
 _SIGN = dict(zip((*CLOSER, *OPENER), "([{)]}", strict=True))
 _ITEM = frozenset({"USE", "BLOCK", "MODEL"})
-_STATEMENT = frozenset({"INPUT", "OUTPUT", "LET", "LAYER", "RETURN", "REQUIRE"})
+_STATEMENT = frozenset(
+    {"INPUT", "OUTPUT", "LET", "LAYER", "RETURN", "REQUIRE", "EXPECT"}
+)
 _NOT_A_HEAD = frozenset({"EQUAL", "COMMA", "RPAR", "RSQB", "COLON", "DOT", "NEWLINE"})
 _HEADS = frozenset({"FOR", "IF", "REPEAT", "RESIDUAL", "SCAN"})
 
@@ -90,10 +92,11 @@ class Balance:
 
     def _take(self, word: Word, after: str) -> None:
         """Takes a word that closes nothing."""
-        if word.kind != "NEWLINE" and self._lacks_brace(word):
-            self._add_brace()
-        if self._open and self._at_line_start():
-            self._check_head(word, after)
+        if self._at_line_start():
+            if word.kind != "NEWLINE" and self._lacks_brace(word):
+                self._add_brace()
+            if self._open and self._at_line_start():
+                self._check_head(word, after)
         if word.kind in CLOSER:
             self._open.append(len(self.out))
         self.out.append(word)
@@ -184,9 +187,9 @@ class Balance:
     # --- braces that do not open ----------------------------------------------------
 
     def _lacks_brace(self, word: Word) -> bool:
-        """Whether a line that a word follows should have opened a body."""
+        """Whether the line before the one that a word begins should open a body."""
         within = self._open and self.out[self._open[-1]].kind != "LBRACE"
-        if within or not self._at_line_start() or word.kind in ("LBRACE", "ARROW"):
+        if within or word.kind in ("LBRACE", "ARROW"):
             return False
         end = self._before_breaks(len(self.out))
         line = self._line_before(end - 1) if end else []

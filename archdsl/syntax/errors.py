@@ -18,7 +18,6 @@ from archdsl.diagnostics.faults.syntax import (
     KeywordAsName,
     MissingArrow,
     MissingComma,
-    NotYet,
     Outside,
     SingleEqual,
     Unexpected,
@@ -41,7 +40,7 @@ from archdsl.syntax.table import END, table
 from archdsl.syntax.words import Word
 
 _ITEMS = ("block", "model", "use")
-_STATEMENTS = ("input", "output", "let", "layer", "return", "require")
+_STATEMENTS = ("input", "output", "let", "layer", "return", "require", "expect")
 _BODIES = ("residual", "repeat", "scan", "for", "if")
 _LITERALS = {"INT", "FLOAT", "STRING", "TRUE", "FALSE", "NONE"}
 _VALUES = _LITERALS | {"NAME", "AXIS", "NOT", "LPAR", "LSQB", "MINUS"}
@@ -101,11 +100,6 @@ def _as(word: Word, text: str) -> Word:
 
 
 # --- one mistake each ---------------------------------------------------------------
-
-
-def _not_yet(place: Place) -> Finding | None:
-    word = place.word
-    return Finding(NotYet(word.text), _on(word)) if word.kind == "RESERVED" else None
 
 
 def _wrong_keyword(place: Place) -> Finding | None:
@@ -290,7 +284,6 @@ def _unexpected(place: Place) -> Finding:
 
 
 _MISTAKES: tuple[Callable[[Place], Finding | None], ...] = (
-    _not_yet,
     _wrong_keyword,
     _assignment,
     _single_equal,

@@ -39,10 +39,11 @@ def _group(entry: Entry) -> str:
     """What an item may stand among without empty lines; "" for more than a line."""
     if entry.kind == "USE":
         return "uses"
-    if _is_variant(entry):
+    variant = _is_variant(entry)
+    if variant and entry.elements[-1].kind != "LBRACE":
         return "variants"
     lines = render(statement(entry)).count("\n") if on_a_line(entry) else 2
-    return "blocks" if lines == 1 else ""
+    return ("variants" if variant else "blocks") if lines == 1 else ""
 
 
 def _is_variant(entry: Entry) -> bool:

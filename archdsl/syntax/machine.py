@@ -182,7 +182,7 @@ def _settled(
     return state
 
 
-def made_whole(  # noqa: C901 - one loop without calls is what makes it quick
+def made_whole(  # noqa: C901, PLR0912, PLR0915 - one loop without calls is quick
     source: Source, words: Sequence[Word], highest: int
 ) -> object:
     """What the grammar makes of a text, or None if a word of it cannot stand.
@@ -198,6 +198,7 @@ def made_whole(  # noqa: C901 - one loop without calls is what makes it quick
     """
     rows, rules, settled = _tables()
     states, values, starts, ends, depths = [0], list[object]([None]), [0], [0], [0]
+    below = 0
     for word in words:
         kind, _, first, last = word
         while True:
@@ -214,6 +215,16 @@ def made_whole(  # noqa: C901 - one loop without calls is what makes it quick
             if action >= 0:
                 break
             origin, size, make, gather, _ = rules[~action]
+            if size == 1:  # most have one part, whose place they take
+                if make is None:
+                    values[-1] = gather(values[-1])
+                else:
+                    values[-1] = make(Span(source, starts[-1], ends[-1]), values[-1])
+                    depths[-1] += 1
+                    if depths[-1] > DEEPEST and origin != "file":
+                        return None
+                states[-1] = rows[below][origin]
+                continue
             start = starts[-size] if size else ends[-1]
             depth = max(depths[-size:]) if size else 0
             parts = values[-size:] if size else ()

@@ -86,13 +86,17 @@ def _empty(source: Source) -> tree.File:
 def uncollected() -> Iterator[None]:
     """Without a search for cycles: trees and graphs of specs have few or none.
 
-    Looking for some takes a third of the time, and more the larger they are.
+    Looking for some takes a third of the time, and more the larger they are. What was
+    made goes to the oldest generation at the end, as if it had been looked through.
     """
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if was and not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
         if was:
             gc.enable()
 

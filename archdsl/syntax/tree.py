@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TypeAlias
 
+from archdsl.record import record
 from archdsl.source import Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """Anything that stands in a spec."""
 
@@ -19,42 +20,42 @@ class Node:
 # --- expressions --------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Name(Node):
     """``words``: a value, a hyperparameter, an op or a block."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Axis(Node):
     """``H``: an axis; in arithmetic, its size in the value that flows."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal(Node):
     """A number, a string, ``true``, ``false`` or ``none``."""
 
     value: int | float | str | bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListOf(Node):
     """``[a, b, c]``."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TupleOf(Node):
     """``(a, b)``."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comprehension(Node):
     """``[item for target in iterable if condition]``."""
 
@@ -64,7 +65,7 @@ class Comprehension(Node):
     condition: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unary(Node):
     """``-a`` or ``not a``."""
 
@@ -72,7 +73,7 @@ class Unary(Node):
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary(Node):
     """``a + b`` and the other arithmetic operators, ``a and b``, ``a or b``."""
 
@@ -81,7 +82,7 @@ class Binary(Node):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compare(Node):
     """``a < b <= c``: operators stand between the operands."""
 
@@ -89,7 +90,7 @@ class Compare(Node):
     operators: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conditional(Node):
     """``then if condition else other``."""
 
@@ -98,7 +99,7 @@ class Conditional(Node):
     other: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Argument(Node):
     """``value`` or ``name = value`` in a call; `name` may be an axis."""
 
@@ -106,7 +107,7 @@ class Argument(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Node):
     """``function(arguments)``."""
 
@@ -114,7 +115,7 @@ class Call(Node):
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Brackets(Node):
     """``stages[3]`` or ``decoder_layer[memory]``: an index, or a block's tensors."""
 
@@ -122,7 +123,7 @@ class Brackets(Node):
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attribute(Node):
     """``x.C``, ``wte.transposed``."""
 
@@ -133,7 +134,7 @@ class Attribute(Node):
 # --- steps --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AxisSize(Node):
     """``C = 3`` or ``T`` between the brackets of a shape."""
 
@@ -141,7 +142,7 @@ class AxisSize(Node):
     size: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shape(Node):
     """``int[B, T = 64]``; `dtype` is "" where none is written."""
 
@@ -149,7 +150,7 @@ class Shape(Node):
     axes: tuple[AxisSize, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step(Node):
     """An expression with what may follow it: ``: [B, C = 10]`` and ``as name``."""
 
@@ -158,21 +159,21 @@ class Step(Node):
     label: Name | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pipeline(Node):
     """``a -> b -> c``, at least two steps."""
 
     steps: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Body(Node):
     """The statements between braces."""
 
     statements: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Residual(Node):
     """``residual(drop_path) { … }``."""
 
@@ -180,7 +181,7 @@ class Residual(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repeat(Node):
     """``repeat(6) { … }``."""
 
@@ -188,7 +189,7 @@ class Repeat(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Carry(Node):
     """``x``: what a turn takes; ``h = zeros(C = 8)``: a state, and its first value."""
 
@@ -196,7 +197,7 @@ class Carry(Node):
     first: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scan(Node):
     """``scan(T) [x, h = zeros(C = 8)] { … }``."""
 
@@ -205,14 +206,14 @@ class Scan(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target(Node):
     """What a loop binds: a name, or several in nested parentheses."""
 
     items: tuple[Target, ...] | Name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class For(Node):
     """``for i, (a, b) in … { … }``."""
 
@@ -221,7 +222,7 @@ class For(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class If(Node):
     """``if … { … } else { … }``; an ``else if`` is an `If` inside `other`."""
 
@@ -240,7 +241,7 @@ Expr: TypeAlias = (
 # --- statements ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input(Node):
     """``input image: [B, C = 3, H = 224, W = 224]``."""
 
@@ -248,7 +249,7 @@ class Input(Node):
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output(Node):
     """``output logits : [B, C = 1000] = value``."""
 
@@ -257,7 +258,7 @@ class Output(Node):
     value: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Let(Node):
     """``let a, b = value``."""
 
@@ -265,7 +266,7 @@ class Let(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer(Node):
     """``layer wte = embedding(50257, 768)``: weights declared once."""
 
@@ -273,14 +274,14 @@ class Layer(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Return(Node):
     """``return c3, c4``."""
 
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Require(Node):
     """``require C % heads == 0, "heads must divide C"``."""
 
@@ -288,14 +289,21 @@ class Require(Node):
     message: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
+class Expect(Node):
+    """``expect params == 28288354``: a promise about the model's figures."""
+
+    condition: Expr
+
+
+@record
 class Flow(Node):
     """A line of steps: the pipeline goes on, or starts anew with a value."""
 
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Missing(Node):
     """A statement or an item that was not understood, and is reported.
 
@@ -308,13 +316,15 @@ class Missing(Node):
     anything: bool = False
 
 
-Statement: TypeAlias = Input | Output | Let | Layer | Return | Require | Flow | Missing
+Statement: TypeAlias = (
+    Input | Output | Let | Layer | Return | Require | Expect | Flow | Missing
+)
 
 
 # --- a file -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Parameter(Node):
     """``heads: int = 8`` in the head of a block or model; `type` may be ""."""
 
@@ -323,7 +333,7 @@ class Parameter(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Use(Node):
     """``use resnet (bottleneck, conv_bn)``; `path` joins folders with "/"."""
 
@@ -331,7 +341,7 @@ class Use(Node):
     names: tuple[Name, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Block(Node):
     """``block name[x, memory](heads, ff = 2048) { … }``.
 
@@ -344,7 +354,7 @@ class Block(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Model(Node):
     """``model name(depths = […]) { … }``."""
 
@@ -353,18 +363,19 @@ class Model(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variant(Node):
-    """``model swin_s = swin(depths = […])``."""
+    """``model swin_s = swin(depths = […]) { expect params == 49606258 }``."""
 
     name: Name
     value: Expr
+    body: Body | None  # promises
 
 
 Item: TypeAlias = Use | Block | Model | Variant | Missing
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class File(Node):
     """A whole file."""
 
@@ -385,8 +396,9 @@ def children(node: Node) -> Iterator[Node]:
             yield from (item for item in part if isinstance(item, Node))
 
 
+_PLAIN = {"Span", "str", "str | None", "bool", "int | float | str | bool | None"}
 _PARTS: dict[type, tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(kind) if f.name != "span")
+    kind: tuple(f.name for f in fields(kind) if f.type not in _PLAIN)
     for kind in list(globals().values())
     if isinstance(kind, type) and issubclass(kind, Node)
 }

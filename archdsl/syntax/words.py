@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from archdsl.diagnostics import Diagnostic, Fault
@@ -20,7 +20,6 @@ from archdsl.diagnostics.faults.syntax import (
 from archdsl.source import Source, Span
 from archdsl.syntax.table import table
 
-RESERVED = frozenset({"expect"})  # kept for a later version
 MOST = 100  # diagnostics of one file
 
 _LONGEST = 18  # digits of a whole number: it fits into 64 bits
@@ -68,6 +67,9 @@ class Word(NamedTuple):
     end: int
 
 
+_word = partial(tuple.__new__, Word)  # a word without a call of Python's for it
+
+
 class Reader:
     """Collects the words of a source, and what is wrong with them."""
 
@@ -110,7 +112,7 @@ def pattern() -> re.Pattern[str]:
 def read(source: Source) -> Reader:
     """The words of a source, those that are wrong replaced by what was meant."""
     known = table()
-    symbols = known.symbols | dict.fromkeys(RESERVED, "RESERVED")
+    symbols = known.symbols
     ignored = frozenset(known.ignored)
     reader = Reader(source)
     words = reader.words
@@ -128,7 +130,7 @@ def read(source: Source) -> Reader:
             if len(reader.diagnostics) > MOST:
                 break
         else:
-            words.append(Word(kind, text, match.start(), match.end()))
+            words.append(_word((kind, text, *match.span())))
     return reader
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from archdsl.analysis.check import check
 from archdsl.build import read
 from archdsl.build.functions import FUNCTIONS
+from archdsl.ir.promise import FIGURES
 from archdsl.ops.registry import ops, public_ops
 from archdsl.source import Source
 from archdsl.syntax import parse, tree
@@ -123,6 +124,7 @@ def names() -> list[str]:
         found |= dict.fromkeys(op.model_fields)
         found |= dict.fromkeys(port.name for port in op.ports)
     found |= dict.fromkeys(FUNCTIONS)
+    found |= dict.fromkeys(FIGURES)
     found |= dict.fromkeys(s for s in table().symbols if s.isalpha())
     for known in bases():
         found |= dict.fromkeys(t for t in known.tokens if re.match("[a-z_]", t))

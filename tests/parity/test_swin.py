@@ -45,9 +45,9 @@ RULES = [
 PADDED = (
     (SPECS / "swin_t.arch")
     .read_text(encoding="utf-8")
+    .partition("\nmodel swin_t")[0]
     .replace("relative_bias = true", "relative_bias = true, pad = true")
     .replace("patch_merge }", "patch_merge(pad = true) }")
-    .replace("model swin_t = swin()\n", "")
 )
 
 

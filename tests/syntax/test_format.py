@@ -138,6 +138,14 @@ LOOKS = {
         "use lib/a (b, c)\n\nblock f[x, m](p: int = 3) { x.C * -1 -> g[m](p) }\n",
     ),
     "numbers keep their points": ("model m=f(1 .C,- -2)", "model m = f(1 .C, --2)\n"),
+    "variants with promises on lines stand apart": (
+        "model a=m(1){expect params==3}\nmodel bb=m(2){ expect 1<macs<2 }\n"
+        "model c=m(3){\nexpect params==3#why\n}\nmodel dd=m(4)\nmodel e=m(5)\n",
+        "model a  = m(1) { expect params == 3 }\n"
+        "model bb = m(2) { expect 1 < macs < 2 }\n\n"
+        "model c = m(3) {\n  expect params == 3  #why\n}\n\n"
+        "model dd = m(4)\nmodel e  = m(5)\n",
+    ),
     "variants are aligned": (
         "model a = f(1)\nmodel long = f(2)\n\n\n\nmodel b = f(3)",
         "model a    = f(1)\nmodel long = f(2)\n\nmodel b = f(3)\n",

@@ -28,6 +28,7 @@ from archdsl.diagnostics.lints import (
     SkippedPositions,
 )
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
+from archdsl.ir.tensor import Tensor
 from archdsl.ops.activation import Gelu, Relu, Sigmoid, Silu, Softmax, Tanh
 from archdsl.ops.base import Op
 from archdsl.ops.conv import Conv
@@ -53,12 +54,20 @@ def lint_layers(graphs: Sequence[Graph]) -> Iterator[Diagnostic]:
     asked = Counter(node.span for _, node in steps)
     dead: dict[Span, list[tuple[Graph, Node]]] = {}
     found: dict[tuple[Span, str], list[Found]] = {}
+    windows: dict[tuple[int, ...], list[Found]] = {}
     for graph, node in steps:
         if _is_dead(graph, node):
             dead.setdefault(node.span, []).append((graph, node))
-        for rule in RULES.get(type(node.payload), ()):
-            if one := rule(graph, node):
-                found.setdefault((node.span, one.lint.code), []).append(one)
+        kind = type(node.payload)
+        ones = [one for rule in RULES.get(kind, ()) if (one := rule(graph, node))]
+        if kind in WINDOWS:
+            x = graph.tensor(node.inputs[0][1])
+            key = id(node.payload), id(x), id(node.outputs)  # the graphs keep them
+            if key not in windows:
+                windows[key] = list(_windowed(node.payload, x, node.outputs[0]))
+            ones += windows[key]
+        for one in ones:
+            found.setdefault((node.span, one.lint.code), []).append(one)
     yield from _everywhere(asked, dead, found)
 
 
@@ -117,8 +126,11 @@ def _name(node: Node) -> str:
 
 def _is_dead(graph: Graph, node: Node) -> bool:
     """Whether nothing takes what a node makes."""
-    refs = [Ref(node.id, i) for i in range(len(node.outputs))]
-    return not any(graph.is_used(ref) or ref in graph.results for ref in refs)
+    for output in range(len(node.outputs)):
+        ref = Ref(node.id, output)
+        if graph.is_used(ref) or ref in graph.results:
+            return False
+    return True
 
 
 def _dead_layer(places: list[tuple[Graph, Node]]) -> DeadLayer:
@@ -136,7 +148,7 @@ def _dead_layer(places: list[tuple[Graph, Node]]) -> DeadLayer:
 
 def _redundant_bias(graph: Graph, node: Node) -> Found | None:
     op = node.payload
-    assert isinstance(op, Conv | Linear)
+    assert isinstance(op, (Conv, Linear))
     after = only_user(graph, node) if op.bias else None
     if after is None or not isinstance(after.payload, BatchNorm):
         return None
@@ -146,33 +158,41 @@ def _redundant_bias(graph: Graph, node: Node) -> Found | None:
     return Found(RedundantBias(op.name), (note,))
 
 
-def _skipped(graph: Graph, node: Node) -> Found | None:
-    op, out = node.payload, node.outputs[0]
-    assert isinstance(op, Conv | MaxPool | AvgPool)
-    for axis, t in op.taps(graph.ins(node)["x"]).items():
+def _windowed(op: object, x: Tensor, out: Tensor) -> Iterator[Found]:
+    """What is wrong with a window, by itself and on what it slides over."""
+    assert isinstance(op, WINDOWS)
+    taps = op.taps(x)
+    skipped = _skipped(op, taps, out)
+    kernel = _kernel(op, taps, x, out) if isinstance(op, Conv) else None
+    yield from (Found(lint) for lint in (skipped, kernel) if lint)
+
+
+def _skipped(
+    op: Conv | MaxPool | AvgPool, taps: Mapping[str, Taps], out: Tensor
+) -> SkippedPositions | None:
+    for axis, t in taps.items():
         seen = min(t.kernel, t.stride // gcd(t.stride, t.dilation))
         if t.kernel > 1 and seen < t.stride and out[axis] != 1:
             factor = ", without a factor of the dilation" if t.dilation > 1 else ""
             numbers = (t.kernel, t.stride, t.dilation)
-            return Found(SkippedPositions(op.name, axis, seen, *numbers, factor))
+            return SkippedPositions(op.name, axis, seen, *numbers, factor)
     return None
 
 
-def _kernel(graph: Graph, node: Node) -> Found | None:
+def _kernel(
+    op: Conv, taps: Mapping[str, Taps], x: Tensor, out: Tensor
+) -> ChannelsFirst | KernelInPadding | None:
     """A kernel that is too large for its axis, or was meant as another number."""
-    op, x = node.payload, graph.ins(node)["x"]
-    assert isinstance(op, Conv)
-    taps = op.taps(x)
     swapped = _channels_first(op, x["C"], taps)
     if swapped is not None:
-        return Found(swapped)
+        return swapped
     for axis, t in taps.items():
-        size, count = x[axis], node.outputs[0][axis]
+        size, count = x[axis], out[axis]
         if not isinstance(size, int) or not isinstance(count, int):
             continue
         outside = _outside(t, size, count)
         if 2 * outside > t.kernel:
-            return Found(KernelInPadding(op.name, axis, size, t.kernel, outside))
+            return KernelInPadding(op.name, axis, size, t.kernel, outside)
     return None
 
 
@@ -210,9 +230,9 @@ def _activation(graph: Graph, node: Node) -> Found | None:
     what, first = node.payload, before.payload
     assert isinstance(what, Op)
     why = ""
-    if isinstance(what, Relu) and isinstance(first, Relu | Sigmoid | Softmax):
+    if isinstance(what, Relu) and isinstance(first, (Relu, Sigmoid, Softmax)):
         why = " has no effect"
-    elif what != first:
+    elif type(what) is not type(first) or what != first:
         return None
     assert isinstance(first, Op)
     note = Note(f"`{first.name}` stands here", before.span)
@@ -260,12 +280,11 @@ def _place_lost(graph: Graph, node: Node) -> Found | None:
     return Found(PlaceLost(axes), (Note("the convolution", before.span),))
 
 
+WINDOWS = Conv, MaxPool, AvgPool
 Rule = Callable[[Graph, Node], Found | None]
 RULES: Mapping[type, tuple[Rule, ...]] = {
-    Conv: (_redundant_bias, _skipped, _kernel),
+    Conv: (_redundant_bias,),
     Linear: (_redundant_bias, _linear_twice),
-    MaxPool: (_skipped,),
-    AvgPool: (_skipped,),
     Max: (_place_lost,),
     Dropout: (_dropout,),
     LayerNorm: (_norm_twice,),

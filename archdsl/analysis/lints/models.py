@@ -25,7 +25,7 @@ from archdsl.ops.norm import BatchNorm, LayerNorm
 from archdsl.ops.position_embedding import ClassToken
 from archdsl.ops.reduce import Max, Mean, Sum
 from archdsl.ops.regularize import Dropout, DropPath
-from archdsl.ops.slice import Select
+from archdsl.ops.slice import Select, Slice
 from archdsl.ops.window_attention import WindowAttention
 from archdsl.source import Span
 
@@ -87,9 +87,12 @@ class _Chain(NamedTuple):
 
 def deep_post_norm(model: Graph) -> Iterator[Diagnostic]:
     """Many layer norms in a chain, each after an addition of its own input."""
+    graphs = reachable(model)
+    if not any(_is_post_norm(graph, node) for graph in graphs for node in graph):
+        return
     known: dict[int, list[_Chain]] = {}
     longest = _Chain()
-    for graph in reachable(model):
+    for graph in graphs:
         chains = _chains(graph, known)
         known[id(graph)] = [chains[ref] for ref in graph.results]
         longest = max((longest, *chains.values()), key=lambda c: c.norms)
@@ -113,11 +116,19 @@ def _chains(graph: Graph, known: dict[int, list[_Chain]]) -> dict[Ref, _Chain]:
     return chains
 
 
+def _is_post_norm(graph: Graph, node: Node) -> bool:
+    """Whether it is a norm after an addition of two tensors."""
+    if not isinstance(node.payload, LayerNorm):
+        return False
+    before = graph[node.inputs[0][1].node]
+    return isinstance(before.payload, Add) and len(before.inputs) > 1
+
+
 def _normed(graph: Graph, node: Node, chains: dict[Ref, _Chain]) -> _Chain:
     """One norm more than behind the longer side of the addition before it."""
-    before = graph[node.inputs[0][1].node]
-    if not isinstance(before.payload, Add) or len(before.inputs) < 2:
+    if not _is_post_norm(graph, node):
         return _Chain()
+    before = graph[node.inputs[0][1].node]
     longer = max((chains[ref] for _, ref in before.inputs), key=lambda c: c.norms)
     return _Chain(longer.norms + 1, longer.start, node.span)
 
@@ -161,13 +172,22 @@ def lint_models(models: Iterable[Graph]) -> Iterator[Diagnostic]:
     """The warnings about whole models."""
     from archdsl.analysis.lints.reach import unseen_input
 
-    rules: tuple[Callable[[Graph], Iterable[Diagnostic]], ...] = (
-        squashed_logits,
-        shifted_alike,
-        deep_post_norm,
-        no_positions,
-        unseen_input,
+    # Each with the ops of which a model must have one for the rule to say anything.
+    rules: tuple[tuple[Callable[[Graph], Iterable[Diagnostic]], tuple[type, ...]], ...]
+    rules = (
+        (squashed_logits, (Softmax, Sigmoid, Relu)),
+        (shifted_alike, (WindowAttention,)),
+        (deep_post_norm, (LayerNorm,)),
+        (no_positions, (Attention,)),
+        (unseen_input, (Select, Slice)),
     )
+    known: dict[int, set[type]] = {}
     for model in models:
-        for rule in rules:
-            yield from rule(model)
+        graphs = reachable(model)
+        for graph in graphs:
+            if id(graph) not in known:
+                known[id(graph)] = {type(node.payload) for node in graph}
+        kinds = set[type]().union(*(known[id(graph)] for graph in graphs))
+        for rule, ops in rules:
+            if any(issubclass(kind, ops) for kind in kinds):
+                yield from rule(model)

@@ -191,16 +191,6 @@ class WrongCase(Fault):
     mended: str
 
 
-class NotYet(Fault):
-    """A word kept for a later version."""
-
-    code = "E117"
-    title = "`{word}` is not available yet"
-    label = "this word is reserved for a later version"
-
-    word: str
-
-
 class TooLarge(Fault):
     """More text than a spec may have."""
 

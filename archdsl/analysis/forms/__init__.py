@@ -1,0 +1,1 @@
+"""Closed forms: what blocks and ops cost in sizes of their own."""

@@ -1,0 +1,1 @@
+"""How far apart positions are: sequential steps, path lengths, where two first meet."""
