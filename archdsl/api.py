@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from archdsl.analysis.diff.report import DiffReport
     from archdsl.analysis.report import Report
     from archdsl.analysis.sweep import SweepReport
+    from archdsl.analysis.verification import Verification
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]
@@ -287,6 +288,46 @@ def load(
 
     opened = open_spec(spec)
     return load_graph(_graph(opened, settings, sizes, outputs), opened.name)
+
+
+def verify(
+    spec: Spec,
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+    outputs: Sequence[str] = (),
+    only: Collection[str] = (),
+    seed: int = 0,
+    full: bool = False,
+) -> Verification:
+    """Runs the compiled module and compares it with what is said of it.
+
+    Imports torch. `ok` of the result says whether everything is the same, `differing`
+    what is not. A model with open sizes runs at a few that it takes.
+
+    Args:
+        spec: As for `parse`, as are settings, sizes and outputs.
+        settings: Hyperparameters to override.
+        sizes: Input axes to override.
+        outputs: What comes out instead of the model's outputs.
+        only: Names of checks, as of ``archdsl verify --only``; all, if there is none.
+        seed: Of weights, inputs, and sizes that are drawn.
+        full: Whether to run in float64 what is large, too.
+
+    Raises:
+        SpecError: The spec is not right, or cannot be compiled.
+        FileNotFoundError: There is no such spec.
+        ValueError: There is no such check, or a hyperparameter is open.
+    """
+    from archdsl.backends.torch.verify import Options
+    from archdsl.backends.torch.verify import verify as verify_graph
+
+    opened = open_spec(spec)
+
+    def rebuild(fixed: Mapping[str, int]) -> Graph:
+        return _graph(opened, settings, {**(sizes or {}), **fixed}, outputs)
+
+    return verify_graph(rebuild({}), rebuild, Options(only, seed, full))
 
 
 def draw(

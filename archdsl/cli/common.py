@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -49,8 +49,11 @@ class Asked:
     outputs: tuple[str, ...]
     stdin_filename: str
 
-    def graph(self) -> tuple[Graph, Opened]:
+    def graph(self, fixed: Mapping[str, int] = {}) -> tuple[Graph, Opened]:
         """The graph that the command is about, and the file that it comes from.
+
+        Args:
+            fixed: Sizes of input axes that overrule those of the command line.
 
         Raises:
             SpecError: The spec has errors.
@@ -62,7 +65,7 @@ class Asked:
             found.program,
             found.model,
             settings_of(self.settings),
-            sizes_of(self.sizes),
+            {**sizes_of(self.sizes), **fixed},
             names,
         )
         return graph, found
