@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.command("verify", cls=SpecCommand)
 @spec_options
 @click.option("--only", multiple=True, metavar="CHECK,…",
-              help="Of: shapes, params, flops, forward, spread.")  # fmt: skip
+              help="Of: shapes, params, flops, forward, spread, receptive-field,"
+              " memory.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
               help="Of weights, inputs, and sizes that are drawn.")  # fmt: skip
 @click.option("--draws", default=3, show_default=True, type=click.IntRange(min=1),

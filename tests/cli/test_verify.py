@@ -54,9 +54,16 @@ def run(*words: str, code: int = 0):
 
 
 def test_what_is_true_is_a_table_and_exits_with_0(spec):
-    done = run(spec)
+    done = run(spec, "--only", "shapes,params,flops,forward,spread")
     assert done.stdout == PASSED
     assert done.stderr == ""  # no progress where nobody watches
+
+
+def test_fields_and_bytes_are_shown_as_they_are(spec):
+    text = run(spec, "--only", "receptive-field,memory").stdout
+    assert "conv[H = 4, W = 3]  image.H 3 to 5, image.W 2 to 4" in text
+    assert "saved for backward  1,360 " in text
+    assert text.count("✓") == 9
 
 
 def test_a_lie_exits_with_1_and_names_the_layer(spec):

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 import torch
 
 from archdsl.analysis.verification import Row, Verification, equal
-from archdsl.backends.torch.verify import flops, params, shapes, sizes, spread, values
+from archdsl.backends.torch.verify import (
+    field,
+    flops,
+    memory,
+    params,
+    shapes,
+    sizes,
+    spread,
+    values,
+)
 from archdsl.backends.torch.verify.subject import Check, Subject, silent
 from archdsl.diagnostics import SpecError
 from archdsl.ir.graph import Graph
@@ -20,7 +29,8 @@ from archdsl.ir.graph import Graph
 __all__ = ["CHECKS", "Options", "Unverifiable", "verify"]
 
 CHECKS: tuple[Check, ...] = (
-    shapes.CHECK, params.CHECK, flops.CHECK, values.CHECK, spread.CHECK,
+    shapes.CHECK, params.CHECK, flops.CHECK, values.CHECK, spread.CHECK, field.CHECK,
+    memory.CHECK,
 )  # fmt: skip
 
 Rebuild = Callable[[Mapping[str, int]], Graph]

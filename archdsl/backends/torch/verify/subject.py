@@ -207,14 +207,31 @@ class Subject:
                     buffer.copy_(drawn.double() + 0.5)
         return module
 
+    @cached_property
+    def positive(self) -> nn.Module:
+        """The module with every weight positive and about an average of what it takes.
+
+        Nothing that is positive cancels out or is cut off by a relu then.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        module = copy.deepcopy(self.module)
+        with torch.no_grad():
+            for parameter in module.parameters():
+                drawn = torch.rand(parameter.shape, generator=generator).double() + 0.5
+                fan = parameter[0].numel() if parameter.dim() > 1 else 1
+                parameter.copy_(drawn / max(fan, 1))
+            for name, buffer in module.named_buffers():
+                if name.endswith("running_mean"):
+                    buffer.zero_()
+        return module
+
     def inputs(
         self, dtype: torch.dtype = torch.float32, device: str = "cpu"
     ) -> list[Tensor]:
         """Random inputs, ids small enough for every embedding."""
         generator = torch.Generator().manual_seed(self.seed)
-        ids = min(self._vocabularies(), default=_FEW_IDS)
         return [
-            self.draw(tensor, generator, ids, dtype).to(device)
+            self.draw(tensor, generator, self.ids, dtype).to(device)
             for tensor in self.graph.inputs.values()
         ]
 
@@ -229,9 +246,11 @@ class Subject:
         drawn = torch.randint(most, extents, generator=generator)
         return drawn.to(DTYPES[tensor.dtype])
 
-    def _vocabularies(self) -> list[int]:
+    @cached_property
+    def ids(self) -> int:
+        """How many ids every embedding has, at least."""
         found = [getattr(place.op, "vocab", None) for place in places(self.plan)]
-        return [self.size(size) for size in found if size is not None]
+        return min((self.size(n) for n in found if n is not None), default=_FEW_IDS)
 
 
 class Check(NamedTuple):
