@@ -134,7 +134,11 @@ class _Trial:
             x.abs() + 0.1 if x.is_floating_point() else x
             for x in subject.inputs(torch.float64)
         ]
-        self.steps = Steps(subject.plan, subject.positive)
+        # An id is no number to be made large: there, features that differ in sign let
+        # a maximum feel it in one of them.
+        numbers = all(x.is_floating_point() for x in self.inputs)
+        module = subject.positive if numbers else subject.shaken
+        self.steps = Steps(subject.plan, module)
 
     def row(self, place: Place, at: At) -> Row:
         """What one position of a layer sees, along each axis of each input."""
