@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from archdsl.analysis.verification import Row, equal, skipped
 from archdsl.backends.torch.load import load
 from archdsl.backends.torch.measure.memory import peak_bytes, saved_bytes
-from archdsl.backends.torch.shadow.run import Unknown, usage
+from archdsl.backends.torch.shadow.run import usage
+from archdsl.backends.torch.shadow.storage import Unknown
 from archdsl.backends.torch.verify.subject import Check, Subject
 
 NAME = "memory"
