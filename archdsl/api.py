@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archdsl.analysis.compare import CompareReport
     from archdsl.analysis.diff.report import DiffReport
     from archdsl.analysis.report import Report
+    from archdsl.analysis.sections import Options
     from archdsl.analysis.sweep import SweepReport
     from archdsl.analysis.verification import Verification
 
@@ -158,15 +159,34 @@ def analyze(
     settings: Settings | None = None,
     sizes: Sizes | None = None,
     outputs: Sequence[str] = (),
+    sections: Collection[str] = (),
+    options: Options | None = None,
 ) -> Report:
     """Parameters, MACs, FLOPs and memory of a model, in total and by layer.
 
-    Costs are for a batch of one unless `sizes` says otherwise. Arguments and errors
-    are those of `parse`.
+    Costs are for a batch of one unless `sizes` says otherwise. Other arguments and
+    errors are those of `parse`.
+
+    Args:
+        spec: As for `parse`.
+        settings: As for `parse`.
+        sizes: As for `parse`.
+        outputs: As for `parse`.
+        sections: What else is found: "receptive_field", "memory", "training",
+            "roofline", "paths", "closed_forms"; each is a field of the report.
+        options: What the sections need to know: the device, the optimizer, ….
+
+    Raises:
+        ValueError: There is no such section.
     """
     from archdsl.analysis.report import report
+    from archdsl.analysis.sections import SECTIONS
 
-    return report(parse(spec, settings=settings, sizes=sizes, outputs=outputs))
+    known = [section.key for section in SECTIONS]
+    if unknown := sorted(set(sections) - set(known)):
+        raise ValueError(f"no section {unknown[0]!r}; there are {', '.join(known)}")
+    graph = parse(spec, settings=settings, sizes=sizes, outputs=outputs)
+    return report(graph, sections, options)
 
 
 def compare(

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from pydantic import BaseModel, ConfigDict
-
+from archdsl.analysis.part import Part
 from archdsl.analysis.tables import Cell, Column, Table
 
 Value: TypeAlias = int | str
@@ -22,11 +21,7 @@ _COLUMNS = (
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class Row(_Part):
+class Row(Part):
     """One figure, said and measured.
 
     Attributes:
@@ -48,7 +43,7 @@ class Row(_Part):
     at: str = ""
 
 
-class Verification(_Part):
+class Verification(Part):
     """What holds of a model, and what does not."""
 
     schema_version: int = 1

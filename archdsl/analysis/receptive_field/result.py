@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from archdsl.analysis.part import Part, Section
+from archdsl.analysis.tables import Table
 
 Sees: TypeAlias = Literal["all", "prefix", "suffix", "window", "unknown"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class AxisField(_Part):
+class AxisField(Part):
     """What the positions of a value see along one axis of an input.
 
     Sizes are counted in input positions, and are those of the hull: from the first to
@@ -54,7 +52,7 @@ class AxisField(_Part):
     offset: float | None = None
 
 
-class LayerField(_Part):
+class LayerField(Part):
     """What the output of one op sees.
 
     Attributes:
@@ -66,7 +64,7 @@ class LayerField(_Part):
     fields: tuple[AxisField, ...]
 
 
-class OutputField(_Part):
+class OutputField(Part):
     """What an output of the model sees along one axis of one input.
 
     Attributes:
@@ -87,7 +85,7 @@ class OutputField(_Part):
     map_field: AxisField | None = None
 
 
-class ReceptiveField(_Part):
+class ReceptiveField(Section):
     """Which input positions layers and outputs depend on, nothing being run.
 
     Attributes:
@@ -154,3 +152,9 @@ class ReceptiveField(_Part):
         if any(size is None for size in found):
             return None
         return max((size for size in found if size is not None), default=0)
+
+    def tables(self, depth: int) -> Sequence[Table]:
+        """One for the model as a whole, others by layer."""
+        from archdsl.analysis.receptive_field.show import tables
+
+        return tables(self, depth)
