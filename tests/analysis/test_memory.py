@@ -27,7 +27,10 @@ from tests.randoms.maker import specs
 from tests.texts import text_of
 from tests.tools import examples, forgotten, inputs_for, outputs_of, replaced
 
-MATRICES = {"attention", "conv", "linear", "lstm", "patch_merge", "window_attention"}
+MATRICES = {
+    "attention", "conv", "gru", "linear", "lstm", "patch_merge", "rnn",
+    "window_attention",
+}  # fmt: skip
 EXAMPLES = [
     pytest.param(example, id=f"{name}{i}")
     for name, op in ops().items()

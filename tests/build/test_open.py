@@ -486,7 +486,7 @@ def test_a_size_that_is_no_size_is_refused(size, words):
 # --- random specs -------------------------------------------------------------------
 
 OPS = ["conv", "max_pool", "avg_pool", "adaptive_avg_pool", "attention", "merge",
-       "window_attention", "patch_merge", "split", "slice", "concat", "lstm",
+       "window_attention", "patch_merge", "split", "slice", "concat", "lstm", "gru",
        "position_embedding", "layer_norm", "mean", "add"]  # fmt: skip
 NEEDS_NUMBERS = {"E310", "E403", "E408", "E409", "E412", "E302", "E313", "E314", "E601"}
 
