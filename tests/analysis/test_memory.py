@@ -39,7 +39,10 @@ EXAMPLES = [
 ]
 ROOT = Path(__file__).parents[2]
 SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.arch")} - {"resnet"})
-QUICK = {"alexnet", "bilstm", "gpt2", "resnet18", "swin_t", "textcnn"}
+QUICK = {
+    "alexnet", "bilstm", "gpt2", "lstm_scan", "recurrent", "resnet18", "seq2seq",
+    "swin_t", "textcnn",
+}  # fmt: skip
 
 
 def counted(graph: Graph) -> int:
