@@ -85,19 +85,20 @@ class Lookup(ABC):
 
     def _defined(self, name: str, span: Span) -> tuple[Value] | None:
         """The block, model, op or function of a name in a 1-tuple, or None."""
-        definition = self.module.definitions.get(name)
-        if definition is not None:
-            return (StepValue(definition, span=span),)
-        if name in self.module.variants:
+        steps = self.session.steps
+        known = steps.get((name, span))
+        if known is not None:
+            return known
+        if name in self.module.variants and name not in self.module.definitions:
             return (self.variant(name, span),)
-        if name in self.module.failed:
+        target = self.module.definitions.get(name)
+        if target is None and name in self.module.failed:
             return (POISON,)
-        op = public_ops().get(name)
-        if op is not None:
-            return (StepValue(op, span=span),)
-        if name in FUNCTIONS:
-            return (Function(name),)
-        return None
+        target = target or public_ops().get(name)
+        if target is not None:
+            made = steps[name, span] = (StepValue(target, span=span),)
+            return made
+        return (Function(name),) if name in FUNCTIONS else None
 
     def as_step(
         self, e: tree.Expr, value: Value, named: tuple[type, ...] = ()

@@ -46,6 +46,7 @@ class Session:
     memo: dict[object, Graph | None] = field(default_factory=dict)
     known: Known = field(default_factory=Known)
     variants: dict[int, Value] = field(default_factory=dict)
+    steps: dict[tuple[str, Span], tuple[Value]] = field(default_factory=dict)  # by name
     frames: list[Frame] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     work: int = 0

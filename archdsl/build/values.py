@@ -142,9 +142,10 @@ class StepValue:
 
     def bound(self, given: Sequence[Given], span: Span) -> StepValue:
         """The step with more arguments; a later one replaces an earlier of its name."""
-        names = {g.name for g in given if g.name}
-        kept = tuple(g for g in self.given if g.name not in names)
-        given = (*kept, *given)
+        if self.given:
+            names = {g.name for g in given if g.name}
+            given = (*(g for g in self.given if g.name not in names), *given)
+        given = tuple(given)
         return StepValue(self.target, given, self.tensors, self.transposed, span=span)
 
     def at(self, span: Span) -> StepValue:
