@@ -54,14 +54,15 @@ class Expressions(Operators):
 
     def evaluate(self, expression: tree.Expr) -> Value:
         """The value of an expression; a step is not applied."""
-        session, kind = self.session, type(expression)
+        session = self.session
         session.work += 1
         if session.work > MOST_WORK:
             session.tick(expression.span)
-        if kind is tree.Literal:
-            return expression.value  # type: ignore[attr-defined, no-any-return]
-        if kind is tree.Name:
-            return self._name(expression)  # type: ignore[arg-type]
+        if isinstance(expression, tree.Name):
+            return self._name(expression)
+        if isinstance(expression, tree.Literal):
+            return expression.value
+        kind = type(expression)
         try:
             value = _EVALUATE[kind](self, expression)
             if kind in _MAKES_LISTS and isinstance(value, (tuple, str)):

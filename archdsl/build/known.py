@@ -109,9 +109,7 @@ class Known:
         return self._calls[call]
 
 
-def _bound(
-    op: type[Op], given: Sequence[Given], axes: Sequence[str]
-) -> Bound | None:
+def _bound(op: type[Op], given: Sequence[Given], axes: Sequence[str]) -> Bound | None:
     made, tensors, spans = bind_op(op, given, axes)
     if not spans.keys() >= tensors.keys():
         return None

@@ -25,6 +25,7 @@ from archdsl.diagnostics import Fault, Note, habits
 from archdsl.diagnostics.faults.arguments import BadArithmetic
 from archdsl.diagnostics.faults.limits import TooDeep
 from archdsl.diagnostics.faults.names import UnknownName
+from archdsl.ops.base import Op
 from archdsl.ops.registry import public_ops
 from archdsl.source import Span
 from archdsl.syntax import tree
@@ -91,7 +92,7 @@ class Lookup(ABC):
             return known
         if name in self.module.variants and name not in self.module.definitions:
             return (self.variant(name, span),)
-        target = self.module.definitions.get(name)
+        target: Definition | type[Op] | None = self.module.definitions.get(name)
         if target is None and name in self.module.failed:
             return (POISON,)
         target = target or public_ops().get(name)

@@ -68,7 +68,9 @@ class Nodes(Expressions):
             sources = layer.sources(flow, step.given)
             return self._add(op, sources, layer.outputs, path, span, label)
         before, found = self.facts.consulted, bound.tensors(step.given)
-        value = self._bound_op(op, found, bound.spans(step.given), flow, step, label, path)
+        value = self._bound_op(
+            op, found, bound.spans(step.given), flow, step, label, path
+        )
         if not poisoned(value) and self.facts.consulted == before:
             bound.keep(flow.type, self.graph.nodes[-1])
         return value

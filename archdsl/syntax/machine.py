@@ -202,12 +202,14 @@ def _move(below: int, state: int, kind: str) -> _Move | None:
     action = rows[top].get(kind)
     move = None
     if action is not None:
-        move = _Move(top, None, action) if action >= 0 else _Move(top, rules[~action], 0)
+        move = (
+            _Move(top, None, action) if action >= 0 else _Move(top, rules[~action], 0)
+        )
     moves[below, state, kind] = move
     return move
 
 
-def made_whole(  # noqa: C901, PLR0912, PLR0915 - one loop without calls is quick
+def made_whole(  # noqa: C901, PLR0912 - one loop without calls is quick
     source: Source, words: Sequence[Word], highest: int
 ) -> object:
     """What the grammar makes of a text, or None if a word of it cannot stand.
