@@ -10,7 +10,7 @@ JOBS ?= 2
 SEED ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all check format docs bench fuzz clean
+.PHONY: help env demo test test-all check format docs bench accuracy fuzz clean
 
 help: ## list the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -54,9 +54,13 @@ format: env ## format the Python code and mend what ruff can
 docs: env ## write the pages and pictures that are generated
 	$(BIN)/python -m docs.generate
 
-bench: env ## measure time and memory against `import torch`, and the front end
+bench: env accuracy ## measure time, memory, the front end, and other counters
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/frontend.py
+	$(BIN)/python benchmarks/fields.py
+
+accuracy: env ## hold today's counters against the exact costs: docs/accuracy.md
+	$(BIN)/python benchmarks/accuracy.py
 
 fuzz: env ## judge COUNT random inputs (SEED, JOBS; REPORT=page to write the table)
 	$(BIN)/python -m tests.fuzz --count $(COUNT) --jobs $(JOBS) --seed $(SEED) \

@@ -6,10 +6,11 @@ import archdsl
 report = archdsl.analyze("specs/swin_t.arch")  # parameters, MACs, FLOPs, memory
 source = archdsl.compile("specs/swin_t.arch")  # standalone PyTorch, as text
 model = archdsl.load("specs/swin_t.arch")  # the same source, imported
+archdsl.verify("specs/swin_t.arch").ok  # whether it does what the report says
 archdsl.draw("specs/swin_t.arch", "swin.svg")
 ```
 
-Nothing but `load` imports torch.
+Nothing but `load` and `verify` imports torch.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ if TYPE_CHECKING:
         load,
         parse,
         sweep,
+        verify,
     )
     from archdsl.diagnostics import SpecError
 
 __version__ = "0.1.0"
 __all__ = [
     "SpecError", "__version__", "analyze", "check", "compare", "compile", "diff",
-    "draw", "format", "load", "parse", "sweep",
+    "draw", "format", "load", "parse", "sweep", "verify",
 ]  # fmt: skip
 
 

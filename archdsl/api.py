@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from archdsl.analysis.compare import CompareReport
     from archdsl.analysis.diff.report import DiffReport
     from archdsl.analysis.report import Report
+    from archdsl.analysis.sections import Options
     from archdsl.analysis.sweep import SweepReport
+    from archdsl.analysis.verification import Verification
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]
@@ -157,15 +159,34 @@ def analyze(
     settings: Settings | None = None,
     sizes: Sizes | None = None,
     outputs: Sequence[str] = (),
+    sections: Collection[str] = (),
+    options: Options | None = None,
 ) -> Report:
     """Parameters, MACs, FLOPs and memory of a model, in total and by layer.
 
-    Costs are for a batch of one unless `sizes` says otherwise. Arguments and errors
-    are those of `parse`.
+    Costs are for a batch of one unless `sizes` says otherwise. Other arguments and
+    errors are those of `parse`.
+
+    Args:
+        spec: As for `parse`.
+        settings: As for `parse`.
+        sizes: As for `parse`.
+        outputs: As for `parse`.
+        sections: What else is found: "receptive_field", "memory", "training",
+            "roofline", "paths", "closed_forms"; each is a field of the report.
+        options: What the sections need to know: the device, the optimizer, ….
+
+    Raises:
+        ValueError: There is no such section.
     """
     from archdsl.analysis.report import report
+    from archdsl.analysis.sections import SECTIONS
 
-    return report(parse(spec, settings=settings, sizes=sizes, outputs=outputs))
+    known = [section.key for section in SECTIONS]
+    if unknown := sorted(set(sections) - set(known)):
+        raise ValueError(f"no section {unknown[0]!r}; there are {', '.join(known)}")
+    graph = parse(spec, settings=settings, sizes=sizes, outputs=outputs)
+    return report(graph, sections, options)
 
 
 def compare(
@@ -287,6 +308,46 @@ def load(
 
     opened = open_spec(spec)
     return load_graph(_graph(opened, settings, sizes, outputs), opened.name)
+
+
+def verify(
+    spec: Spec,
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+    outputs: Sequence[str] = (),
+    only: Collection[str] = (),
+    seed: int = 0,
+    full: bool = False,
+) -> Verification:
+    """Runs the compiled module and compares it with what is said of it.
+
+    Imports torch. `ok` of the result says whether everything is the same, `differing`
+    what is not. A model with open sizes runs at a few that it takes.
+
+    Args:
+        spec: As for `parse`, as are settings, sizes and outputs.
+        settings: Hyperparameters to override.
+        sizes: Input axes to override.
+        outputs: What comes out instead of the model's outputs.
+        only: Names of checks, as of ``archdsl verify --only``; all, if there is none.
+        seed: Of weights, inputs, and sizes that are drawn.
+        full: Whether to run in float64 what is large, too.
+
+    Raises:
+        SpecError: The spec is not right, or cannot be compiled.
+        FileNotFoundError: There is no such spec.
+        ValueError: There is no such check, or a hyperparameter is open.
+    """
+    from archdsl.backends.torch.verify import Options
+    from archdsl.backends.torch.verify import verify as verify_graph
+
+    opened = open_spec(spec)
+
+    def rebuild(fixed: Mapping[str, int]) -> Graph:
+        return _graph(opened, settings, {**(sizes or {}), **fixed}, outputs)
+
+    return verify_graph(rebuild({}), rebuild, Options(only, seed, full))
 
 
 def draw(

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+from pydantic import BaseModel
+
 import archdsl
 from archdsl.analysis.compare import CompareReport
 from archdsl.analysis.diff.report import DiffReport
-from archdsl.analysis.report import Part, Report
+from archdsl.analysis.report import Report
 from archdsl.analysis.sweep import SweepReport
+from archdsl.analysis.verification import Verification
 from archdsl.backends.manual import manual
 from docs.catalogue import pages
 from docs.grammar import grammar_page
@@ -15,11 +18,12 @@ from docs.grammar import grammar_page
 HERE = Path(__file__).parent
 
 
-SCHEMAS: dict[str, type[Part]] = {
+SCHEMAS: dict[str, type[BaseModel]] = {
     "report": Report,
     "compare": CompareReport,
     "diff": DiffReport,
     "sweep": SweepReport,
+    "verification": Verification,
 }
 
 

@@ -17,7 +17,8 @@ from archdsl.analysis.figures import (
     known,
     price,
 )
-from archdsl.analysis.report import Part, TensorReport, number, tensor_report
+from archdsl.analysis.part import Part
+from archdsl.analysis.report import TensorReport, number, tensor_report
 from archdsl.analysis.stages import Stage, stages
 from archdsl.analysis.tables import Cell, Column, Table
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, cast
 
 from archdsl.analysis.cost import Costs, Totals, blaming, count_layers
-from archdsl.analysis.report import Number, number
+from archdsl.analysis.part import Number
+from archdsl.analysis.report import number
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.analysis.tables import Column, Form
 from archdsl.diagnostics import SpecError, near

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archdsl.analysis.report import LayerReport, Number, Report, TensorReport, number
+from archdsl.analysis.part import Number
+from archdsl.analysis.report import LayerReport, Report, TensorReport, number
 from archdsl.analysis.sections import SECTIONS
 from archdsl.analysis.tables import Column, Table, collapsed, markdown, text, unit
 from archdsl.ir.dim import total
@@ -60,7 +61,7 @@ def _sections(report: Report, shown: Sequence[str], depth: int) -> list[Table]:
     for section in SECTIONS:
         part = getattr(report, section.key)
         if part is not None and section.key in shown:
-            found += section.tables(part, depth)
+            found += part.tables(depth)
     return found
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from archdsl.analysis.cost import Costs, Totals, blaming
 from archdsl.analysis.settle import POINTS, TURNED, Value, Verdict, at, settle
@@ -21,6 +22,9 @@ from archdsl.diagnostics.faults.promises import BrokenPromise, NotOfThat, OpenPr
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.promise import Applied, Figure, Number, Promise, Term, figures
+
+if TYPE_CHECKING:
+    from archdsl.analysis.receptive_field import ReceptiveField
 
 _MOST_WORK = 1_000_000  # looks at factors of formulas, for one model: some seconds
 _SIGNS = {
@@ -40,6 +44,13 @@ class Model:
     def totals(self) -> Totals:
         """What the model holds and costs."""
         return Costs().total(self.graph)
+
+    @cached_property
+    def fields(self) -> ReceptiveField:
+        """What its outputs depend on."""
+        from archdsl.analysis.receptive_field import find
+
+        return find(self.graph)
 
     def value(self, term: Term, instead: Mapping[str, str] | None = None) -> Value:
         """What a term is worth.
@@ -94,8 +105,13 @@ def _factors(value: Value) -> int:
 
 
 def _receptive_field(model: Model, figure: Figure) -> Size:
-    problem = "receptive fields are not computed yet"
-    raise Refused(NotOfThat(problem, "no analysis for this"))
+    found = model.fields.published(figure.axis, figure.input)
+    if found is None:
+        problem = "the receptive field needs sizes that are numbers"
+        open_ = " and ".join(model.fields.open)
+        mend = f"give {open_} a size, or promise it of a variant that does"
+        raise Refused(NotOfThat(problem, f"{open_} left open", mend))
+    return found
 
 
 def _sequential_steps(model: Model, figure: Figure) -> Size:

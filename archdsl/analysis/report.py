@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal, TypeAlias
-
-from pydantic import BaseModel, ConfigDict
+from typing import Literal
 
 from archdsl.analysis.cost import MOST_LAYERS, Costs, blaming, count_layers, layers
 from archdsl.analysis.forms.result import ClosedForms
 from archdsl.analysis.memory.result import Memory, Roofline, Training
+from archdsl.analysis.part import Number, Part
 from archdsl.analysis.paths.result import ModelPaths
+from archdsl.analysis.receptive_field.result import ReceptiveField
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -19,14 +19,6 @@ from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.operation import Operation
 from archdsl.ir.tensor import Layout, Tensor
-
-Number: TypeAlias = int | str  # a formula where a size is open
-
-
-class Part(BaseModel):
-    """A part of a report."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class TensorReport(Part):
@@ -101,6 +93,7 @@ class Report(Part):
     totals: TotalsReport
     assumptions: tuple[AssumptionReport, ...]
     layers: tuple[LayerReport, ...]
+    receptive_field: ReceptiveField | None = None
     memory: Memory | None = None
     training: Training | None = None
     roofline: Roofline | None = None

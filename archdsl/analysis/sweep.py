@@ -24,7 +24,7 @@ from archdsl.analysis.figures import (
 )
 from archdsl.analysis.figures import Value as Found
 from archdsl.analysis.pareto import front
-from archdsl.analysis.report import Part
+from archdsl.analysis.part import Part
 from archdsl.build import Program, Signature, build, signature
 from archdsl.build.conditions import Condition
 from archdsl.build.settings import Extent

@@ -25,6 +25,7 @@ _COMMANDS = {
     "ops": "the manual of the ops",
     "profile": "how long each layer takes, measured",
     "sweep": "a grid of variants of a model, and its Pareto front",
+    "verify": "whether the compiled model is what is said of it",
 }
 
 

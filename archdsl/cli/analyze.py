@@ -18,6 +18,7 @@ from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.cli.common import (
     Asked,
     SpecCommand,
+    places,
     plotting,
     reporting,
     shape_options,
@@ -40,6 +41,8 @@ def _section_options(function: F) -> F:
 @click.option("--params", is_flag=True, help="Show parameters and buffers.")
 @click.option("--flops", is_flag=True, help="Show MACs and FLOPs, itemised by kind.")
 @_section_options
+@click.option("--at", multiple=True, metavar="AXIS=I,…",
+              help="With --receptive-field: what this position sees.")  # fmt: skip
 @click.option("--optimizer", default="adam", show_default=True,
               type=click.Choice(list(OPTIMIZERS)),
               help="With --memory: what trains the model.")  # fmt: skip
@@ -60,6 +63,7 @@ def command(
     asked: Asked,
     color: str,
     form: str,
+    at: tuple[str, ...],
     optimizer: Optimizer,
     precision: Precision,
     device: str | None,
@@ -77,8 +81,11 @@ def command(
     """
     flags["roofline"] |= device is not None
     flags["closed_forms"] |= flags["flops"]
+    place = places(at)
+    flags["receptive_field"] |= bool(place)
     shown = [key for key, on in flags.items() if on]
     options = Options(
+        at=place,
         optimizer=optimizer,
         precision=precision,
         device=device or "h100",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -48,8 +49,11 @@ class Asked:
     outputs: tuple[str, ...]
     stdin_filename: str
 
-    def graph(self) -> tuple[Graph, Opened]:
+    def graph(self, fixed: Mapping[str, int] = {}) -> tuple[Graph, Opened]:
         """The graph that the command is about, and the file that it comes from.
+
+        Args:
+            fixed: Sizes of input axes that overrule those of the command line.
 
         Raises:
             SpecError: The spec has errors.
@@ -61,7 +65,7 @@ class Asked:
             found.program,
             found.model,
             settings_of(self.settings),
-            sizes_of(self.sizes),
+            {**sizes_of(self.sizes), **fixed},
             names,
         )
         return graph, found
@@ -231,6 +235,22 @@ def sizes_of(options: tuple[str, ...]) -> dict[str, Extent]:
             raise click.BadParameter(problem, param_hint="--size")
         sizes[axis] = size
     return sizes
+
+
+def places(options: tuple[str, ...]) -> dict[str, int]:
+    """A position: its index along some axes.
+
+    Raises:
+        BadParameter: It is not written so.
+    """
+    found: dict[str, int] = {}
+    for item in ",".join(options).split(",") if options else ():
+        match = re.fullmatch(r"\s*([A-Z]\w*)\s*=\s*([0-9]{1,12})\s*", item)
+        if match is None or match[1] in found:
+            hint = "write AXIS=I with I at least 0, each axis once"
+            raise click.BadParameter(f"{item!r}: {hint}", param_hint="--at")
+        found[match[1]] = int(match[2])
+    return found
 
 
 def size_of(item: str) -> tuple[str, Extent]:

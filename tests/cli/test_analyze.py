@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import archdsl
 from archdsl.analysis.report import Report, as_json
+from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.cli import cli
 from docs.generate import schema
 
@@ -284,3 +286,18 @@ def test_an_optimizer_is_named(spec):
     assert sgd["optimizer_state"] == 0
     assert adam["optimizer_state"] == 2 * adam["weights"]
     assert adam["training"] - sgd["training"] == adam["optimizer_state"]
+
+
+# --- from Python --------------------------------------------------------------------
+
+
+def test_sections_are_found_from_python_too():
+    options = Options(at={"T": 3}, device="a100", optimizer="sgd")
+    keys = [section.key for section in SECTIONS]
+    found = archdsl.analyze("bilstm", sections=keys, options=options)
+    assert all(getattr(found, key) is not None for key in keys)
+    assert found.memory is not None and found.memory.optimizer == "sgd"
+    assert found.roofline is not None and "A100" in found.roofline.device
+    assert archdsl.analyze("bilstm").memory is None
+    with pytest.raises(ValueError, match="no section 'receptive'; there are"):
+        archdsl.analyze("bilstm", sections=["receptive"])

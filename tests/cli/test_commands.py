@@ -28,6 +28,7 @@ COMMANDS = [
     "ops",
     "profile",
     "sweep",
+    "verify",
 ]
 GOOD = "model net {\n  input x: [B, C = 3]\n  linear(2)\n  output y\n}\n"
 WRONG = GOOD.replace("linear(2)", "linaer(2)\n  rellu")

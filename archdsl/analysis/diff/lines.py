@@ -12,7 +12,8 @@ from math import prod
 from typing import NamedTuple
 
 from archdsl.analysis.diff.report import ChangeReport, DiffReport, SideReport
-from archdsl.analysis.report import Number, TensorReport
+from archdsl.analysis.part import Number
+from archdsl.analysis.report import TensorReport
 from archdsl.build.operands import split
 
 MARKS = {

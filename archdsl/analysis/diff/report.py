@@ -8,7 +8,8 @@ from archdsl.analysis.candidates import Named
 from archdsl.analysis.cost import Totals, blaming
 from archdsl.analysis.diff.structure import Change, Comparer, Kind, Side
 from archdsl.analysis.figures import ADDITIVE
-from archdsl.analysis.report import Number, Part, TensorReport, number, tensor_report
+from archdsl.analysis.part import Number, Part
+from archdsl.analysis.report import TensorReport, number, tensor_report
 from archdsl.build.values import StepValue
 from archdsl.ir.graph import Graph
 from archdsl.ops.spelling import spelled

@@ -10,7 +10,7 @@ from archdsl.analysis import tables as render
 from archdsl.analysis.diff.lines import Line, layers, values
 from archdsl.analysis.diff.report import DiffReport, ModelReport, SideReport
 from archdsl.analysis.figures import FIGURES
-from archdsl.analysis.report import Number
+from archdsl.analysis.part import Number
 from archdsl.analysis.tables import Cell, Column, Table
 
 _COLORS = {"+": "32", "-": "31", "~": "33", ">": "36", "=": "36"}

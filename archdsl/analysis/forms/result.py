@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Sequence
+
+from archdsl.analysis.part import Part, Section
+from archdsl.analysis.tables import Table
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class ClosedForm(_Part):
+class ClosedForm(Part):
     """What uses of a block or op cost in their own sizes.
 
     Attributes:
@@ -29,7 +28,13 @@ class ClosedForm(_Part):
     flops: str | None
 
 
-class ClosedForms(_Part):
+class ClosedForms(Section):
     """The closed forms of a model, blocks before ops with matrix products."""
 
     layers: tuple[ClosedForm, ...]
+
+    def tables(self, depth: int) -> Sequence[Table]:
+        """One for the model as a whole, others by layer."""
+        from archdsl.analysis.forms.show import tables
+
+        return tables(self, depth)

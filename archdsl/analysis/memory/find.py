@@ -9,11 +9,11 @@ from archdsl.analysis.memory.names import Precision
 from archdsl.analysis.memory.result import (
     LayerTime,
     LayerWork,
-    Number,
     Roofline,
     Training,
 )
 from archdsl.analysis.memory.roofline import traffic
+from archdsl.analysis.part import Number
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.shapes import OpenSize
 from archdsl.ir.dim import Poly, Size

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
-Number: TypeAlias = int | str  # a formula where a size is open
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
+from archdsl.analysis.part import Number, Part, Section
+from archdsl.analysis.tables import Table
 
 
-class HeldBytes(_Part):
+class HeldBytes(Part):
     """What autograd holds of one function of one layer, in float32.
 
     Attributes:
@@ -27,7 +22,7 @@ class HeldBytes(_Part):
     bytes: int
 
 
-class CachedBytes(_Part):
+class CachedBytes(Part):
     """Keys and values that one attention keeps while tokens are written one by one.
 
     Attributes:
@@ -45,7 +40,7 @@ class CachedBytes(_Part):
     bytes: Number
 
 
-class Memory(_Part):
+class Memory(Section):
     """Bytes that a model takes.
 
     Attributes:
@@ -83,8 +78,14 @@ class Memory(_Part):
     multiples: int = 1
     unknown: str = ""
 
+    def tables(self, depth: int) -> Sequence[Table]:
+        """One for the model as a whole, others by layer."""
+        from archdsl.analysis.memory.show import memory_tables
 
-class LayerWork(_Part):
+        return memory_tables(self, depth)
+
+
+class LayerWork(Part):
     """The work of one op in a step of training.
 
     Attributes:
@@ -104,7 +105,7 @@ class LayerWork(_Part):
     bytes: Number
 
 
-class Training(_Part):
+class Training(Section):
     """What a step of training computes, the optimizer's own arithmetic left out.
 
     Attributes:
@@ -121,8 +122,14 @@ class Training(_Part):
     backward: dict[str, Number]
     layers: tuple[LayerWork, ...]
 
+    def tables(self, depth: int) -> Sequence[Table]:
+        """One for the model as a whole, others by layer."""
+        from archdsl.analysis.memory.show import training_tables
 
-class LayerTime(_Part):
+        return training_tables(self, depth)
+
+
+class LayerTime(Part):
     """The least time of one op.
 
     Attributes:
@@ -142,7 +149,7 @@ class LayerTime(_Part):
     bound: str
 
 
-class Roofline(_Part):
+class Roofline(Section):
     """The least time that a forward pass takes on a device.
 
     Attributes:
@@ -166,3 +173,9 @@ class Roofline(_Part):
     source: str
     seconds: float
     layers: tuple[LayerTime, ...]
+
+    def tables(self, depth: int) -> Sequence[Table]:
+        """One for the model as a whole, others by layer."""
+        from archdsl.analysis.memory.show import roofline_tables
+
+        return roofline_tables(self, depth)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archdsl.analysis.memory.result import Memory, Number, Roofline, Training
+from archdsl.analysis.memory.result import Memory, Roofline, Training
+from archdsl.analysis.part import Number
 from archdsl.analysis.tables import Cell, Column, Table, collapsed, unit
 from archdsl.ir.dim import total
 from archdsl.ir.formula import read

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from archdsl.analysis.part import Number
 from archdsl.analysis.paths.chain import Longest, chain
 from archdsl.analysis.paths.kinds import Figure, Kind, kinds
 from archdsl.analysis.paths.meet import Meetings, meetings
-from archdsl.analysis.paths.result import InputPaths, KindPaths, ModelPaths, Number
+from archdsl.analysis.paths.result import InputPaths, KindPaths, ModelPaths
 from archdsl.analysis.paths.walk import is_closed
 from archdsl.analysis.report import number
 from archdsl.ir.dim import Poly, Size

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
-Number: TypeAlias = int | str  # a formula where a size is open
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
+from archdsl.analysis.part import Number, Part, Section
+from archdsl.analysis.tables import Table
 
 
-class KindPaths(_Part):
+class KindPaths(Part):
     """Layers of one kind, in numbers and in closed form.
 
     Attributes:
@@ -46,7 +41,7 @@ class KindPaths(_Part):
     meet_form: str | None
 
 
-class InputPaths(_Part):
+class InputPaths(Part):
     """Where the positions of an axis of an input meet in the model.
 
     Attributes:
@@ -67,7 +62,7 @@ class InputPaths(_Part):
     every: tuple[int | None, ...]
 
 
-class ModelPaths(_Part):
+class ModelPaths(Section):
     """How far apart positions are.
 
     Attributes:
@@ -84,3 +79,9 @@ class ModelPaths(_Part):
     maximum: int | None
     inputs: tuple[InputPaths, ...]
     kinds: tuple[KindPaths, ...]
+
+    def tables(self, depth: int) -> Sequence[Table]:
+        """One for the model as a whole, others by layer."""
+        from archdsl.analysis.paths.show import tables
+
+        return tables(self, depth)

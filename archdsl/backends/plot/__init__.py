@@ -24,9 +24,10 @@ def draw(report: Report, shown: Sequence[str], depth: int, path: Path) -> None:
         OSError: The file cannot be written.
         ValueError: There is nothing to draw: a figure is a formula.
     """
-    from archdsl.backends.plot import costs, memory, paths, roofline
+    from archdsl.backends.plot import costs, fields, memory, paths, roofline
 
     plots: Mapping[str, Plot] = {
+        "receptive_field": fields.draw,
         "memory": memory.draw,
         "roofline": roofline.draw,
         "paths": paths.draw,
