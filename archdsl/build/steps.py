@@ -125,6 +125,8 @@ class Steps(Nodes):
         Under each name stands one tensor, or one for each item of a list.
         """
         names = definition.tensor_names()
+        if step.tensors is None and len(names) == 1:
+            return self._checked(definition, {names[0]: Given(None, flow, step.span)})
         given = step.tensors or ()
         positional = [g for g in given if g.name is None]
         named = {g.name: g for g in given if g.name is not None}
