@@ -45,6 +45,9 @@ def draw(report: Report, depth: int, path: Path) -> None:
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
             axes.tick_params("y", length=0)
+        made.legend(
+            *top.get_legend_handles_labels(), loc="outside upper center", ncols=5
+        )
         save(made, path)
 
 
@@ -78,7 +81,6 @@ def _stack(axes: Axes, held: dict[str, int]) -> None:
     axes.set_yticks([])
     axes.set_xlim(0, max(whole, 1))
     axes.set_title(f"training holds {shown(whole, 'bytes')}")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(held))
 
 
 def _rows(part: Memory, depth: int) -> list[_Row]:
