@@ -20,7 +20,8 @@ def find(graph: Graph) -> ModelPaths:
         SpecError: There are too many positions to follow.
     """
     longest = chain(graph)
-    found = tuple(map(_input, meetings(graph))) if is_closed(graph) else ()
+    closed = is_closed(graph)
+    found = tuple(map(_input, meetings(graph))) if closed else ()
     layers = [row.layers for row in found]
     known = [count for count in layers if count is not None]
     return ModelPaths(
@@ -28,8 +29,14 @@ def find(graph: Graph) -> ModelPaths:
         depth=_longest(longest.products),
         maximum=max(known, default=0) if found and len(known) == len(layers) else None,
         inputs=found,
+        open=not closed,
         kinds=tuple(map(_kind, kinds(graph))),
     )
+
+
+def sequential(graph: Graph) -> Number:
+    """The longest chain of a model alone: it needs no walk, whatever the sizes."""
+    return _longest(chain(graph).steps)
 
 
 def _longest(found: Longest) -> Number:

@@ -71,6 +71,7 @@ class ModelPaths(Section):
         maximum: The layers on the longest of the shortest paths over which two
             positions of an input meet; None for never, and where a size is open.
         inputs: The same by input, axis and distance; none where a size is open.
+        open: Whether a size is.
         kinds: The kinds of layers that relate positions.
     """
 
@@ -78,6 +79,7 @@ class ModelPaths(Section):
     depth: Number
     maximum: int | None
     inputs: tuple[InputPaths, ...]
+    open: bool
     kinds: tuple[KindPaths, ...]
 
     def tables(self, depth: int) -> Sequence[Table]:

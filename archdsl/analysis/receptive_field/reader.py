@@ -79,6 +79,8 @@ class _Reader:
 
     def _check_asked(self) -> None:
         """Refuses a position that no value of the model has."""
+        if not self.at:
+            return
         nodes = (node for graph in reachable(self.model) for node in graph)
         made = (n.outputs for n in nodes if not isinstance(n.payload, Enter))
         tensors = [tensor for outputs in made for tensor in outputs]
