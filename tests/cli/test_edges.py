@@ -1,4 +1,4 @@
-"""Models at an edge (no layers, no positions, huge ones), and words that fit nothing."""
+"""Models at an edge: no layers, no positions, huge ones; and words that fit nothing."""
 
 import json
 
@@ -21,7 +21,7 @@ model mlp(h = 16) {
 
 model dot {
   input x: [B, C = 3, T = 1]
-  conv(4)
+  conv(4, kernel = 1)
   output y
 }
 
@@ -98,7 +98,7 @@ def test_a_shared_layer_that_came_holds_its_own_once():
     ("words", "said"),
     [
         (("compare", "-", "-"), "standard input (-) can be read once only"),
-        (("diff", "-:mlp", "-(h = 3)"), "standard input (-) can be read once only"),
+        (("diff", "--", "-:mlp", "-(h=3)"), "standard input (-) can be read once only"),
         (("analyze", "swin_tt"), "did you mean `swin_t`?"),
         (("sweep", "m.arch:mlp", "--set", "h=1..1000000"), "more than 100,000 values"),
         (("sweep", "m.arch:mlp", "--set", "h=8..64:0"), "is no range"),
