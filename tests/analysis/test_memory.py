@@ -27,7 +27,10 @@ from tests.randoms.maker import specs
 from tests.texts import text_of
 from tests.tools import examples, forgotten, inputs_for, outputs_of, replaced
 
-MATRICES = {"attention", "conv", "linear", "lstm", "patch_merge", "window_attention"}
+MATRICES = {
+    "attention", "conv", "gru", "linear", "lstm", "patch_merge", "rnn",
+    "window_attention",
+}  # fmt: skip
 EXAMPLES = [
     pytest.param(example, id=f"{name}{i}")
     for name, op in ops().items()
@@ -36,7 +39,10 @@ EXAMPLES = [
 ]
 ROOT = Path(__file__).parents[2]
 SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.arch")} - {"resnet"})
-QUICK = {"alexnet", "bilstm", "gpt2", "resnet18", "swin_t", "textcnn"}
+QUICK = {
+    "alexnet", "bilstm", "gpt2", "lstm_scan", "recurrent", "resnet18", "seq2seq",
+    "swin_t", "textcnn",
+}  # fmt: skip
 
 
 def counted(graph: Graph) -> int:

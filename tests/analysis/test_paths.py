@@ -75,10 +75,16 @@ def test_self_attention(n, d, causal):
 
 
 @few
-@given(st.integers(2, 20), st.integers(1, 3), st.booleans(), st.booleans())
-def test_a_recurrence(n, layers, both, last):
+@given(
+    st.sampled_from(["gru", "lstm", "rnn"]),
+    st.integers(2, 20),
+    st.integers(1, 3),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_recurrence(op, n, layers, both, last):
     words = f"bidirectional = {str(both).lower()}, last = {str(last).lower()}"
-    kind = only(model(f"  lstm(3, {layers}, {words})", f"[B, N = {n}, C = 5]"), "lstm")
+    kind = only(model(f"  {op}(3, {layers}, {words})", f"[B, N = {n}, C = 5]"), op)
     agrees(kind)
     assert reach(kind) == recurrence(n, layers, both, last)
     assert kind.sequential.sizes == (n * layers,)

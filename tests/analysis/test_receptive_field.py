@@ -132,6 +132,8 @@ def one_axis(code: str, axes: str = "T = 12", name: str = "T") -> AxisField:
         ("lstm(4)", "prefix", 12, 1),
         ("lstm(2, bidirectional = true)", "all", 12, 12),
         ("lstm(4, last = true)", "all", 12, 12),
+        ("gru(4)", "prefix", 12, 1),
+        ("rnn(2, bidirectional = true)", "all", 12, 12),
         ("attention(2)", "all", 12, 12),
         ("scan(T) [x, h = zeros(C = 4)] { x + h }", "prefix", 12, 1),
         ("scan(T, reverse = true) [x, h = zeros(C = 4)] { x + h }", "suffix", 12, 1),
