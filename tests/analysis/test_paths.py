@@ -306,6 +306,16 @@ def test_what_is_too_much_work_is_refused_with_its_place():
         assert (found.code, found.span.line) == ("E601", 2 if ask is meetings else 3)
 
 
+def test_what_needs_no_walk_is_known_of_long_inputs_too():
+    long, short = (find(archdsl.parse("gpt2", sizes={"T": t})) for t in (8192, 64))
+    assert long.unknown.startswith("path lengths are followed through")
+    assert (long.inputs, long.maximum, short.unknown) == ((), None, "")
+    assert (long.sequential, long.depth) == (short.sequential, short.depth)
+    (kind,) = (k for k in long.kinds if k.layer == "attention")
+    assert kind.complexity == 8192**2 * 768
+    assert kind.complexity_form == "T**2*C"
+
+
 def test_a_search_takes_only_the_steps_that_it_may(monkeypatch):
     monkeypatch.setattr("archdsl.analysis.paths.meet.Budget", lambda: Budget(50))
     graph = model("  repeat(9) { conv(4, 3, dilation = 2) }")

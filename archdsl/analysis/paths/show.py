@@ -24,7 +24,6 @@ _KIND_NOTES = (
     " recurrence, steps",
     "sees all: layers until some position depends on all",
 )
-_OPEN = "path lengths need sizes: give every input axis one with --size"
 _NONE = "no path lengths: no input has positions"
 
 
@@ -59,7 +58,7 @@ def _totals(part: ModelPaths) -> Table:
         longest = "never" if part.maximum is None else part.maximum
         words = "layers until every two positions of an input have met"
         rows.append(("maximum path", longest, words))
-    notes = () if part.inputs else (_OPEN if part.open else _NONE,)
+    notes = () if part.inputs else (part.unknown or _NONE,)
     return Table("paths", "Paths", columns, tuple(rows), notes)
 
 
