@@ -393,6 +393,21 @@ TWO = """model m {
 """
 
 
+@pytest.mark.parametrize(
+    ("body", "steps"),
+    [
+        ("residual { linear(4) -> relu }", 3),
+        ("concat([x -> relu -> relu -> relu, x -> linear(4)])", 4),
+        ("lstm(3, layers = 2, bidirectional = true)", 10),
+        ("scan(T) [w, h = zeros(C = 4)] { w + h -> linear(4) -> tanh }", 15),
+        ("repeat(3) { lstm(4) } -> linear(2)", 16),
+    ],
+)
+def test_the_longest_chain_is_that_counted_by_hand(body, steps):
+    graph = model(body, "[B, T = 5, C = 4]")
+    assert chain(graph).steps.sizes == (steps,)
+
+
 def test_open_sizes_make_formulas():
     assert str(chain(archdsl.parse(TWO)).steps) == "max(T + 2, N + 3)"
     for t, n in [(3, 9), (9, 3), (4, 3), (5, 4)]:

@@ -231,8 +231,6 @@ def _claims(
     for name, tensor in graph.inputs.items():
         for axis in tensor.positions:
             length, field = _int(tensor[axis]), known.get((name, axis))
-            if length == 1:
-                continue
             if field is None or name in blind:
                 yield name, axis, range(0)
             elif field.at is not None:
