@@ -11,7 +11,10 @@ from collections.abc import Iterable, Sequence
 _MERGE = "merge(C, H, W, into = C)"
 # Layers elsewhere, in lowercase without underscores and digits of dimensions.
 _LAYERS = {
-    "conv": "conv", "convolution": "conv",
+    "conv": "conv", "convolution": "conv", "convtranspose": "conv_transpose",
+    "deconv": "conv_transpose", "deconvolution": "conv_transpose",
+    "convtransposed": "conv_transpose", "transposedconv": "conv_transpose",
+    "upconv": "conv_transpose",
     "dense": "linear", "fc": "linear", "fullyconnected": "linear", "linear": "linear",
     "relu": "relu", "gelu": "gelu", "silu": "silu", "swish": "silu", "tanh": "tanh",
     "sigmoid": "sigmoid", "softmax": "softmax", "dropout": "dropout",

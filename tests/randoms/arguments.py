@@ -46,6 +46,24 @@ def _conv(m, name, scope, x):
     return Use(ops()[name], fields | over)
 
 
+def _transpose(m, name, scope, x):
+    axes, over = m.over(x)
+    fields = {"features": m.number(FEATURES), "kernel": m.each([1, 2, 3, 4], axes)}
+    for field_, choices in (
+        ("stride", [1, 2, 3]),
+        ("padding", [0, 1]),
+        ("output_padding", [0, 1]),
+        ("dilation", [1, 2]),
+    ):
+        if m.chance(30):
+            fields[field_] = m.each(choices, axes)
+    if m.chance(30):
+        fields["groups"] = m.number([2, x.sizes.get("C", 1)])
+    if m.chance(30):
+        fields["bias"] = False
+    return Use(ops()[name], fields | over)
+
+
 def _pool(m, name, scope, x):
     axes, over = m.over(x)
     fields = {"kernel": m.each([1, 2, 3], axes)}
@@ -277,8 +295,9 @@ def _source(m, name, scope, x):
 
 
 PROPOSALS: dict[str, Callable[..., Use]] = {
-    "linear": _linear, "conv": _conv, "max_pool": _pool, "avg_pool": _pool,
-    "adaptive_avg_pool": _adaptive, "layer_norm": _norm, "batch_norm": _norm,
+    "linear": _linear, "conv": _conv, "conv_transpose": _transpose, "max_pool": _pool,
+    "avg_pool": _pool, "adaptive_avg_pool": _adaptive, "layer_norm": _norm,
+    "batch_norm": _norm,
     "mean": _reduce, "max": _reduce, "sum": _reduce, "add": _arithmetic,
     "subtract": _arithmetic, "multiply": _arithmetic, "divide": _arithmetic,
     "attention": _attention, "window_attention": _window, "lstm": _lstm,

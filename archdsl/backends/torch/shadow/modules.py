@@ -170,6 +170,51 @@ class Conv3d(_Conv):
     count = 3
 
 
+class _ConvTranspose(_Conv):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        groups: int = 1,
+        bias: bool = True,
+        **others: int | Sequence[int],
+    ) -> None:
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "output_padding": 0}
+        args = (kernel_size, *(usual | others).values())
+        self.window = tuple(F.each(a, self.count) for a in args)
+        shape = (in_channels, out_channels // groups, *self.window[0])
+        self.weight = Parameter(Shadow(shape))
+        self.bias = Parameter(Shadow((out_channels,))) if bias else None
+        self.features = out_channels
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        if x.ndim == self.count + 1:  # one example
+            return self._run(x.unsqueeze(0)).squeeze(0)
+        rows = zip(x.shape[2:], *self.window, strict=True)
+        size = ((n - 1) * s + d * (k - 1) + 1 - 2 * p + e for n, k, s, p, d, e in rows)
+        shape = (x.shape[0], self.features, *size)
+        return F.convolution(x, self.weight, shape, self.bias)
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Along one axis."""
+
+    count = 1
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Along two axes."""
+
+    count = 2
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Along three axes."""
+
+    count = 3
+
+
 class LayerNorm(Module):
     """Over the last dimension."""
 
