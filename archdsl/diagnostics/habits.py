@@ -20,6 +20,8 @@ _LAYERS = {
     "sigmoid": "sigmoid", "softmax": "softmax", "dropout": "dropout",
     "droppath": "drop_path", "stochasticdepth": "drop_path", "cat": "concat",
     "concatenate": "concat", "concat": "concat", "batchnorm": "batch_norm",
+    "groupnorm": "group_norm", "gn": "group_norm", "instancenorm": "instance_norm",
+    "rmsnorm": "rms_norm", "frozenbatchnorm": "batch_norm(frozen = true)",
     "bn": "batch_norm", "layernorm": "layer_norm", "ln": "layer_norm",
     "maxpool": "max_pool", "maxpooling": "max_pool", "avgpool": "avg_pool",
     "averagepooling": "avg_pool", "adaptiveavgpool": "adaptive_avg_pool",

@@ -387,7 +387,7 @@ def test_random_nets_see_what_is_claimed():
     for words in ("shift = 1", "dilation = 2", "stride = 3", "reverse", "causal",
                   "concat", "split", "merge", "class_token", "bidirectional",
                   "patch_merge", "adaptive", "conv_transpose", "input y",
-                  "sigmoid"):  # fmt: skip
+                  "sigmoid", "group_norm"):  # fmt: skip
         assert words in used, words
 
 

@@ -34,8 +34,9 @@ from archdsl.ops.activation import Gelu, Relu, Sigmoid, Silu, Softmax, Tanh
 from archdsl.ops.base import Op
 from archdsl.ops.conv import Conv
 from archdsl.ops.conv_transpose import ConvTranspose
+from archdsl.ops.group_norm import GroupNorm, InstanceNorm
 from archdsl.ops.linear import Linear
-from archdsl.ops.norm import BatchNorm, LayerNorm
+from archdsl.ops.norm import BatchNorm, LayerNorm, RmsNorm
 from archdsl.ops.pool import AvgPool, MaxPool
 from archdsl.ops.reduce import Max
 from archdsl.ops.regularize import Dropout
@@ -123,6 +124,11 @@ def _name(node: Node) -> str:
     return payload.graph.name if isinstance(payload, Call) else payload.name
 
 
+def _by_batch(node: Node) -> bool:
+    """Whether a node normalises by the statistics of the batch in training."""
+    return isinstance(node.payload, BatchNorm) and not node.payload.frozen
+
+
 # --- rules --------------------------------------------------------------------------
 
 
@@ -152,7 +158,7 @@ def _redundant_bias(graph: Graph, node: Node) -> Found | None:
     op = node.payload
     assert isinstance(op, (Conv, ConvTranspose, Linear))
     after = only_user(graph, node) if op.bias else None
-    if after is None or not isinstance(after.payload, BatchNorm):
+    if after is None or not _by_batch(after):
         return None
     if _uses(graph)[node.path] > 1:
         return None
@@ -242,7 +248,7 @@ def _checkerboard(graph: Graph, node: Node) -> Found | None:
 def _dropout(graph: Graph, node: Node) -> Found | None:
     op, after = node.payload, only_user(graph, node)
     assert isinstance(op, Dropout)
-    if op.rate > 0 and after is not None and isinstance(after.payload, BatchNorm):
+    if op.rate > 0 and after is not None and _by_batch(after):
         return Found(DropoutBeforeNorm(), (Note("the batch norm", after.span),))
     return None
 
@@ -310,7 +316,8 @@ RULES: Mapping[type, tuple[Rule, ...]] = {
     Linear: (_redundant_bias, _linear_twice),
     Max: (_place_lost,),
     Dropout: (_dropout,),
-    LayerNorm: (_norm_twice,),
-    BatchNorm: (_norm_twice,),
+    **dict.fromkeys(
+        (LayerNorm, RmsNorm, BatchNorm, GroupNorm, InstanceNorm), (_norm_twice,)
+    ),
     **dict.fromkeys((Relu, Gelu, Silu, Tanh, Sigmoid, Softmax), (_activation,)),
 }

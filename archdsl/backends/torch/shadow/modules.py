@@ -233,6 +233,68 @@ class LayerNorm(Module):
         return F.layer_norm(x, 1, self.weight, self.bias)
 
 
+class RMSNorm(Module):
+    """Over the last dimension."""
+
+    def __init__(
+        self, normalized_shape: int, eps: float, elementwise_affine: bool = True
+    ) -> None:
+        held = Parameter(Shadow((normalized_shape,)))
+        self.weight = held if elementwise_affine else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.rms_norm(x, self.weight)
+
+
+class GroupNorm(Module):
+    """Over groups of dimension 1, and all after it."""
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        self.groups = num_groups
+        held = [Parameter(Shadow((num_channels,))) for _ in range(2)]
+        self.weight = held[0] if affine else None
+        self.bias = held[1] if affine else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.group_norm(x, self.groups, self.weight, self.bias)
+
+
+class _InstanceNorm(Module):
+    count: int
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, affine: bool = False
+    ) -> None:
+        held = [Parameter(Shadow((num_features,))) for _ in range(2)]
+        self.weight = held[0] if affine else None
+        self.bias = held[1] if affine else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        if x.ndim == self.count + 1:  # one example
+            return self._run(x.unsqueeze(0)).squeeze(0)
+        return F.instance_norm(x, self.weight, self.bias)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Over one axis."""
+
+    count = 1
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Over maps."""
+
+    count = 2
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Over volumes."""
+
+    count = 3
+
+
 class BatchNorm1d(Module):
     """Over all but dimension 1."""
 
