@@ -18,7 +18,7 @@ from archdsl.backends.torch.load import load
 from archdsl.backends.torch.measure.field import Way, drawn, felt, replaced
 from archdsl.ir.graph import Graph
 from archdsl.ops.registry import public_ops
-from archdsl.ops.spread import Taps, Tiles, Upto
+from archdsl.ops.spread import Sown, Taps, Tiles, Upto
 from tests import tools
 from tests.randoms.fields import Net
 from tests.randoms.maker import specs
@@ -204,6 +204,28 @@ def test_a_factor_from_another_input_is_no_gate():
     assert not found.has_gates
     assert (found.size("T", input="x"), found.size("T", input="y")) == (1, 9)
     assert found.size("T", output="z") == 9
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_transposed_convolution_of_stride_one_is_a_convolution(kernel, dilation):
+    """It has Araujo's figures; with a larger one, no window follows another evenly."""
+    reach = dilation * (kernel - 1)
+    before = "conv(4, 5, stride = 2) -> "
+    code = f"kernel = {kernel}, dilation = {dilation}, padding = "
+    there = one_axis(f"{before}conv_transpose(4, {code}{reach // 2})", "T = 40")
+    here = one_axis(f"{before}conv(4, {code}{reach - reach // 2})", "T = 40")
+    assert there == here
+    assert there.unbounded == 5 + 2 * reach
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_transposed_convolution_sees_the_positions_that_reach_it(stride, times):
+    """``kernel / stride`` of them where the stride divides, as Araujo et al. say."""
+    code = f"conv_transpose(4, {times * stride}, stride = {stride})"
+    found = one_axis(code, "T = 12")
+    assert (found.size, found.unbounded) == (times, None)
 
 
 def test_branches_whose_strides_differ_have_no_closed_figures():
@@ -415,7 +437,8 @@ def test_random_nets_see_what_is_claimed():
         used += net.text
     for words in ("shift = 1", "dilation = 2", "stride = 3", "reverse", "causal",
                   "concat", "split", "merge", "class_token", "bidirectional",
-                  "patch_merge", "adaptive", "input y", "sigmoid"):  # fmt: skip
+                  "patch_merge", "adaptive", "conv_transpose", "input y",
+                  "sigmoid", "group_norm"):  # fmt: skip
         assert words in used, words
 
 
@@ -448,6 +471,7 @@ def test_random_specs_feel_nothing_that_is_not_claimed():
         (Tiles, lambda self, at: range(max(0, at[self.axis] - 1), self.size)),
         (Taps, lambda self, at: [min(at[self.axis] * self.stride, self.size - 1)]),
         (Upto, lambda self, at: range(at[self.axis] + 2)),
+        (Sown, lambda self, at: [min(at[self.axis] // self.stride, self.size - 1)]),
     ],
 )
 def test_a_planted_lie_is_found(reach, lie):
@@ -455,6 +479,7 @@ def test_a_planted_lie_is_found(reach, lie):
         Tiles: "window_attention(2, 3, shift = 1)",
         Taps: "conv(4, kernel = 3)",
         Upto: "attention(2, causal = true)",
+        Sown: "conv_transpose(4, 4, stride = 2)",
     }[reach]
     text = f"model m {{\n  input x: [B, T = 9, C = 4]\n  {code}\n  output y\n}}\n"
     graph = archdsl.parse(text)

@@ -20,8 +20,9 @@ from archdsl.ops.arithmetic import Add, Divide, Multiply, Subtract
 from archdsl.ops.attention import Attention
 from archdsl.ops.base import Op
 from archdsl.ops.embedding import Embedding
+from archdsl.ops.group_norm import GroupNorm, InstanceNorm
 from archdsl.ops.linear import Linear, Transposed
-from archdsl.ops.norm import BatchNorm, LayerNorm
+from archdsl.ops.norm import BatchNorm, LayerNorm, RmsNorm
 from archdsl.ops.position_embedding import ClassToken
 from archdsl.ops.reduce import Max, Mean, Sum
 from archdsl.ops.regularize import Dropout, DropPath
@@ -34,7 +35,7 @@ _DEEPEST = 24  # post-norms: 12 layers of two branches, as many as BERT has
 _BLIND = (
     Embedding, Linear, Transposed, LayerNorm, BatchNorm, Dropout, DropPath, Relu, Gelu,
     Silu, Tanh, Sigmoid, Softmax, Add, Subtract, Multiply, Divide, Mean, Max, Sum,
-    ClassToken, Attention,
+    ClassToken, Attention, RmsNorm, GroupNorm, InstanceNorm,
 )  # fmt: skip
 
 

@@ -72,6 +72,7 @@ def _torch() -> SimpleNamespace:
         roll=functions.roll,
         empty=_filled,
         zeros=_filled,
+        ones=_filled,
         full=_filled,
         zeros_like=_zeros_like,
         arange=_arange,
