@@ -13,7 +13,8 @@ _MERGE = "merge(C, H, W, into = C)"
 _LAYERS = {
     "conv": "conv", "convolution": "conv",
     "dense": "linear", "fc": "linear", "fullyconnected": "linear", "linear": "linear",
-    "relu": "relu", "gelu": "gelu", "silu": "silu", "swish": "silu", "tanh": "tanh",
+    "relu": "relu", "relu6": "relu6", "gelu": "gelu", "silu": "silu",
+    "swish": "silu", "tanh": "tanh",
     "sigmoid": "sigmoid", "softmax": "softmax", "dropout": "dropout",
     "droppath": "drop_path", "stochasticdepth": "drop_path", "cat": "concat",
     "concatenate": "concat", "concat": "concat", "batchnorm": "batch_norm",

@@ -272,7 +272,7 @@ def _source(m, name, scope, x):
         sizes = tuple(dict(sizes).items())
     fields = {"axes": sizes}
     if name == "parameter" and m.chance(50):
-        fields["init"] = m.of(["zeros", "ones"])
+        fields["init"] = m.of(["zeros", "ones", 1e-6])
     return _Source(ops()[name], fields, many=m.of(["add", "multiply", "subtract"]))
 
 
@@ -286,7 +286,7 @@ PROPOSALS: dict[str, Callable[..., Use]] = {
     "select": _select, "merge": _merge, "split": _split, "concat": _concat,
     "dropout": _rate, "drop_path": _rate, "embedding": _embedding,
     "patch_merge": _patch_merge, "gelu": _gelu, "softmax": _softmax, "relu": plain,
-    "tanh": plain, "sigmoid": plain, "silu": plain, "parameter": _source,
+    "relu6": plain,     "tanh": plain, "sigmoid": plain, "silu": plain, "parameter": _source,
     "zeros": _source, "ones": _source,
 }  # fmt: skip
 SIMPLE = [

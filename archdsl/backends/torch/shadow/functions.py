@@ -23,6 +23,11 @@ def relu(x: Shadow) -> Shadow:
     return _of_result("relu", x)
 
 
+def relu6(x: Shadow) -> Shadow:
+    """Holds its input."""
+    return made("relu6", Shadow(x.shape, x.dtype, _same(x)), (x,), (x,))
+
+
 def tanh(x: Shadow) -> Shadow:
     """Holds its result."""
     return _of_result("tanh", x)
