@@ -86,8 +86,25 @@ class Bottleneck(nn.Module):
         return (y + (self.shortcut(x) if hasattr(self, "shortcut") else x)).relu()
 
 
+class NonLocal(nn.Module):
+    """Wang et al. 2018, embedded Gaussian: products of 1x1 convolutions, no scale."""
+
+    def __init__(self, features):
+        super().__init__()
+        inner = features // 2
+        maps = {name: nn.Linear(features, inner) for name in "qkv"}
+        self.attention = nn.ModuleDict({**maps, "out": nn.Linear(inner, features)})
+        self.batch_norm = nn.BatchNorm2d(features)
+
+    def forward(self, x):
+        rows = x.flatten(2).mT  # (B, N, C)
+        q, k, v = (self.attention[name](rows) for name in "qkv")
+        found = self.attention["out"](torch.softmax(q @ k.mT, -1) @ v)
+        return x + self.batch_norm(found.mT.unflatten(2, x.shape[2:]))
+
+
 class Resnet(nn.Module):
-    def __init__(self, depths=DEPTHS, classes=1000, **facts):
+    def __init__(self, depths=DEPTHS, classes=1000, non_local=False, **facts):
         super().__init__()
         self.conv_bn = conv_bn(3, 64, 7, 2)
         self.pool = nn.MaxPool2d(3, 2, 1)
@@ -97,9 +114,15 @@ class Resnet(nn.Module):
             units = []
             for i in range(depth):
                 stride = 2 if stage and not i else 1
-                units.append(Bottleneck(features, 64 << stage, stride, **facts))
+                unit = Bottleneck(features, 64 << stage, stride, **facts)
                 features = 256 << stage
-            parts = OrderedDict(unit=nn.Sequential(*units))
+                if non_local:
+                    unit = nn.Sequential(OrderedDict(bottleneck=unit))
+                    if stage in (1, 2) and i % 2:
+                        unit.add_module("non_local", NonLocal(features))
+                units.append(unit)
+            name = "layers" if non_local else "unit"
+            parts = OrderedDict({name: nn.Sequential(*units)})
             self.stage.append(nn.Sequential(parts))
         self.linear = nn.Linear(features, classes)
 
@@ -115,14 +138,15 @@ VARIANTS = {
     "wide_resnet50": {"wider": 2},
     "se_resnet50": {"gate": lambda c: ("squeeze_excite", SqueezeExcite(c))},
     "cbam_resnet50": {"gate": lambda c: ("cbam", Cbam(c))},
+    "nonlocal_resnet50": {"non_local": True},
 }
 
 
 def small(spec):
     """Both models, of two stages."""
     torch.manual_seed(0)
-    theirs = jittered(Resnet([2, 1], 10, **VARIANTS[spec]))
-    settings = {"depths": [2, 1], "classes": 10}
+    theirs = jittered(Resnet([1, 2], 10, **VARIANTS[spec]))
+    settings = {"depths": [1, 2], "classes": 10}
     ours = archdsl.load(f"{SPECS}/{spec}.arch", settings=settings)
     return fill(ours, theirs, RULES), theirs
 
@@ -158,4 +182,14 @@ def test_which_of_the_planes_is_first_is_seen():
     for module in theirs.modules():
         if isinstance(module, Cbam):
             module.conv.weight.copy_(module.conv.weight.flip(1))
+    assert difference(ours, theirs, images(64, 64)) > CLEARLY
+
+
+def test_a_scale_of_the_likenesses_is_seen():
+    ours, theirs = small("nonlocal_resnet50")
+    with torch.no_grad():
+        for module in theirs.modules():
+            if isinstance(module, NonLocal):
+                module.attention["q"].weight.mul_(256**-0.5)
+                module.attention["q"].bias.mul_(256**-0.5)
     assert difference(ours, theirs, images(64, 64)) > CLEARLY

@@ -108,6 +108,10 @@ def _attention(m, name, scope, x):
         fields["bias"] = m.chance(50)
     if m.chance(20):
         fields["dropout"] = 0.1
+    if m.chance(20):
+        fields["width"] = fields["heads"] * m.number([1, 2, 3])
+    if m.chance(20):
+        fields["scale"] = 0.5
     return Use(ops()[name], fields | over, ports)
 
 
@@ -286,8 +290,8 @@ PROPOSALS: dict[str, Callable[..., Use]] = {
     "select": _select, "merge": _merge, "split": _split, "concat": _concat,
     "dropout": _rate, "drop_path": _rate, "embedding": _embedding,
     "patch_merge": _patch_merge, "gelu": _gelu, "softmax": _softmax, "relu": plain,
-    "relu6": plain,     "tanh": plain, "sigmoid": plain, "silu": plain, "parameter": _source,
-    "zeros": _source, "ones": _source,
+    "relu6": plain, "tanh": plain, "sigmoid": plain, "silu": plain,
+    "parameter": _source, "zeros": _source, "ones": _source,
 }  # fmt: skip
 SIMPLE = [
     "relu",

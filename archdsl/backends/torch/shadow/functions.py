@@ -109,6 +109,7 @@ def scaled_dot_product_attention(
     attn_mask: Shadow | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
+    scale: float | None = None,
 ) -> Shadow:
     """One kernel, which holds its inputs, its result and a number for each query.
 
