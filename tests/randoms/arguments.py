@@ -109,7 +109,7 @@ def _attention(m, name, scope, x):
     if m.chance(20):
         fields["dropout"] = 0.1
     if m.chance(20):
-        fields["width"] = fields["heads"] * m.number([1, 2, 3])
+        fields["heads"], fields["width"] = m.of([(1, 3), (2, 4), (3, 6)])
     if m.chance(20):
         fields["scale"] = 0.5
     return Use(ops()[name], fields | over, ports)
