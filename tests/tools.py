@@ -164,7 +164,7 @@ def jittered(module: nn.Module, seed: int = 0) -> nn.Module:
             drawn = torch.randn(parameter.shape, generator=generator)
             parameter.copy_(drawn.double() * 0.5)
         for name, buffer in module.named_buffers():
-            if name.endswith(("running_mean", "running_var")):
+            if name.endswith(("running_mean", "running_var", "weight", "bias")):
                 drawn = torch.rand(buffer.shape, generator=generator)
                 buffer.copy_(drawn.double() + 0.5)
     return module

@@ -25,7 +25,7 @@ from archdsl.ir.operation import Inputs
 from archdsl.ir.tensor import FEATURES
 from archdsl.ops.base import Op
 from archdsl.ops.concat import Concat
-from archdsl.ops.spread import At, Reach, Same, Spread, Taps, Upto
+from archdsl.ops.spread import At, Reach, Same, Sown, Spread, Taps, Upto
 
 
 @dataclass(frozen=True)
@@ -191,10 +191,18 @@ def _axis(
         return shares
     for at, share in _places(reach, after):
         sources = reach.sources(at)
-        parts = reach.kernel if isinstance(reach, Taps) else len(sources)
         for i in sources:
-            shares[i] += share / parts
+            shares[i] += share / _parts(reach, sources)
     return shares
+
+
+def _parts(reach: Reach, sources: Sequence[int]) -> float:
+    """Among how many an output's share is divided: a window counts in full."""
+    if isinstance(reach, Taps):
+        return reach.kernel
+    if isinstance(reach, Sown):  # on average
+        return reach.kernel / reach.stride
+    return len(sources)
 
 
 def _places(

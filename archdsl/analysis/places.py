@@ -13,13 +13,13 @@ from typing import TypeAlias
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
-from archdsl.ops.spread import Affine, Digit, Joined, Reach, Some, Taps
+from archdsl.ops.spread import Affine, Digit, Joined, Reach, Some, Sown, Taps
 
 Coordinates: TypeAlias = dict[str, float]  # by "input.axis", in positions of the input
 Place: TypeAlias = Callable[[Mapping[str, float]], Coordinates | None]
 Values: TypeAlias = dict[Ref, Place | None]
 
-_MOVING = (Taps, Affine, Digit, Joined, Some)
+_MOVING = (Taps, Sown, Affine, Digit, Joined, Some)
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,9 @@ def _index(axis: str, reach: Reach, at: Mapping[str, float]) -> float | None:
     if isinstance(reach, Taps):
         middle = reach.dilation * (reach.kernel - 1) / 2
         return at[reach.axis] * reach.stride - reach.padding + middle
+    if isinstance(reach, Sown):
+        middle = reach.dilation * (reach.kernel - 1) / 2
+        return (at[reach.axis] + reach.padding - middle) / reach.stride
     if isinstance(reach, Affine):
         index = reach.start + reach.step * at[reach.axis]
         return index if 0 <= index <= reach.size - 1 else None

@@ -11,12 +11,18 @@ from collections.abc import Iterable, Sequence
 _MERGE = "merge(C, H, W, into = C)"
 # Layers elsewhere, in lowercase without underscores and digits of dimensions.
 _LAYERS = {
-    "conv": "conv", "convolution": "conv",
+    "conv": "conv", "convolution": "conv", "convtranspose": "conv_transpose",
+    "deconv": "conv_transpose", "deconvolution": "conv_transpose",
+    "convtransposed": "conv_transpose", "transposedconv": "conv_transpose",
+    "upconv": "conv_transpose",
     "dense": "linear", "fc": "linear", "fullyconnected": "linear", "linear": "linear",
-    "relu": "relu", "gelu": "gelu", "silu": "silu", "swish": "silu", "tanh": "tanh",
+    "relu": "relu", "relu6": "relu6", "gelu": "gelu", "silu": "silu",
+    "swish": "silu", "tanh": "tanh",
     "sigmoid": "sigmoid", "softmax": "softmax", "dropout": "dropout",
     "droppath": "drop_path", "stochasticdepth": "drop_path", "cat": "concat",
     "concatenate": "concat", "concat": "concat", "batchnorm": "batch_norm",
+    "groupnorm": "group_norm", "gn": "group_norm", "instancenorm": "instance_norm",
+    "rmsnorm": "rms_norm", "frozenbatchnorm": "batch_norm(frozen = true)",
     "bn": "batch_norm", "layernorm": "layer_norm", "ln": "layer_norm",
     "maxpool": "max_pool", "maxpooling": "max_pool", "avgpool": "avg_pool",
     "averagepooling": "avg_pool", "adaptiveavgpool": "adaptive_avg_pool",

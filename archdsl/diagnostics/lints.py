@@ -298,6 +298,21 @@ class NoPositions(Lint):
     name: str
 
 
+class Checkerboard(Lint):
+    """A transposed convolution whose stride does not divide its kernel."""
+
+    code = "W215"
+    title = "on {axis}, outputs of this are sums of {fewest} and of {most} taps"
+    label = "{why}"
+    help = "{mend}, or a checkerboard may show"
+
+    axis: str
+    fewest: int
+    most: int
+    why: str
+    mend: str
+
+
 class PlaceLost(Lint):
     """A global max over a map that convolutions made, and that nothing else looks at.
 

@@ -56,7 +56,7 @@ def windows(
         around = tuple(map(default_padding, kernel, stride, dilation))
     else:
         around = each(op, padding, axes, "padding")
-    lengths = [_known(x[a]) for a in axes]
+    lengths = [known(x[a]) for a in axes]
     rows = zip(axes, lengths, kernel, stride, dilation, around, strict=True)
     return {row[0]: Taps(*row) for row in rows}
 
@@ -97,6 +97,23 @@ def fold(template: str, tensor: Tensor, over: tuple[str, ...]) -> str:
         return template
     inner = template.replace("{x}", f"{{x}}.flatten(0, {count - 1})")
     return f"{inner}.unflatten(0, {{x}}.shape[:{count}])" if count else template
+
+
+def need_groups(groups: int, before: Size, after: Size, facts: Facts) -> None:
+    """Refuses groups that do not divide the features that go in, or that come out."""
+    for name, features in (("C", before), ("features", after)):
+        if not facts.divides(groups, features):
+            mend = _better_groups(groups, before, after)
+            fault = NotDivisible("groups", groups, name, features, mend)
+            raise Refused(fault, "groups")
+
+
+def _better_groups(groups: int, before: Size, after: Size) -> str:
+    """The groups that divide what goes in and what comes out."""
+    if not isinstance(before, int) or not isinstance(after, int):
+        return ""
+    better = near_divisors(groups, gcd(before, after)) or [1]
+    return "use groups = " + " or ".join(map(str, better))
 
 
 class Conv(Op):
@@ -167,20 +184,8 @@ class Conv(Op):
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
-        size = need_features(self, x)
-        for name, features in (("C", size), ("features", self.features)):
-            if not facts.divides(self.groups, features):
-                mend = self._better_groups(size)
-                fault = NotDivisible("groups", self.groups, name, features, mend)
-                raise Refused(fault, "groups")
+        need_groups(self.groups, need_features(self, x), self.features, facts)
         return (slid(self, x, self.taps(x), facts).resized({"C": self.features}),)
-
-    def _better_groups(self, size: Size) -> str:
-        """The groups that divide what goes in and what comes out."""
-        if not isinstance(size, int) or not isinstance(self.features, int):
-            return ""
-        better = near_divisors(self.groups, gcd(size, self.features)) or [1]
-        return "use groups = " + " or ".join(map(str, better))
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         x = ins["x"]
@@ -239,10 +244,15 @@ class Conv(Op):
     def label(self, ins: Inputs) -> str:
         kernel = "×".join(str(t.kernel) for t in self.taps(ins["x"]).values())
         stride = "" if self.stride == 1 else f" /{spelled(self.stride)}"
-        return f"conv {kernel}, {self.features}{stride}"
+        label = f"conv {kernel}, {self.features}{stride}"
+        if self.groups == 1:
+            return label
+        if self.groups == ins["x"]["C"] == self.features:
+            return f"depthwise {label}"
+        return f"{label}, {self.groups} groups"
 
 
-def _known(size: Size) -> int:
+def known(size: Size) -> int:
     """An open size does not matter to a window; it is checked where it does."""
     return size if isinstance(size, int) else -1
 

@@ -1,4 +1,4 @@
-"""Normalisation over the features, and over the batch."""
+"""Normalisation over the features of a position, and over the batch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.shapes import AxisMissing
 from archdsl.ops.base import Cost, Example, Facts, Inputs, Layout, Op, Outputs, Weight
 from archdsl.ops.emit import (
@@ -21,6 +22,7 @@ from archdsl.ops.emit import (
 )
 from archdsl.ops.fields import Flag
 from archdsl.ops.rules import need_features
+from archdsl.ops.spelling import spelled
 
 
 def _small(value: object) -> float:
@@ -89,17 +91,69 @@ class LayerNorm(Op):
         return "layer norm"
 
 
+class RmsNorm(Op):
+    """Brings the features of each position to a mean square of 1.
+
+    Works on C, then scales each feature by a learned number; the mean stays in, and
+    nothing is shifted. Costs 4 operations for each number: 3 to normalise (square, its
+    mean, scale), 1 for the learned scale.
+
+    Args:
+        eps: Added to the mean square.
+        affine: Whether there is a learned scale.
+    """
+
+    name = "rms_norm"
+    group = "normalisation"
+    paper = "Zhang & Sennrich 2019, Root Mean Square Layer Normalization"
+    examples = (
+        Example("rms_norm", {"x": "[B, T = 5, C = 4]"}),
+        Example("rms_norm(1e-5)", {"x": "[B, C = 4, H = 3, W = 5]"}),
+        Example("rms_norm(affine = false)", {"x": "[B, C = 6]"}),
+    )
+
+    eps: Small = 1e-6
+    affine: Flag = True
+
+    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
+        need_features(self, ins["x"])
+        return (ins["x"],)
+
+    def weights(self, ins: Inputs) -> tuple[Weight, ...]:
+        return (Weight("weight", (ins["x"]["C"],)),) if self.affine else ()
+
+    def cost(self, ins: Inputs, outs: Outputs) -> Cost:
+        return Cost(elementwise={"norm": outs[0].numel * (3 + self.affine)})
+
+    def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
+        return {"x": features_last(ins["x"], ins["x"].positions)}
+
+    def emit(self, site: Site) -> Emit:
+        args = (
+            positional("normalized_shape", site.ins["x"]["C"]),
+            Arg("eps", self.eps),
+            Arg("elementwise_affine", self.affine, True),
+        )
+        return Emit("{self}({x})", (site.layouts["x"],), Make("nn.RMSNorm", args))
+
+    def label(self, ins: Inputs) -> str:
+        return "rms norm"
+
+
 class BatchNorm(Op):
     """Brings each feature to mean 0 and variance 1 over the batch and all positions.
 
     In training by the statistics of the batch, in inference by running averages of
     them; then scales and shifts each feature by a learned number. Costs 2 operations
-    for each number in inference, where all of it is one scale and one shift.
+    for each number in inference, where all of it is one scale and one shift. A frozen
+    one is that in training, too: nothing of it is learned, and no batch is needed.
 
     Args:
         eps: Added to the variance.
         momentum: How much a batch counts in the running averages.
         affine: Whether there are a learned scale and shift.
+        frozen: Whether averages, scale and shift are buffers that training leaves as
+            they are, as in detectors that begin from a trained backbone.
     """
 
     name = "batch_norm"
@@ -111,21 +165,40 @@ class BatchNorm(Op):
         Example("batch_norm(affine = false)", {"x": "[B, C = 6]"}),
         Example("batch_norm", {"x": "[B, D = 2, H = 3, W = 4, C = 2]"}),
         Example("batch_norm", {"x": "[B, C = 2, T = 2, D = 2, H = 3, W = 4]"}),
+        Example("batch_norm(frozen = true)", {"x": "[B, C = 4, H = 3, W = 5]"}),
+        Example("batch_norm(1e-3, frozen = true)", {"x": "[B, C = 4]"}),
     )
 
     eps: Small = 1e-5
     momentum: Small = 0.1
     affine: Flag = True
+    frozen: Flag = False
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         need_features(self, ins["x"])
-        if "B" not in ins["x"]:
+        if self.frozen:
+            self._need_defaults()
+        elif "B" not in ins["x"]:
             mend = "`layer_norm` needs no batch"
             raise Refused(AxisMissing(self.name, "B", str(ins["x"]), mend))
         return (ins["x"],)
 
+    def _need_defaults(self) -> None:
+        """A frozen norm has a scale and a shift, and averages nothing."""
+        fields = type(self).model_fields
+        for name in ("momentum", "affine"):
+            value = getattr(self, name)
+            if value != fields[name].default:
+                problem = "says nothing of a norm that is frozen"
+                found = spelled(value)
+                fault = WrongValue(self.name, name, problem, found, "leave it out")
+                raise Refused(fault, name)
+
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         size = (ins["x"]["C"],)
+        if self.frozen:
+            names = ("weight", "bias", "running_mean", "running_var")
+            return tuple(Weight(name, size, learned=False) for name in names)
         learned = (Weight("weight", size), Weight("bias", size))
         return (
             *(learned if self.affine else ()),
@@ -144,6 +217,10 @@ class BatchNorm(Op):
         x = site.ins["x"]
         count = len(x.positions)
         forward = "{self}({x})"
+        if self.frozen:
+            axes, eps = positional("axes", count), Arg("eps", self.eps, 1e-5)
+            make = Make("FrozenBatchNorm", (positional("features", x["C"]), axes, eps))
+            return Emit(forward, (site.layouts["x"],), make)
         if count > 3:  # PyTorch has no class for more: all positions in one row
             forward = "{self}({x}.flatten(2)).unflatten(2, {x}.shape[2:])"
         args = (
@@ -156,4 +233,32 @@ class BatchNorm(Op):
         return Emit(forward, (site.layouts["x"],), make)
 
     def label(self, ins: Inputs) -> str:
-        return "batch norm"
+        return "frozen batch norm" if self.frozen else "batch norm"
+
+
+def _runtime() -> None:
+    import torch
+    from torch import Tensor, nn
+
+    class FrozenBatchNorm(nn.Module):
+        """A batch norm that training leaves as it is: one scale and one shift."""
+
+        weight: Tensor
+        bias: Tensor
+        running_mean: Tensor
+        running_var: Tensor
+
+        def __init__(self, features: int, axes: int, eps: float = 1e-5) -> None:
+            super().__init__()
+            self.places = (1,) * axes  # behind the features
+            self.eps = eps
+            self.register_buffer("weight", torch.ones(features))
+            self.register_buffer("bias", torch.zeros(features))
+            self.register_buffer("running_mean", torch.zeros(features))
+            self.register_buffer("running_var", torch.ones(features))
+
+        def forward(self, x: Tensor) -> Tensor:
+            scale = self.weight * (self.running_var + self.eps).rsqrt()
+            shift = self.bias - self.running_mean * scale
+            scale = scale.reshape(-1, *self.places)
+            return x * scale + shift.reshape(-1, *self.places)

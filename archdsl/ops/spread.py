@@ -77,6 +77,29 @@ class Taps:
 
 
 @dataclass(frozen=True)
+class Sown:
+    """A window laid out from each input position: a transposed convolution.
+
+    Input i lands on ``i * stride - padding + tap * dilation``.
+    """
+
+    axis: str
+    size: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    padding: int = 0
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The positions of the input that land here; maybe none."""
+        last = at[self.axis] + self.padding
+        first = last - self.dilation * (self.kernel - 1)
+        hits = range(first, last + 1, self.dilation)
+        found = (i // self.stride for i in hits if i % self.stride == 0)
+        return [i for i in found if 0 <= i < self.size]
+
+
+@dataclass(frozen=True)
 class Tiles:
     """Windows side by side, shifted by `shift` and cut apart at the border."""
 

@@ -23,7 +23,7 @@ from archdsl.diagnostics import Lint, lints
 from archdsl.diagnostics.render import render
 from archdsl.ops.conv import default_padding
 from archdsl.ops.registry import public_ops
-from archdsl.ops.spread import Taps
+from archdsl.ops.spread import Sown, Taps
 from archdsl.source import Source
 from tests.diagnostics.test_errors import diagnose, golden
 from tests.randoms.maker import specs
@@ -170,6 +170,23 @@ def test_taps_outside_are_counted(kernel, size, stride, dilation):
     assert _outside(taps, size, count) <= kernel - len(inside)
     if stride == 1:
         assert _outside(taps, size, count) == kernel - len(inside)
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+def test_taps_of_a_checkerboard_are_counted(kernel, stride, dilation):
+    """Against the inputs that reach outputs in the middle of a long axis."""
+    text = (
+        "model m {\n  input x: [B, C = 1, T = 60]\n"
+        f"  conv_transpose(1, {kernel}, {stride}, dilation = {dilation})\n"
+        "  output y\n}\n"
+    )
+    sown = Sown("T", 60, kernel, stride, dilation)
+    counts = {len(sown.sources({"T": i})) for i in range(30, 60)}
+    found = [d.fault for d in check(read(Source("m.arch", text)))]
+    expected = [] if len(counts) == 1 else [(min(counts), max(counts))]
+    assert [(f.fewest, f.most) for f in found] == expected
 
 
 def windows_of(kernel: int, size: int, stride: int, dilation: int) -> Taps:

@@ -44,6 +44,15 @@ def test_a_place_is_the_middle_of_a_field(body):
     assert site.path == ("relu",)
 
 
+@pytest.mark.parametrize("kernel", [2, 3, 4, 5])
+def test_a_map_that_was_made_smaller_and_larger_again_lies_where_it_lay(kernel):
+    body = f"conv(2, {kernel}, stride = 2) -> conv_transpose(2, {kernel}, stride = 2)"
+    _, _, place = last(f"{body} -> relu", "[B, C = 3, T = 32]")
+    assert [place({"T": i}) for i in (0, 15, 31)] == [
+        {"x.T": 0}, {"x.T": 15}, {"x.T": 31}
+    ]  # fmt: skip
+
+
 def test_tokens_of_a_map_lie_on_it_and_learned_ones_nowhere():
     body = "conv(2, 4, stride = 4) -> merge(H, W, into = N) -> class_token(2) -> relu"
     _, _, place = last(body, "[B, C = 3, H = 12, W = 20]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from archdsl.backends.torch.load import load
 from archdsl.backends.torch.measure.field import Way, drawn, felt, replaced
 from archdsl.ir.graph import Graph
 from archdsl.ops.registry import public_ops
-from archdsl.ops.spread import Taps, Tiles, Upto
+from archdsl.ops.spread import Sown, Taps, Tiles, Upto
 from tests import tools
 from tests.randoms.fields import Net
 from tests.randoms.maker import specs
@@ -141,6 +142,15 @@ def one_axis(code: str, axes: str = "T = 12", name: str = "T") -> AxisField:
         ("scan(T) [x, h = zeros(C = 4)] {\n x\n return x, h\n}", "window", 1, 1),
         ("relu", "window", 1, 1),
         ("class_token -> attention(2)", "all", 12, 12),
+        # Some positions see nothing at all, so not every one sees everything.
+        ("class_token", "window", 1, 1),
+        ("attention(2) -> class_token", "window", 12, 12),
+        (
+            "lstm(4) -> slice(T, 0, 6) -> conv(4, kernel = 1, padding = 3)",
+            "window",
+            6,
+            1,
+        ),
     ],
 )
 def test_what_is_seen_has_a_name(code, sees, size, least):
@@ -196,6 +206,28 @@ def test_a_factor_from_another_input_is_no_gate():
     assert found.size("T", output="z") == 9
 
 
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_transposed_convolution_of_stride_one_is_a_convolution(kernel, dilation):
+    """It has Araujo's figures; with a larger one, no window follows another evenly."""
+    reach = dilation * (kernel - 1)
+    before = "conv(4, 5, stride = 2) -> "
+    code = f"kernel = {kernel}, dilation = {dilation}, padding = "
+    there = one_axis(f"{before}conv_transpose(4, {code}{reach // 2})", "T = 40")
+    here = one_axis(f"{before}conv(4, {code}{reach - reach // 2})", "T = 40")
+    assert there == here
+    assert there.unbounded == 5 + 2 * reach
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_transposed_convolution_sees_the_positions_that_reach_it(stride, times):
+    """``kernel / stride`` of them where the stride divides, as Araujo et al. say."""
+    code = f"conv_transpose(4, {times * stride}, stride = {stride})"
+    found = one_axis(code, "T = 12")
+    assert (found.size, found.unbounded) == (times, None)
+
+
 def test_branches_whose_strides_differ_have_no_closed_figures():
     code = "concat([x -> conv(4, kernel = 3), x -> slice(T, 0, 12, 1)])"
     assert one_axis(code).unbounded == 3
@@ -220,6 +252,45 @@ def test_everything_is_seen_from_a_layer_on():
     assert (found["some"].field.least, found["some"].field.size) == (2, 12)
     assert found["some"].everything_from is None
     assert found["everything"].everything_from == "all"
+
+
+def test_one_position_that_is_joined_is_seen_by_one():
+    """An axis of length 1 has no table of its own: who sees it stands elsewhere."""
+    text = """model m {
+  input x: [B, T = 4, C = 4]
+  input z: [B, T = 1, C = 4]
+  concat([x, z], over = T)
+  output y
+}
+"""
+    graph = archdsl.parse(text)
+    for t in range(5):
+        fields = {o.field.input: o.field for o in find(graph, {"T": t}).outputs}
+        assert fields["x"].at == ((t, t) if t < 4 else None)
+        assert fields["z"].at == ((0, 0) if t == 4 else None)
+        assert fields["z"].sees == "window"
+        assert fields["z"].centre is None
+    assert not any(output.everything_from for output in find(graph).outputs)
+
+
+def test_what_one_position_sees_is_its_own_interval():
+    """`find` for a position says what `intervals` says of all of them."""
+    dice, blind = random.Random(1), 0
+    for number in range(20):
+        graph = Net(number).graph
+        claimed = claims(graph)
+        for output, tensor in zip(graph.result_names, graph.outputs, strict=True):
+            at = {a: dice.randrange(tensor[a]) for a in tensor.positions}
+            found = {
+                Way(o.output, o.field.input, o.field.axis): o.field.at
+                for o in find(graph, at).outputs
+            }
+            for way, ends in claimed.items():
+                lo, hi = (int(end[tuple(at.values())]) for end in ends)
+                if at and way.output == output:
+                    assert found.get(way) == ((lo, hi) if hi >= 0 else None)
+                    blind += hi < 0
+    assert blind
 
 
 def test_parts_of_one_axis_that_were_joined_see_their_own_part():
@@ -366,7 +437,8 @@ def test_random_nets_see_what_is_claimed():
         used += net.text
     for words in ("shift = 1", "dilation = 2", "stride = 3", "reverse", "causal",
                   "concat", "split", "merge", "class_token", "bidirectional",
-                  "patch_merge", "adaptive", "input y", "sigmoid"):  # fmt: skip
+                  "patch_merge", "adaptive", "conv_transpose", "input y",
+                  "sigmoid", "group_norm"):  # fmt: skip
         assert words in used, words
 
 
@@ -399,6 +471,7 @@ def test_random_specs_feel_nothing_that_is_not_claimed():
         (Tiles, lambda self, at: range(max(0, at[self.axis] - 1), self.size)),
         (Taps, lambda self, at: [min(at[self.axis] * self.stride, self.size - 1)]),
         (Upto, lambda self, at: range(at[self.axis] + 2)),
+        (Sown, lambda self, at: [min(at[self.axis] // self.stride, self.size - 1)]),
     ],
 )
 def test_a_planted_lie_is_found(reach, lie):
@@ -406,6 +479,7 @@ def test_a_planted_lie_is_found(reach, lie):
         Tiles: "window_attention(2, 3, shift = 1)",
         Taps: "conv(4, kernel = 3)",
         Upto: "attention(2, causal = true)",
+        Sown: "conv_transpose(4, 4, stride = 2)",
     }[reach]
     text = f"model m {{\n  input x: [B, T = 9, C = 4]\n  {code}\n  output y\n}}\n"
     graph = archdsl.parse(text)

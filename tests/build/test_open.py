@@ -266,6 +266,15 @@ def assumed(*lines: str, sizes: str = "[B, C = 8, H, W]") -> list[str]:
         (["require x.H <= 1024"], ["H <= 1024"]),
         (["require (x.H + 1) % 4 == 0"], ["4 divides H + 1"]),
         (["require x.H >= 1 and x.H + 3 > 2"], []),
+        # The least size that leaves 1 is 1, and so it says nothing of 5.
+        (["require (x.H - 1) % 6 == 0", "require x.H >= 5"],
+         ["6 divides H - 1", "H >= 5"]),
+        (["require (x.H - 5) % 6 == 0", "require x.H >= 5"], ["6 divides H + 1"]),
+        (["require (x.H - 5) % 6 == 0", "require x.H >= 6"],
+         ["6 divides H + 1", "H >= 6"]),
+        # Below zero a division goes the other way.
+        (["require 1 // (x.H - 3) >= 0"], ["1//(H - 3) >= 0"]),
+        (["require 7 % x.H >= 0"], ["H*(7//H) <= 7"]),
     ],
 )  # fmt: skip
 def test_what_follows_is_not_assumed_again(lines, found):

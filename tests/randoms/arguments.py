@@ -46,6 +46,24 @@ def _conv(m, name, scope, x):
     return Use(ops()[name], fields | over)
 
 
+def _transpose(m, name, scope, x):
+    axes, over = m.over(x)
+    fields = {"features": m.number(FEATURES), "kernel": m.each([1, 2, 3, 4], axes)}
+    for field_, choices in (
+        ("stride", [1, 2, 3]),
+        ("padding", [0, 1]),
+        ("output_padding", [0, 1]),
+        ("dilation", [1, 2]),
+    ):
+        if m.chance(30):
+            fields[field_] = m.each(choices, axes)
+    if m.chance(30):
+        fields["groups"] = m.number([2, x.sizes.get("C", 1)])
+    if m.chance(30):
+        fields["bias"] = False
+    return Use(ops()[name], fields | over)
+
+
 def _pool(m, name, scope, x):
     axes, over = m.over(x)
     fields = {"kernel": m.each([1, 2, 3], axes)}
@@ -65,8 +83,14 @@ def _adaptive(m, name, scope, x):
 
 def _norm(m, name, scope, x):
     fields = {}
+    if name == "group_norm":
+        fields["groups"] = m.number([1, 2, x.sizes.get("C", 1)])
+    if name in ("group_norm", "instance_norm"):
+        fields |= m.over(x)[1]
     if m.chance(30):
         fields["eps"] = m.of([1e-6, 0.001])
+    if name == "batch_norm" and m.chance(20):
+        return Use(ops()[name], fields | {"frozen": True})
     if m.chance(30):
         fields["affine"] = m.chance(50)
     if name == "layer_norm" and m.chance(30):
@@ -108,6 +132,10 @@ def _attention(m, name, scope, x):
         fields["bias"] = m.chance(50)
     if m.chance(20):
         fields["dropout"] = 0.1
+    if m.chance(20):
+        fields["heads"], fields["width"] = m.of([(1, 3), (2, 4), (3, 6)])
+    if m.chance(20):
+        fields["scale"] = 0.5
     return Use(ops()[name], fields | over, ports)
 
 
@@ -274,13 +302,15 @@ def _source(m, name, scope, x):
         sizes = tuple(dict(sizes).items())
     fields = {"axes": sizes}
     if name == "parameter" and m.chance(50):
-        fields["init"] = m.of(["zeros", "ones"])
+        fields["init"] = m.of(["zeros", "ones", 1e-6])
     return _Source(ops()[name], fields, many=m.of(["add", "multiply", "subtract"]))
 
 
 PROPOSALS: dict[str, Callable[..., Use]] = {
-    "linear": _linear, "conv": _conv, "max_pool": _pool, "avg_pool": _pool,
-    "adaptive_avg_pool": _adaptive, "layer_norm": _norm, "batch_norm": _norm,
+    "linear": _linear, "conv": _conv, "conv_transpose": _transpose, "max_pool": _pool,
+    "avg_pool": _pool, "adaptive_avg_pool": _adaptive, "layer_norm": _norm,
+    "batch_norm": _norm,
+    "rms_norm": _norm, "group_norm": _norm, "instance_norm": _norm,
     "mean": _reduce, "max": _reduce, "sum": _reduce, "add": _arithmetic,
     "subtract": _arithmetic, "multiply": _arithmetic, "divide": _arithmetic,
     "attention": _attention, "window_attention": _window, "lstm": _recurrent,
@@ -289,8 +319,8 @@ PROPOSALS: dict[str, Callable[..., Use]] = {
     "select": _select, "merge": _merge, "split": _split, "concat": _concat,
     "dropout": _rate, "drop_path": _rate, "embedding": _embedding,
     "patch_merge": _patch_merge, "gelu": _gelu, "softmax": _softmax, "relu": plain,
-    "tanh": plain, "sigmoid": plain, "silu": plain, "parameter": _source,
-    "zeros": _source, "ones": _source,
+    "relu6": plain, "tanh": plain, "sigmoid": plain, "silu": plain,
+    "parameter": _source, "zeros": _source, "ones": _source,
 }  # fmt: skip
 SIMPLE = [
     "relu",

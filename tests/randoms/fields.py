@@ -80,6 +80,17 @@ def conv(net: Net, flow: Tensor) -> list[str]:
     return [f"  conv(4, {words}{net.over(flow)}) -> layer_norm"]
 
 
+def sowing(net: Net, flow: Tensor) -> list[str]:
+    words = f"kernel = {net.of(1, 2, 3, 4)}, stride = {net.of(1, 1, 2, 2, 3)}"
+    words += f", dilation = {net.of(1, 1, 2)}"
+    words += net.of("", "", ", padding = 0", ", padding = 1")
+    return [f"  conv_transpose(4, {words}{net.over(flow)}) -> layer_norm"]
+
+
+def normalising(net: Net, flow: Tensor) -> list[str]:
+    return [f"  group_norm({net.of(1, 2)}, over = {net.of(*flow.positions)})"]
+
+
 def pool(net: Net, flow: Tensor) -> list[str]:
     name = net.of("max_pool", "avg_pool")
     return [f"  {name}({net.of(2, 3)}, stride = {net.of(1, 2, 3)}{net.over(flow)})"]
@@ -179,5 +190,6 @@ def gate(net: Net, flow: Tensor) -> list[str]:
 
 KINDS = [conv] * 4 + [windows] * 4 + [branching] * 2 + [
     pool, adaptive, merging, attending, recurrent, scanning, cutting, one, reducing,
-    joining, tokens, beside, beside, gate, joining,
+    joining, tokens, beside, beside, gate, joining, sowing, sowing,
+    normalising,
 ]  # fmt: skip

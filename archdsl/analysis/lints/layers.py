@@ -17,6 +17,7 @@ from archdsl.analysis.cost import Costs
 from archdsl.diagnostics import Diagnostic, Lint, Note, SpecError
 from archdsl.diagnostics.lints import (
     ChannelsFirst,
+    Checkerboard,
     DeadLayer,
     DropoutBeforeNorm,
     KernelInPadding,
@@ -29,11 +30,13 @@ from archdsl.diagnostics.lints import (
 )
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.activation import Gelu, Relu, Sigmoid, Silu, Softmax, Tanh
+from archdsl.ops.activation import Gelu, Relu, Relu6, Sigmoid, Silu, Softmax, Tanh
 from archdsl.ops.base import Op
 from archdsl.ops.conv import Conv
+from archdsl.ops.conv_transpose import ConvTranspose
+from archdsl.ops.group_norm import GroupNorm, InstanceNorm
 from archdsl.ops.linear import Linear
-from archdsl.ops.norm import BatchNorm, LayerNorm
+from archdsl.ops.norm import BatchNorm, LayerNorm, RmsNorm
 from archdsl.ops.pool import AvgPool, MaxPool
 from archdsl.ops.reduce import Max
 from archdsl.ops.regularize import Dropout
@@ -122,6 +125,11 @@ def _name(node: Node) -> str:
     return payload.graph.name if isinstance(payload, Call) else payload.name
 
 
+def _by_batch(node: Node) -> bool:
+    """Whether a node normalises by the statistics of the batch in training."""
+    return isinstance(node.payload, BatchNorm) and not node.payload.frozen
+
+
 # --- rules --------------------------------------------------------------------------
 
 
@@ -149,9 +157,9 @@ def _dead_layer(places: list[tuple[Graph, Node]]) -> DeadLayer:
 
 def _redundant_bias(graph: Graph, node: Node) -> Found | None:
     op = node.payload
-    assert isinstance(op, (Conv, Linear))
+    assert isinstance(op, (Conv, ConvTranspose, Linear))
     after = only_user(graph, node) if op.bias else None
-    if after is None or not isinstance(after.payload, BatchNorm):
+    if after is None or not _by_batch(after):
         return None
     if _uses(graph)[node.path] > 1:
         return None
@@ -218,10 +226,30 @@ def _channels_first(
     return ChannelsFirst(features, kernel, stride if stride > 1 else 3)
 
 
+def _checkerboard(graph: Graph, node: Node) -> Found | None:
+    """Outputs whose place modulo the stride decides how many taps reach them."""
+    op = node.payload
+    assert isinstance(op, ConvTranspose)
+    for axis, (sown, _) in op.sown(graph.ins(node)["x"]).items():
+        kernel, stride = sown.kernel, sown.stride
+        turns = stride // gcd(stride, sown.dilation)  # until a tap's place comes again
+        most = -(-kernel // turns)
+        fewest = kernel // turns if turns == stride else 0
+        if fewest != most:
+            why = f"its stride of {stride} and dilation have a common factor"
+            mend = "use a dilation of 1"
+            if turns == stride:
+                why = f"its stride of {stride} does not divide the kernel of {kernel}"
+                better = {kernel - kernel % stride, kernel + -kernel % stride} - {0}
+                mend = f"use kernel = {' or '.join(map(str, sorted(better)))}"
+            return Found(Checkerboard(axis, fewest, most, why, mend))
+    return None
+
+
 def _dropout(graph: Graph, node: Node) -> Found | None:
     op, after = node.payload, only_user(graph, node)
     assert isinstance(op, Dropout)
-    if op.rate > 0 and after is not None and isinstance(after.payload, BatchNorm):
+    if op.rate > 0 and after is not None and _by_batch(after):
         return Found(DropoutBeforeNorm(), (Note("the batch norm", after.span),))
     return None
 
@@ -271,7 +299,7 @@ def _place_lost(graph: Graph, node: Node) -> Found | None:
     if len(x.positions) < 2 or set(op.over) != set(x.positions):
         return None
     before = graph[node.inputs[0][1].node]
-    while isinstance(before.payload, Relu | Gelu | Silu | BatchNorm):
+    while isinstance(before.payload, Relu | Relu6 | Gelu | Silu | BatchNorm):
         before = graph[before.inputs[0][1].node] if only_user(graph, before) else node
     if not isinstance(before.payload, Conv) or only_user(graph, before) is None:
         return None
@@ -285,11 +313,13 @@ WINDOWS = Conv, MaxPool, AvgPool
 Rule = Callable[[Graph, Node], Found | None]
 RULES: Mapping[type, tuple[Rule, ...]] = {
     Conv: (_redundant_bias,),
+    ConvTranspose: (_redundant_bias, _checkerboard),
     Linear: (_redundant_bias, _linear_twice),
     **dict.fromkeys((MaxPool, AvgPool), ()),  # of windows, see `_windowed`
     Max: (_place_lost,),
     Dropout: (_dropout,),
-    LayerNorm: (_norm_twice,),
-    BatchNorm: (_norm_twice,),
-    **dict.fromkeys((Relu, Gelu, Silu, Tanh, Sigmoid, Softmax), (_activation,)),
+    **dict.fromkeys(
+        (LayerNorm, RmsNorm, BatchNorm, GroupNorm, InstanceNorm), (_norm_twice,)
+    ),
+    **dict.fromkeys((Relu, Relu6, Gelu, Silu, Tanh, Sigmoid, Softmax), (_activation,)),
 }

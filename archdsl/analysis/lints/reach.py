@@ -24,12 +24,14 @@ from archdsl.ops.spread import (
     Reach,
     Same,
     Some,
+    Sown,
     Taps,
     Tiles,
     Upto,
 )
 
 _MOST_WORK = 100_000  # positions that are followed one by one
+_KNOWN = Same | Upto | Taps | Sown | Tiles | Affine | Digit | Joined
 _Needed = frozenset[int] | None
 _Needs = Mapping[str, _Needed]
 
@@ -129,13 +131,13 @@ class _Search:
         """The positions of an input's axis that the needed outputs depend on."""
         if isinstance(reach, Some):
             return _whole(frozenset(reach.indices), tensor, axis)
-        if not isinstance(reach, Same | Upto | Taps | Tiles | Affine | Digit | Joined):
+        if not isinstance(reach, _KNOWN):
             return None
         axes = reach.axes if isinstance(reach, Joined) else (reach.axis,)
         if all(needs.get(a) is None for a in axes) and not isinstance(reach, Affine):
             return None
         ranges = [_indices(needs.get(a), out, a) for a in axes]
-        each = reach.kernel if isinstance(reach, Taps) else 1
+        each = reach.kernel if isinstance(reach, Taps | Sown) else 1
         if self.work + each * prod(map(len, ranges)) > _MOST_WORK:
             return None  # before any of them is made: an axis may have 2**60 positions
         found = set[int]()
@@ -145,7 +147,7 @@ class _Search:
             if self.work > _MOST_WORK:
                 return None
             found.update(sources)
-        if isinstance(reach, Upto | Taps | Tiles):
+        if isinstance(reach, Upto | Taps | Sown | Tiles):
             self.mixed = True
         return _whole(frozenset(found), tensor, axis)
 

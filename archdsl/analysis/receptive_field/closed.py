@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from archdsl.analysis.receptive_field.numbers import LARGEST
 from archdsl.ops.pool import Shares
-from archdsl.ops.spread import Affine, Reach, Same, Taps
+from archdsl.ops.spread import Affine, Reach, Same, Sown, Taps
 
 
 class Line(NamedTuple):
@@ -62,6 +62,9 @@ def _through(line: Line, reach: Reach | None, out_size: int) -> Line | None:
         case Taps(to, kernel=k, stride=s, dilation=d, padding=p):
             lo -= p * stride
             return Line(to, s * stride, lo, hi + (d * (k - 1) - p) * stride)
+        case Sown(to, kernel=k, stride=1, dilation=d, padding=p):
+            lo -= (d * (k - 1) - p) * stride
+            return Line(to, stride, lo, hi + p * stride)
         case Shares(to, size, parts) if size % parts == 0:
             k = size // parts
             return Line(to, k * stride, lo, hi + (k - 1) * stride)

@@ -9,6 +9,7 @@ from archdsl.backends.torch.shadow.strides import (
     Shape,
     contiguous,
     for_kernel,
+    is_laid,
     like,
     viewed,
     wants_channels_last,
@@ -21,6 +22,11 @@ from archdsl.backends.torch.shadow.tensor import Number, Shadow, made, pointwise
 def relu(x: Shadow) -> Shadow:
     """Holds its result."""
     return _of_result("relu", x)
+
+
+def relu6(x: Shadow) -> Shadow:
+    """Holds its input."""
+    return made("relu6", Shadow(x.shape, x.dtype, _same(x)), (x,), (x,))
 
 
 def tanh(x: Shadow) -> Shadow:
@@ -104,6 +110,7 @@ def scaled_dot_product_attention(
     attn_mask: Shadow | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
+    scale: float | None = None,
 ) -> Shadow:
     """One kernel, which holds its inputs, its result and a number for each query.
 
@@ -234,6 +241,45 @@ def layer_norm(
     result, mean, scale = Shadow(x.shape), Shadow(places), Shadow(places)
     inputs = [t for t in (x, weight, bias) if t is not None]
     return made("layer_norm", result, inputs, (x, mean, scale))
+
+
+def rms_norm(x: Shadow, weight: Shadow | None) -> Shadow:
+    """Step by step: holds its input, a number for each position, and the product."""
+    square = made("pow", Shadow(x.shape, x.dtype, _same(x)), (x,), (x,))
+    mean = made("mean", Shadow((*x.shape[:-1], 1)), (square,))
+    scale = mean.rsqrt()
+    del square, mean  # which live as long as the expression
+    result = x * scale
+    if weight is not None:
+        result = result * weight
+    return result.contiguous()
+
+
+def group_norm(
+    x: Shadow, groups: int, weight: Shadow | None, bias: Shadow | None
+) -> Shadow:
+    """Holds its input, as kernels lay it, and two numbers for each group."""
+    stride = for_kernel(x.shape, x.layout)
+    if not is_laid(x.shape, x.stride, stride):
+        x = made("clone", Shadow(x.shape, x.dtype, stride), (x,))
+    places = (x.shape[0], groups)
+    result, mean, scale = Shadow(x.shape, x.dtype, stride), *map(Shadow, (places,) * 2)
+    inputs = [t for t in (x, weight, bias) if t is not None]
+    return made("group_norm", result, inputs, (x, mean, scale))
+
+
+def instance_norm(x: Shadow, weight: Shadow | None, bias: Shadow | None) -> Shadow:
+    """A batch norm of examples side by side, with as many copies of the weights."""
+    many = x.shape[0] * x.shape[1]
+    held = [
+        w if w is None else made("repeat", Shadow((many,)), (w,))
+        for w in (weight, bias)
+    ]
+    row = x.contiguous().reshape(1, many, *x.shape[2:])
+    result, mean, scale = Shadow(row.shape), Shadow((many,)), Shadow((many,))
+    inputs = [t for t in (row, *held) if t is not None]
+    saved = [t for t in (row, held[0], mean, scale) if t is not None]
+    return made("batch_norm", result, inputs, saved).reshape(*x.shape)
 
 
 def batch_norm(

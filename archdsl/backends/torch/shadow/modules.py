@@ -170,6 +170,51 @@ class Conv3d(_Conv):
     count = 3
 
 
+class _ConvTranspose(_Conv):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        groups: int = 1,
+        bias: bool = True,
+        **others: int | Sequence[int],
+    ) -> None:
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "output_padding": 0}
+        args = (kernel_size, *(usual | others).values())
+        self.window = tuple(F.each(a, self.count) for a in args)
+        shape = (in_channels, out_channels // groups, *self.window[0])
+        self.weight = Parameter(Shadow(shape))
+        self.bias = Parameter(Shadow((out_channels,))) if bias else None
+        self.features = out_channels
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        if x.ndim == self.count + 1:  # one example
+            return self._run(x.unsqueeze(0)).squeeze(0)
+        rows = zip(x.shape[2:], *self.window, strict=True)
+        size = ((n - 1) * s + d * (k - 1) + 1 - 2 * p + e for n, k, s, p, d, e in rows)
+        shape = (x.shape[0], self.features, *size)
+        return F.convolution(x, self.weight, shape, self.bias)
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Along one axis."""
+
+    count = 1
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Along two axes."""
+
+    count = 2
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Along three axes."""
+
+    count = 3
+
+
 class LayerNorm(Module):
     """Over the last dimension."""
 
@@ -186,6 +231,68 @@ class LayerNorm(Module):
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.layer_norm(x, 1, self.weight, self.bias)
+
+
+class RMSNorm(Module):
+    """Over the last dimension."""
+
+    def __init__(
+        self, normalized_shape: int, eps: float, elementwise_affine: bool = True
+    ) -> None:
+        held = Parameter(Shadow((normalized_shape,)))
+        self.weight = held if elementwise_affine else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.rms_norm(x, self.weight)
+
+
+class GroupNorm(Module):
+    """Over groups of dimension 1, and all after it."""
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        self.groups = num_groups
+        held = [Parameter(Shadow((num_channels,))) for _ in range(2)]
+        self.weight = held[0] if affine else None
+        self.bias = held[1] if affine else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return F.group_norm(x, self.groups, self.weight, self.bias)
+
+
+class _InstanceNorm(Module):
+    count: int
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, affine: bool = False
+    ) -> None:
+        held = [Parameter(Shadow((num_features,))) for _ in range(2)]
+        self.weight = held[0] if affine else None
+        self.bias = held[1] if affine else None
+
+    def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        if x.ndim == self.count + 1:  # one example
+            return self._run(x.unsqueeze(0)).squeeze(0)
+        return F.instance_norm(x, self.weight, self.bias)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Over one axis."""
+
+    count = 1
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Over maps."""
+
+    count = 2
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Over volumes."""
+
+    count = 3
 
 
 class BatchNorm1d(Module):

@@ -38,6 +38,12 @@ def is_contiguous(shape: Shape, stride: Shape) -> bool:
     return True
 
 
+def is_laid(shape: Shape, stride: Shape, wanted: Shape) -> bool:
+    """Whether strides are those wanted; dimensions of one element do not matter."""
+    rows = zip(shape, stride, wanted, strict=True)
+    return all(size == 1 or found == step for size, found, step in rows)
+
+
 def wants_channels_last(shape: Shape, stride: Shape) -> bool:
     """Whether kernels of convolutions and pools put the channels last for an input.
 

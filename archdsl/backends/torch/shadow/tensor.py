@@ -258,6 +258,11 @@ class Shadow:
     def __neg__(self) -> Shadow:
         return pointwise("neg", self)
 
+    def rsqrt(self) -> Shadow:
+        """One over the root; holds its result."""
+        result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
+        return made("rsqrt", result, (self,), (result,))
+
     def __ge__(self, other: Shadow | Number) -> Shadow:
         return pointwise("ge", self, other, dtype="bool")
 
