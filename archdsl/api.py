@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from archdsl.build import Program, build, read
 from archdsl.build.files import read_text, shipped
-from archdsl.diagnostics import Diagnostic
+from archdsl.diagnostics import Diagnostic, near
 from archdsl.ir.graph import Graph
 from archdsl.source import Source
 
@@ -72,7 +72,10 @@ def open_path(spec: str, beside: Path | None = None) -> Opened:
     if path.isidentifier() and resource.is_file():
         source = Source(f"{path}.arch", read_text(resource))
         return Opened(read(source), model, f"{path}.arch")
-    raise FileNotFoundError(f"no spec {path}: neither a file nor a spec that ships")
+    files = (each.name for each in shipped().iterdir())
+    hint = near(path, [n.removesuffix(".arch") for n in files if n.endswith(".arch")])
+    words = f"no spec {path}: neither a file nor a spec that ships"
+    raise FileNotFoundError(f"{words}; {hint}" if hint else words)
 
 
 def _split(spec: str) -> tuple[str, str]:

@@ -104,13 +104,21 @@ _ALL = (
     Figure(Column("receptive_field", "receptive field", "exact"),
            "input positions that the last map sees along an axis, borders cut off",
            lambda p: _widest(p.part("receptive_field")), "receptive_field"),
-    _field("sequential", "sequential", "exact", "operations that wait for one another",
-           "paths.sequential"),
+    Figure(Column("sequential", "sequential", "exact"),
+           "operations that wait for one another", lambda p: _sequential(p.graph),
+           "paths"),
     _field("path_length", "path", "exact", "layers until all positions have met",
            "paths.maximum"),
 )  # fmt: skip
 _THERE = {"", *(section.key for section in SECTIONS)}
 FIGURES: Mapping[str, Figure] = {f.column.key: f for f in _ALL if f.section in _THERE}
+
+
+def _sequential(graph: Graph) -> Value:
+    """The longest chain, which is known where paths have too many positions, too."""
+    from archdsl.analysis.paths.find import sequential
+
+    return sequential(graph)
 
 
 def _widest(part: object) -> int | None:
@@ -155,6 +163,18 @@ def figures_if_any(priced: Priced, keys: Sequence[str]) -> dict[str, Value]:
         except SpecError:
             found[key] = None
     return found
+
+
+def figures_there(priced: Priced, keys: Sequence[str]) -> dict[str, Value]:
+    """Some figures of a model that is valid; None where a section refuses to find one.
+
+    Raises:
+        SpecError: A formula of what every model has is too long.
+    """
+    own = [key for key in keys if not FIGURES[key].section]
+    also = [key for key in keys if FIGURES[key].section]
+    found = figures(priced, own) | figures_if_any(priced, also)
+    return {key: found[key] for key in keys}
 
 
 def known(key: str) -> str:

@@ -85,7 +85,7 @@ def _shape(tensor: TensorReport) -> str:
 def _by_layer(report: Report, shown: Sequence[str], depth: int) -> list[Table]:
     """The table by layer, if there is a figure for it."""
     columns = [c for name in shown for c in _COLUMNS.get(name, ())]
-    if not columns:
+    if not columns or not report.layers:
         return []
     rows = []
     for path, group in _grouped(report.layers, depth):

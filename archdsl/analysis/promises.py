@@ -129,13 +129,13 @@ def _path_length(model: Model, figure: Figure) -> Size:
     """The layers until every two positions of an axis have met."""
     from archdsl.analysis.paths.find import find
 
-    rows = [r for r in find(model.graph).inputs if r.input == figure.input]
+    found = find(model.graph)
+    rows = [r for r in found.inputs if r.input == figure.input]
     for row in rows:
         if row.axis == figure.axis and row.layers is not None:
             return row.layers
     never = f"not all positions along {figure.axis} meet"
-    problem = never if rows else "path lengths are not known for open sizes"
-    raise Refused(NotOfThat(problem, "no such length", ""))
+    raise Refused(NotOfThat(found.unknown or never, "no such length", ""))
 
 
 FIGURES: Mapping[str, Callable[[Model, Figure], Size]] = {

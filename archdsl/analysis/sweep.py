@@ -18,7 +18,7 @@ from archdsl.analysis.figures import (
     ADDITIVE,
     FIGURES,
     Priced,
-    figures,
+    figures_there,
     known,
     price,
 )
@@ -193,7 +193,7 @@ class _Found:
                 self.program, self.model, point.settings, point.sizes, made=self.made
             )
             priced = price(graph, self.costs)
-            values = figures(priced, self.asked)
+            values = figures_there(priced, self.asked)
         except SpecError as error:
             self.failed.append(_failed(shown, error))
             return

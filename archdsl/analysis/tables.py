@@ -64,7 +64,12 @@ def collapsed(path: str, depth: int) -> str:
 
 
 def text(table: Table) -> str:
-    """The table for a terminal: words to the left, numbers to the right."""
+    """The table for a terminal: words to the left, numbers to the right.
+
+    One without rows has no head either: its notes say why.
+    """
+    if not table.rows:
+        return "\n\n".join(filter(None, (table.title, "\n".join(table.notes))))
     rows = [[shown(c, k.form) for c, k in _cells(table, r)] for r in table.rows]
     if any(column.title for column in table.columns):
         rows.insert(0, [column.title for column in table.columns])
@@ -125,7 +130,9 @@ def shown(cell: Cell, form: Form = "text", widest: int = _WIDEST) -> str:
     if form == "short":
         return _short(cell)
     if form == "ratio":
-        return f"{cell:,}" if isinstance(cell, int) else f"{cell:,.3g}"
+        if isinstance(cell, float) and abs(cell) < 999.5:
+            return f"{cell:.3g}"
+        return f"{round(cell):,}"
     return f"{cell:,}" if form == "exact" else str(cell)
 
 

@@ -12,6 +12,7 @@ from archdsl.build.bind import Blamed
 from archdsl.build.functions import FUNCTIONS, call, is_number
 from archdsl.build.operators import Operators
 from archdsl.build.scope import Scope
+from archdsl.build.session import MOST_WORK
 from archdsl.build.values import (
     POISON,
     Function,
@@ -53,14 +54,19 @@ class Expressions(Operators):
 
     def evaluate(self, expression: tree.Expr) -> Value:
         """The value of an expression; a step is not applied."""
-        self.session.tick(expression.span)
+        session = self.session
+        session.work += 1
+        if session.work > MOST_WORK:
+            session.tick(expression.span)
+        if isinstance(expression, tree.Name):
+            return self._name(expression)
         if isinstance(expression, tree.Literal):
             return expression.value
         kind = type(expression)
         try:
             value = _EVALUATE[kind](self, expression)
             if kind in _MAKES_LISTS and isinstance(value, (tuple, str)):
-                self.session.weigh((value,), expression.span)
+                session.weigh((value,), expression.span)
             return value
         except Blamed as blamed:
             refused, span = blamed.refused, blamed.span or expression.span
@@ -129,16 +135,20 @@ class Expressions(Operators):
 
     # -- calls -----------------------------------------------------------------------
 
+    @abstractmethod
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated."""
-        evaluate = self.evaluate
-        return tuple([Given(a.name, evaluate(a.value), a.span) for a in arguments])
 
     def _call(self, e: tree.Call) -> Value:
-        function = self.as_step(e.function, self.evaluate(e.function))
+        function = self.evaluate(e.function)
+        if not isinstance(function, StepValue):
+            function = self.as_step(e.function, function)
         given = self.arguments(e.arguments)
-        if poisoned(function, *[g.value for g in given]):
+        if function is POISON:
             return POISON
+        for one in given:
+            if one.value is POISON:
+                return POISON
         if isinstance(function, Function) or self._is_function(function, given):
             assert isinstance(function, Function | StepValue)
             return self._function(function.name, given, e.span)

@@ -127,6 +127,9 @@ class Flow(Steps):
 
     def _step(self, e: tree.Expr, *, first: bool, label: str = "") -> Value:
         self.session.tick(e.span)
+        braced = _BRACED.get(type(e))
+        if braced is not None:
+            return braced(self, e, label)
         if isinstance(e, tree.Step):
             return self._marked(e, first=first)
         if isinstance(e, tree.Conditional):
@@ -137,12 +140,9 @@ class Flow(Steps):
                 if truth is None
                 else self._step(chosen, first=first, label=label)
             )
-        if isinstance(e, tree.Pipeline):
-            return self.flowing(e)
-        braced = _BRACED.get(type(e))
-        if braced is not None:
-            return braced(self, e, label)
-        value = self.as_step(e, self.evaluate(e), named=(TensorValue, tuple))
+        value = self.evaluate(e)
+        if not isinstance(value, StepValue):
+            value = self.as_step(e, value, named=(TensorValue, tuple))
         if isinstance(value, StepValue):
             return self.apply(value, self.flow, label)
         return value if first or poisoned(value) else self._no_step(e, value)
@@ -375,4 +375,5 @@ _BRACED: dict[type, Callable[[Flow, Any, str], Value]] = {
     tree.Scan: Flow._scan,
     tree.For: Flow._for,
     tree.If: Flow._if,
+    tree.Pipeline: lambda self, e, _label: self.flowing(e),
 }

@@ -41,7 +41,9 @@ def bind_parameters(
         found[name] = argument
         _no_tensors(definition, name, argument)
     missing = [
-        p.name.id for p in parameters if p.default is None and p.name.id not in found
+        name
+        for name, p in zip(names, parameters, strict=True)
+        if p.default is None and name not in found
     ]
     return found, missing
 

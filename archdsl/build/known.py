@@ -28,29 +28,21 @@ def as_call(op: type[Op], given: Sequence[Given]) -> Call | None:
     steps are left to `bind_op`.
     """
     call: list[object] = [op]
-    for name, value in [(one.name, one.value) for one in given]:
+    for one in given:
+        value = one.value
         kind = type(value)
-        if isinstance(value, TensorValue):
-            call += (name, kind, value.type)
-        elif kind in _PLAIN or (kind is float and value):
-            call += (name, kind, value)
+        if kind in _PLAIN or (kind is float and value):
+            call += (one.name, kind, value)
+        elif isinstance(value, TensorValue):
+            call += (one.name, kind, value.type)
         else:
             return None
     return tuple(call)
 
 
-class _Bound(NamedTuple):
-    """An op, and which argument each of its ports and parameters is."""
-
-    op: Op
-    ports: tuple[tuple[str, int], ...]
-    parameters: tuple[tuple[str, int], ...]
-
-
 class Layer(NamedTuple):
     """An op at work: what goes into its ports, by argument, and what comes out."""
 
-    op: Op
     ports: tuple[tuple[str, int], ...]
     outputs: Outputs
 
@@ -62,6 +54,36 @@ class Layer(NamedTuple):
         }
 
 
+class Bound(NamedTuple):
+    """A call of an op that is understood.
+
+    Attributes:
+        op: The op with its parameters.
+        ports: Which argument each of its ports is, what flows being none.
+        parameters: Which argument each of its ports and parameters is.
+        layers: What it is on each type that has flowed in.
+    """
+
+    op: Op
+    ports: tuple[tuple[str, int], ...]
+    parameters: tuple[tuple[str, int], ...]
+    layers: dict[Tensor, Layer]
+
+    def tensors(self, given: Sequence[Given]) -> Tensors:
+        """The tensors among the arguments, by port."""
+        return {port: given[i].value for port, i in self.ports}  # type: ignore[misc]
+
+    def spans(self, given: Sequence[Given]) -> dict[str, Span]:
+        """Where each argument stands, by port or parameter."""
+        return {name: given[i].span for name, i in self.parameters}
+
+    def keep(self, flow: Tensor, node: Node) -> None:
+        """Remembers a layer by the type of what flowed in."""
+        given = dict(self.ports)
+        ports = tuple([(port, given.get(port, _FLOW)) for port, _ in node.inputs])
+        self.layers[flow] = Layer(ports, node.outputs)
+
+
 class Known:
     """Ops by the calls that made them, and layers by what flowed in, too.
 
@@ -69,33 +91,29 @@ class Known:
     """
 
     def __init__(self) -> None:
-        self._calls: dict[Call, _Bound] = {}
-        self.layers: dict[Call, Layer] = {}
+        self._calls: dict[Call, Bound | None] = {}
 
     def bound(
-        self, call: Call, op: type[Op], given: Sequence[Given], axes: Sequence[str]
-    ) -> tuple[Op, Tensors, dict[str, Span]]:
-        """What `bind_op` says of a call.
+        self, op: type[Op], given: Sequence[Given], axes: Sequence[str]
+    ) -> Bound | None:
+        """What `bind_op` says of a call; None for one that it is asked about anew.
 
         Raises:
             Blamed: As there.
         """
-        known = self._calls.get(call)
-        if known is None:
-            made, tensors, spans = bind_op(op, given, axes)
-            if spans.keys() >= tensors.keys():
-                index = {id(one.span): i for i, one in enumerate(given)}
-                places = tuple((name, index[id(span)]) for name, span in spans.items())
-                ports = tuple((name, i) for name, i in places if name in tensors)
-                self._calls[call] = _Bound(made, ports, places)
-            return made, tensors, spans
-        tensors = {port: given[i].value for port, i in known.ports}  # type: ignore[misc]
-        return known.op, tensors, {n: given[i].span for n, i in known.parameters}
+        call = as_call(op, given)
+        if call is None:
+            return None
+        if call not in self._calls:
+            self._calls[call] = _bound(op, given, axes)
+        return self._calls[call]
 
-    def keep(self, call: Call, flow: Tensor, node: Node) -> None:
-        """Remembers a layer, by the call and the type of what flowed in."""
-        bound = self._calls.get(call)
-        if bound is not None:
-            given = dict(bound.ports)
-            ports = tuple((port, given.get(port, _FLOW)) for port, _ in node.inputs)
-            self.layers[*call, flow] = Layer(bound.op, ports, node.outputs)
+
+def _bound(op: type[Op], given: Sequence[Given], axes: Sequence[str]) -> Bound | None:
+    made, tensors, spans = bind_op(op, given, axes)
+    if not spans.keys() >= tensors.keys():
+        return None
+    index = {id(one.span): i for i, one in enumerate(given)}
+    places = tuple((name, index[id(span)]) for name, span in spans.items())
+    ports = tuple((name, i) for name, i in places if name in tensors)
+    return Bound(made, ports, places, {})

@@ -25,6 +25,7 @@ from archdsl.diagnostics import Fault, Note, habits
 from archdsl.diagnostics.faults.arguments import BadArithmetic
 from archdsl.diagnostics.faults.limits import TooDeep
 from archdsl.diagnostics.faults.names import UnknownName
+from archdsl.ops.base import Op
 from archdsl.ops.registry import public_ops
 from archdsl.source import Span
 from archdsl.syntax import tree
@@ -85,19 +86,20 @@ class Lookup(ABC):
 
     def _defined(self, name: str, span: Span) -> tuple[Value] | None:
         """The block, model, op or function of a name in a 1-tuple, or None."""
-        definition = self.module.definitions.get(name)
-        if definition is not None:
-            return (StepValue(definition, span=span),)
-        if name in self.module.variants:
+        steps = self.session.steps
+        known = steps.get((name, span))
+        if known is not None:
+            return known
+        if name in self.module.variants and name not in self.module.definitions:
             return (self.variant(name, span),)
-        if name in self.module.failed:
+        target: Definition | type[Op] | None = self.module.definitions.get(name)
+        if target is None and name in self.module.failed:
             return (POISON,)
-        op = public_ops().get(name)
-        if op is not None:
-            return (StepValue(op, span=span),)
-        if name in FUNCTIONS:
-            return (Function(name),)
-        return None
+        target = target or public_ops().get(name)
+        if target is not None:
+            made = steps[name, span] = (StepValue(target, span=span),)
+            return made
+        return (Function(name),) if name in FUNCTIONS else None
 
     def as_step(
         self, e: tree.Expr, value: Value, named: tuple[type, ...] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from archdsl.build.bind import bind_op
 from archdsl.build.expressions import Expressions
-from archdsl.build.known import Call, as_call
 from archdsl.build.origins import lost, shrinking
 from archdsl.build.session import Session
 from archdsl.build.values import (
@@ -34,6 +35,8 @@ from archdsl.ops.base import Facts, Op, Port
 from archdsl.source import Span
 from archdsl.syntax import tree
 
+_node = partial(tuple.__new__, Node)  # nodes and refs without a call of Python's
+_ref = partial(tuple.__new__, Ref)
 _OF_SIZES = TooSmall, NotDivisible, WindowDoesNotDivide  # that steps before have made
 
 
@@ -53,20 +56,24 @@ class Nodes(Expressions):
         self, op_type: type[Op], step: StepValue, flow: Value, label: str
     ) -> Value:
         path, self.path = self.path, None
-        call = as_call(op_type, step.given)
-        if call is None or not isinstance(flow, TensorValue):
-            return self._new_op(op_type, step, flow, label, path, call)
-        known = self.session.known.layers.get((*call, flow.type))
-        if known is None:
-            before = self.facts.consulted
-            value = self._new_op(op_type, step, flow, label, path, call)
-            if not poisoned(value) and self.facts.consulted == before:
-                self.session.known.keep(call, flow.type, self.graph.nodes[-1])
-            return value
-        self.facts.at(known.op.name, step.span)
-        path = path or self.namer.fresh(known.op.name, label)
-        sources = known.sources(flow, step.given)
-        return self._add(known.op, sources, known.outputs, path, step.span, label)
+        if not isinstance(flow, TensorValue):
+            return self._new_op(op_type, step, flow, label, path)
+        bound = self.session.known.bound(op_type, step.given, flow.type.names)
+        if bound is None:
+            return self._new_op(op_type, step, flow, label, path)
+        op, span, layer = bound.op, step.span, bound.layers.get(flow.type)
+        if layer is not None:
+            self.facts.at(op.name, span)
+            path = path or self.namer.fresh(op.name, label)
+            sources = layer.sources(flow, step.given)
+            return self._add(op, sources, layer.outputs, path, span, label)
+        before, found = self.facts.consulted, bound.tensors(step.given)
+        value = self._bound_op(
+            op, found, bound.spans(step.given), flow, step, label, path
+        )
+        if not poisoned(value) and self.facts.consulted == before:
+            bound.keep(flow.type, self.graph.nodes[-1])
+        return value
 
     def _new_op(
         self,
@@ -75,20 +82,28 @@ class Nodes(Expressions):
         flow: Value,
         label: str,
         path: Path | None,
-        call: Call | None,
     ) -> Value:
-        """An op that is not known from a layer before."""
+        """An op with lists or steps among its arguments, or without what flows."""
         axes = flow.type.names if isinstance(flow, TensorValue) else ()
-        if call is not None:
-            known = self.session.known
-            op, tensors, spans = known.bound(call, op_type, step.given, axes)
-        else:
-            before = len(self.graph.nodes)
-            given = [g.of(self.made(g.value)) for g in step.given]
-            path = self._unless_inside(path, before)
-            if poisoned(*(g.value for g in given)):
-                return POISON
-            op, tensors, spans = bind_op(op_type, given, axes)
+        before = len(self.graph.nodes)
+        given = [g.of(self.made(g.value)) for g in step.given]
+        path = self._unless_inside(path, before)
+        if poisoned(*(g.value for g in given)):
+            return POISON
+        op, tensors, spans = bind_op(op_type, given, axes)
+        return self._bound_op(op, tensors, spans, flow, step, label, path)
+
+    def _bound_op(
+        self,
+        op: Op,
+        tensors: Tensors,
+        spans: dict[str, Span],
+        flow: Value,
+        step: StepValue,
+        label: str,
+        path: Path | None,
+    ) -> Value:
+        """An op with its parameters on what flows and what else it is given."""
         sources = self._sources(op, tensors, flow, step.span)
         if sources is None:
             return POISON
@@ -97,11 +112,12 @@ class Nodes(Expressions):
 
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated; their layers do not take the call's path."""
+        evaluate = self.evaluate
         if self.path is None:
-            return super().arguments(arguments)
+            return tuple([Given(a.name, evaluate(a.value), a.span) for a in arguments])
         path, before = self.path, len(self.graph.nodes)
         self.path = None
-        given = super().arguments(arguments)
+        given = self.arguments(arguments)
         self.path = self._unless_inside(path, before)
         return given
 
@@ -223,11 +239,12 @@ class Nodes(Expressions):
     ) -> Value:
         number = len(self.graph.nodes)
         inputs = tuple([(port, value.ref) for port, value in sources.items()])
-        node = Node(number, path, payload, inputs, outs, span, label, weights_from)
+        parts = (number, path, payload, inputs, outs, span, label, weights_from)
+        node = _node(parts)
         self.session.new_node(node)
         self.graph.add(node)
         if len(outs) == 1:
-            return TensorValue(Ref(number, 0), outs[0])
+            return TensorValue(_ref((number, 0)), outs[0])
         return tuple(TensorValue(Ref(number, i), t) for i, t in enumerate(outs))
 
 

@@ -19,9 +19,14 @@ class Scope:
 
     def find(self, name: str) -> tuple[Value] | None:
         """The value in a 1-tuple, or None."""
-        if name in self.values:
-            return (self.values[name],)
-        return None if self.parent is None else self.parent.find(name)
+        scope = self
+        while name not in scope.values:
+            if scope.parent is None:
+                return None
+            scope = scope.parent
+            if type(scope) is not Scope:  # it has a way of its own
+                return scope.find(name)
+        return (scope.values[name],)
 
     def names(self) -> list[str]:
         """Every name in reach."""

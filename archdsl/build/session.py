@@ -46,6 +46,7 @@ class Session:
     memo: dict[object, Graph | None] = field(default_factory=dict)
     known: Known = field(default_factory=Known)
     variants: dict[int, Value] = field(default_factory=dict)
+    steps: dict[tuple[str, Span], tuple[Value]] = field(default_factory=dict)  # by name
     frames: list[Frame] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     work: int = 0
@@ -53,6 +54,7 @@ class Session:
     nodes_in_all: int = 0
     promising: bool = False  # whether the promises of models are read
     _seen: dict[tuple[str, Span], int] = field(default_factory=dict)
+    _checked: set[Tensor] = field(default_factory=set)  # of known size, small enough
     _again: dict[int, int] = field(default_factory=dict)
 
     def report(self, fault: Fault, span: Span, notes: Iterable[Note] = ()) -> None:
@@ -152,7 +154,8 @@ class Session:
         if len(node.inputs) > 1:
             self.tick(span, len(node.inputs) ** 2 // 2)
         for tensor in node.outputs:
-            self._check(tensor, span)
+            if tensor not in self._checked:
+                self._check(tensor, span)
         self.nodes += 1
         self.nodes_in_all += 1
         if self.nodes > MOST_NODES:
@@ -173,11 +176,13 @@ class Session:
             count = tensor.numel
         except Refused as refused:
             self._give_up(refused.fault, span)
-        if isinstance(count, Poly):
+        if isinstance(count, Poly):  # each is work, again
             self.tick(span, _FACTOR * count.factors)
-        elif count > MOST_ELEMENTS:
+            return
+        if count > MOST_ELEMENTS:
             limit = "2**63 elements, which is all that PyTorch can count"
             self._give_up(TooMuchWork("this tensor is too large", limit), span)
+        self._checked.add(tensor)
 
     def _give_up(self, fault: Fault, span: Span) -> NoReturn:
         self.report(fault, span)

@@ -40,19 +40,19 @@ _TYPES: dict[str, Callable[[Value], bool]] = {
 
 def specialise(
     session: Session,
-    frame: Frame,
+    definition: Definition,
+    frame: Callable[[], Frame],
     given: Mapping[str, Value],
     types: Types,
 ) -> Graph | None:
     """The graph of a block for these hyperparameters and inputs, made once.
 
-    None after an error, which is reported with the call.
+    None after an error, which is reported with the call: `frame` says which it is.
     """
-    definition = frame.definition
     hyper = tuple((k, _key(given[k])) for k in sorted(given))
     key = (definition, hyper, tuple(types.items()))
     if key not in session.memo:
-        if not session.enter(frame):
+        if not session.enter(frame()):
             return None
         made = session.memo[key] = elaborate(session, definition, given, types)
         session.frames.pop()

@@ -53,8 +53,9 @@ class Steps(Nodes):
 
     def _apply(self, step: StepValue, flow: Value, label: str) -> Value:
         target = step.target
-        if step.given:
-            self.session.weigh([g.value for g in step.given], step.span)
+        for given in step.given:
+            if isinstance(given.value, (tuple, str)):
+                self.session.weigh((given.value,), step.span)
         if isinstance(target, type):
             return self._op_step(target, step, flow, label)
         if isinstance(target, LayerValue):
@@ -94,10 +95,13 @@ class Steps(Nodes):
         sources = {n: v for names in chosen.values() for n, v in names.items()}
         types = {name: _types(name, found) for name, found in chosen.items()}
         given = {name: g.value for name, g in found.items()}
-        where = ".".join((self.definition.name, *self.namer.prefix))
-        words = partial(call_words, definition.name, given)
-        frame = Frame(definition, words, step.span, self.graph, sources, where)
-        graph = specialise(self.session, frame, given, types)
+
+        def frame() -> Frame:
+            where = ".".join((self.definition.name, *self.namer.prefix))
+            words = partial(call_words, definition.name, given)
+            return Frame(definition, words, step.span, self.graph, sources, where)
+
+        graph = specialise(self.session, definition, frame, given, types)
         if graph is not None and not self.assume(graph, step.span):
             return None, {}
         return graph, sources
@@ -121,6 +125,8 @@ class Steps(Nodes):
         Under each name stands one tensor, or one for each item of a list.
         """
         names = definition.tensor_names()
+        if step.tensors is None and len(names) == 1:
+            return self._checked(definition, {names[0]: Given(None, flow, step.span)})
         given = step.tensors or ()
         positional = [g for g in given if g.name is None]
         named = {g.name: g for g in given if g.name is not None}

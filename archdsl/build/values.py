@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Path, Ref
 from archdsl.ir.tensor import Tensor
+from archdsl.lazy import lazy
 from archdsl.ops.base import Op
 from archdsl.ops.fields import AxisName
 from archdsl.ops.spelling import spelled
@@ -81,6 +82,10 @@ class Definition:
 
     def tensor_names(self) -> tuple[str, ...]:
         """The tensors it takes; a block without brackets takes what flows as ``x``."""
+        return self._tensor_names
+
+    @lazy
+    def _tensor_names(self) -> tuple[str, ...]:
         if isinstance(self.node, tree.Model):
             statements = self.node.body.statements
             return tuple(s.name.id for s in statements if isinstance(s, tree.Input))
@@ -142,9 +147,10 @@ class StepValue:
 
     def bound(self, given: Sequence[Given], span: Span) -> StepValue:
         """The step with more arguments; a later one replaces an earlier of its name."""
-        names = {g.name for g in given if g.name}
-        kept = tuple(g for g in self.given if g.name not in names)
-        given = (*kept, *given)
+        if self.given:
+            names = {g.name for g in given if g.name}
+            given = (*(g for g in self.given if g.name not in names), *given)
+        given = tuple(given)
         return StepValue(self.target, given, self.tensors, self.transposed, span=span)
 
     def at(self, span: Span) -> StepValue:

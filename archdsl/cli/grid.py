@@ -69,7 +69,10 @@ def _values(text: str, option: str) -> tuple[str, ...]:
     first, last = int(match[1]), int(match[2])
     step = int(match[3] or (1 if first <= last else -1))
     values = range(first, last + (1 if step > 0 else -1), step) if step else range(0)
-    if not values or len(values) > _MOST:
+    if step and abs(last - first) // abs(step) >= _MOST:  # more than len can say, too
+        problem = f"{text.strip()} has more than {_MOST:,} values"
+        raise click.BadParameter(problem, param_hint=option)
+    if not values:
         problem = f"{text.strip()!r} is no range: write FIRST..LAST:STEP, as 64..128:32"
         raise click.BadParameter(problem, param_hint=option)
     return tuple(map(str, values))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archdsl.build.operands import operand
-from archdsl.cli.common import opened, settings_of, sizes_of
+from archdsl.cli.common import STDIN, opened, settings_of, sizes_of
 from archdsl.diagnostics import SpecError
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def named(
     """
     from archdsl.analysis.candidates import elaborated
 
+    if (
+        sum(spec.partition(":")[0].partition("(")[0] in ("-", STDIN) for spec in specs)
+        > 1
+    ):
+        raise click.UsageError("standard input (-) can be read once only")
     candidates = [_candidate(spec, stdin_filename, beside) for spec in specs]
     try:
         return elaborated(candidates, settings_of(settings), sizes_of(sizes))

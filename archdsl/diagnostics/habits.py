@@ -40,7 +40,7 @@ _LAYERS = {
     "patchembedding": "conv(dim, kernel = 16, stride = 16)",
 }  # fmt: skip
 _NO_ORDER = "axes have names here: no step needs their order"
-_RECURRENT = "`lstm` is built in, and `scan` runs a cell of your own"
+_RECURRENT = "`lstm`, `gru` and `rnn` are built in, and `scan` runs a cell of your own"
 _SENTENCES = {
     "permute": _NO_ORDER, "transpose": _NO_ORDER, "movedim": _NO_ORDER,
     "rearrange": f"{_NO_ORDER}; `merge` and `split` join and part them",
@@ -50,7 +50,7 @@ _SENTENCES = {
     "dwconv": "a depthwise one is `conv(x.C, kernel = 3, groups = x.C)`",
     "transformerencoderlayer": "`use lib/transformer (transformer_layer)` brings it",
     "transformerencoder": "`use lib/transformer (transformer_layer)` brings a layer",
-    "gru": _RECURRENT, "rnn": _RECURRENT, "lstmcell": _RECURRENT,
+    "lstmcell": _RECURRENT, "grucell": _RECURRENT, "rnncell": _RECURRENT,
     "identity": "what should pass unchanged needs no step",
     "forward": "the body is the forward pass: a line is a step",
     "super": "a model has no constructor: its body is the forward pass",

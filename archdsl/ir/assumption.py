@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from archdsl.diagnostics import Refused
 from archdsl.ir.dim import Poly, Size, substitute
 from archdsl.source import Span, nowhere
 
@@ -51,10 +53,27 @@ class Assumption:
         sizes = (self.left, self.right)
         return frozenset().union(*(s.symbols for s in sizes if isinstance(s, Poly)))
 
-    def with_values(self, values: dict[str, Size]) -> Assumption:
+    def with_values(self, values: Mapping[str, Size]) -> Assumption:
         """The same with some symbols replaced."""
         left, right = (substitute(s, values) for s in (self.left, self.right))
         return replace(self, left=left, right=right)
+
+    def holds(self, values: Mapping[str, Size]) -> bool | None:
+        """Whether it is true at some sizes; None where it is about others, too.
+
+        Where it divides by zero it is not true.
+        """
+        try:
+            now = self.with_values(values)
+        except Refused:
+            return False
+        left, right = now.left, now.right
+        if not isinstance(left, int) or not isinstance(right, int):
+            return None
+        if self.relation == "divides":
+            return right != 0 and left % right == 0
+        signs = {"at least": left >= right, "at most": left <= right}
+        return signs.get(self.relation, left == right)
 
 
 _SIGNS: dict[str, str] = {"at least": ">=", "at most": "<=", "equals": "=="}

@@ -123,7 +123,11 @@ class Poly:
         return dict(self.terms).get((), 0)
 
     def substitute(self, values: Mapping[str, Size]) -> Size:
-        """The size with some symbols replaced."""
+        """The size with some symbols replaced.
+
+        Raises:
+            Refused: It divides by zero there.
+        """
         total: Size = 0
         for monomial, coefficient in self.terms:
             top: Size = coefficient
@@ -197,6 +201,9 @@ class Poly:
     def __mod__(self, other: Size) -> Size:
         return self - (self // other) * other
 
+    def __rmod__(self, other: int) -> Size:
+        return other - (other // self) * self
+
     # -- printing --------------------------------------------------------------------
 
     @cached_property
@@ -264,7 +271,11 @@ def near_divisors(number: int, size: int) -> list[int]:
 
 
 def substitute(size: Size, values: Mapping[str, Size]) -> Size:
-    """`size` with some symbols replaced."""
+    """`size` with some symbols replaced.
+
+    Raises:
+        Refused: It divides by zero there.
+    """
     return size if isinstance(size, int) else size.substitute(values)
 
 
@@ -390,4 +401,10 @@ def _floor_number(size: Poly, by: int) -> Size:
 def _value(atom: Atom, values: Mapping[str, Size]) -> Size:
     if isinstance(atom, str):
         return values.get(atom, symbol(atom))
-    return substitute(atom.numerator, values) // substitute(atom.divisor, values)
+    below = substitute(atom.divisor, values)
+    if below == 0:
+        from archdsl.diagnostics.faults.arguments import BadArithmetic
+
+        detail = f"{atom.divisor} is 0 for a size that it may have"
+        raise Refused(BadArithmetic("division by zero", detail))
+    return substitute(atom.numerator, values) // below

@@ -153,13 +153,13 @@ class Facts:
     def _by_remainders(self, asked: Assumption) -> bool | None:
         """The answer with each symbol written as a multiple, where that decides."""
         values: dict[str, Size] = {}
-        ranges: dict[str, tuple[int, int | None]] = {}
         for (of_costs, base, by), (known, _) in self._remainders.items():
             name = name_of(base)
             if name and by == 1 and (asked.costs or not of_costs):
-                values[name] = known.modulus * symbol(name) + known.rest
-                ranges[name] = (0 if known.rest else 1, None)
-        return decided(asked.with_values(values), ranges) if values else None
+                # The symbol stays positive, as all are that formulas are made of.
+                least = known.rest or known.modulus
+                values[name] = known.modulus * (symbol(name) - 1) + least
+        return decided(asked.with_values(values), {}) if values else None
 
     # -- divisibility ----------------------------------------------------------------
 

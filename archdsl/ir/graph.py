@@ -156,7 +156,8 @@ class Graph:
                 users[ref].append((number, port))
             else:
                 users[ref] = [(number, port)]
-        self.__dict__.pop("net", None)
+        if "net" in self.__dict__:
+            del self.net
         return node
 
     @cached_property

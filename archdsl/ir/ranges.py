@@ -96,5 +96,8 @@ def _atom(atom: str | Floor, known: Least) -> Range:
             None if low is None else Fraction(low // by),
             None if high is None else Fraction(high // by),
         )
+    divisor = _sum(dict(by.terms), known)[0]
+    if divisor is None or divisor < 1:
+        return None, None  # no division, or one by less than nothing
     nonnegative = low is not None and low >= 0
     return Fraction(0) if nonnegative else None, high if nonnegative else None

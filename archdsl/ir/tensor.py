@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 from archdsl.ir.dim import Size, product
+from archdsl.lazy import lazy
 
 BATCH, FEATURES = "B", "C"
 DTYPES: Mapping[str, int] = {"float": 4, "int": 8, "bool": 1}  # bytes an element
@@ -24,22 +24,22 @@ class Tensor:
     axes: tuple[tuple[str, Size], ...]
     dtype: str = "float"
 
-    @cached_property
+    @lazy
     def sizes(self) -> dict[str, Size]:
         """Size by axis."""
         return dict(self.axes)
 
-    @cached_property
+    @lazy
     def names(self) -> Layout:
         """The axes, in display order."""
         return tuple(self.sizes)
 
-    @cached_property
+    @lazy
     def positions(self) -> tuple[str, ...]:
         """The axes that are positions, in display order."""
         return tuple(n for n in self.sizes if n not in (BATCH, FEATURES))
 
-    @cached_property
+    @lazy
     def numel(self) -> Size:
         """The number of elements."""
         return product([size for _, size in self.axes])
@@ -48,6 +48,14 @@ class Tensor:
     def nbytes(self) -> Size:
         """The size in bytes."""
         return self.numel * DTYPES[self.dtype]
+
+    @lazy
+    def _hash(self) -> int:
+        return hash((self.axes, self.dtype))
+
+    def __hash__(self) -> int:
+        """Of what makes it equal; asked for often, as layers are looked up by it."""
+        return self._hash
 
     def __contains__(self, axis: object) -> bool:
         return axis in self.sizes

@@ -49,15 +49,16 @@ def windows(
     padding: NonNegativeEach | None,
 ) -> dict[str, Taps]:
     """The window along each axis, from kernel, stride and dilation, and padding."""
-    kernel, stride, dilation = (
-        each(op, value, axes, name)
-        for value, name in zip(sizes, ("kernel", "stride", "dilation"), strict=True)
-    )
-    around = tuple(map(default_padding, kernel, stride, dilation))
-    if padding is not None:
+    kernel = each(op, sizes[0], axes, "kernel")
+    stride = each(op, sizes[1], axes, "stride")
+    dilation = each(op, sizes[2], axes, "dilation")
+    if padding is None:
+        around = tuple(map(default_padding, kernel, stride, dilation))
+    else:
         around = each(op, padding, axes, "padding")
-    rows = zip(axes, kernel, stride, dilation, around, strict=True)
-    return {a: Taps(a, known(x[a]), k, s, d, p) for a, k, s, d, p in rows}
+    lengths = [known(x[a]) for a in axes]
+    rows = zip(axes, lengths, kernel, stride, dilation, around, strict=True)
+    return {row[0]: Taps(*row) for row in rows}
 
 
 def slid(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Tensor:

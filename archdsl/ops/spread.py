@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from archdsl.ir.tensor import Tensor
+from archdsl.record import record
 
 At: TypeAlias = Mapping[str, int]
 
@@ -57,7 +58,7 @@ class Upto:
         return range(at[self.axis] + 1)
 
 
-@dataclass(frozen=True)
+@record
 class Taps:
     """A sliding window, as in convolutions and pools (Araujo et al. 2019)."""
 

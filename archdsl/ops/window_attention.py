@@ -252,13 +252,15 @@ class WindowAttention(Op):
     def _emit_open(self, site: Site, cuts: tuple[_Cut, ...]) -> Emit:
         """On a map whose size only the input tells."""
         x = site.ins["x"]
+        windows = tuple(c.window for c in cuts)
         make = Make(
             "OpenWindowAttention",
             (
                 positional("dim", x["C"]),
                 Arg("heads", self.heads),
-                Arg("window", tuple(c.declared for c in cuts)),
+                Arg("window", windows),
                 Arg("shift", tuple(c.moved for c in cuts)),
+                Arg("declared", tuple(c.declared for c in cuts), windows),
                 Arg("relative_bias", self.relative_bias, False),
                 Arg("bias", self.bias, True),
                 Arg("dropout", self.dropout, 0.0),
@@ -437,7 +439,8 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
 
         A map is (B, *size, C); n is the positions of a window. Windows that are shifted
         out at one end come in at the other, where a mask keeps apart what does not
-        belong together. An axis that is one window is not shifted.
+        belong together. An axis that is one window is not shifted. The table of
+        positions is that of the declared windows, which may be longer than an axis.
         """
 
         relative_bias: nn.Parameter | None
@@ -449,6 +452,7 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
             heads: int,
             window: tuple[int, ...],
             shift: tuple[int, ...],
+            declared: tuple[int, ...] = (),
             *,
             relative_bias: bool = False,
             bias: bool = True,
@@ -459,13 +463,14 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
             self.heads = heads
             self.window = window
             self.shift = shift
+            self.declared = declared or window
             self.dropout = dropout
             self.pad = pad
             self.q = nn.Linear(dim, dim, bias)
             self.k = nn.Linear(dim, dim, bias)
             self.v = nn.Linear(dim, dim, bias)
             self.out = nn.Linear(dim, dim, bias)
-            entries = torch.Size([2 * w - 1 for w in window]).numel()
+            entries = torch.Size([2 * w - 1 for w in self.declared]).numel()
             table = nn.Parameter(torch.empty(entries, heads))
             nn.init.trunc_normal_(table, std=0.02)
             self.relative_bias = table if relative_bias else None
@@ -548,7 +553,7 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
             place = torch.stack(places, -1).flatten(0, -2)  # (n, axes)
             apart = place[:, None] - place  # (n, n, axes)
             index = torch.zeros_like(apart[..., 0])
-            for axis, window in enumerate(self.window):
+            for axis, window in enumerate(self.declared):
                 index = index * (2 * window - 1) + apart[..., axis] + window - 1
             return index
 

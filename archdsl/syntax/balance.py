@@ -22,6 +22,7 @@ from archdsl.syntax.words import Word
 
 _MOST = 20  # mends, each of which may read the words once more
 _STRAYS = 5  # braces that close too early, each of which begins anew
+_BRACKETS = frozenset((*CLOSER, *OPENER))
 _SIGN = dict(zip((*CLOSER, *OPENER), "([{)]}", strict=True))
 _ITEM = frozenset({"USE", "BLOCK", "MODEL"})
 _STATEMENT = frozenset(
@@ -77,16 +78,22 @@ class Balance:
 
     def _run(self, words: list[Word]) -> Word | None:
         """Pairs brackets; a brace that closed too early, if there is one."""
-        kinds = [*(word.kind for word in words), END]
-        for word, after in zip(words, kinds[1:], strict=True):
-            if len(self.diagnostics) > _MOST:
-                break
-            if word.kind in OPENER:
+        out, kinds = self.out, [*(word.kind for word in words), END]
+        begins = False  # whether a line does
+        for word, kind, after in zip(words, kinds, kinds[1:], strict=False):
+            if not begins and kind not in _BRACKETS:  # most words
+                out.append(word)
+                begins = kind == "NEWLINE"
+                continue
+            if kind in OPENER:
                 stray = self._close(word)
                 if stray:
                     return stray
             else:
                 self._take(word, after)
+            if len(self.diagnostics) > _MOST:
+                break
+            begins = self._at_line_start()
         self._close_all()
         return None
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeAlias
 
 from archdsl.source import Source, Span
 from archdsl.syntax.actions import LISTS, NODES
 from archdsl.syntax.table import table
 from archdsl.syntax.words import Word
 
+_span = partial(tuple.__new__, Span)  # a span without a call of Python's for it
 DEEPEST = 200  # nodes in nodes: what comes later may recurse
 
 
@@ -22,10 +23,22 @@ class _Rule(NamedTuple):
     renames: bool  # has one part, which stays as it is
 
 
+class _Move(NamedTuple):
+    """What is done where a word comes up: a rule is applied, or the word is taken."""
+
+    top: int  # the state before, once the value is renamed as far as it can be
+    rule: _Rule | None
+    to: int  # the state once the word is taken
+
+
+_Key: TypeAlias = tuple[int, int, str]  # the states at the top, and the word's kind
+
+
 class _Tables(NamedTuple):
     rows: list[dict[str, int]]
     rules: list[_Rule]
-    settled: dict[tuple[int, int, str], int]  # see Machine._settle
+    settled: dict[_Key, int]  # see Machine._settle
+    moves: dict[_Key, _Move | None]  # see made_whole
 
 
 class TooDeepError(Exception):
@@ -43,7 +56,7 @@ def _tables() -> _Tables:
         _Rule(origin, size, NODES.get(action), LISTS.get(action, list), not action)
         for origin, action, size in known.rules
     ]
-    return _Tables(known.states, rules, {})
+    return _Tables(known.states, rules, {}, {})
 
 
 class Machine:
@@ -56,7 +69,7 @@ class Machine:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._rows, self._rules, self._settled = _tables()
+        self._rows, self._rules, self._settled, _ = _tables()
         self._states = [0]
         self._values: list[Any] = [None]
         self._starts = [0]
@@ -182,7 +195,21 @@ def _settled(
     return state
 
 
-def made_whole(  # noqa: C901, PLR0912, PLR0915 - one loop without calls is quick
+def _move(below: int, state: int, kind: str) -> _Move | None:
+    """What a word does to the states at the top; None where it cannot stand."""
+    rows, rules, _, moves = _tables()
+    top = _settled(rows, rules, below, state, kind) if state else state
+    action = rows[top].get(kind)
+    move = None
+    if action is not None:
+        move = (
+            _Move(top, None, action) if action >= 0 else _Move(top, rules[~action], 0)
+        )
+    moves[below, state, kind] = move
+    return move
+
+
+def made_whole(  # noqa: C901, PLR0912 - one loop without calls is quick
     source: Source, words: Sequence[Word], highest: int
 ) -> object:
     """What the grammar makes of a text, or None if a word of it cannot stand.
@@ -196,30 +223,26 @@ def made_whole(  # noqa: C901, PLR0912, PLR0915 - one loop without calls is quic
         words: Its words, the end of the text last.
         highest: How many values may wait for what follows them.
     """
-    rows, rules, settled = _tables()
-    states, values, starts, ends, depths = [0], list[object]([None]), [0], [0], [0]
-    below = 0
+    rows, _, _, moves = _tables()
+    # A state more than a `Machine` has, so that there is one below the first.
+    states, values, starts, ends, depths = [0, 0], list[object]([None]), [0], [0], [0]
     for word in words:
         kind, _, first, last = word
         while True:
-            state = states[-1]
-            if state:
-                below = states[-2]
-                key = below, state, kind
-                if key not in settled:
-                    settled[key] = _settled(rows, rules, below, state, kind)
-                state = states[-1] = settled[key]
-            action = rows[state].get(kind)
-            if action is None:
+            below = states[-2]
+            key = below, states[-1], kind
+            move = moves[key] if key in moves else _move(*key)
+            if move is None:
                 return None
-            if action >= 0:
+            states[-1], rule, action = move
+            if rule is None:
                 break
-            origin, size, make, gather, _ = rules[~action]
+            origin, size, make, gather, _ = rule
             if size == 1:  # most have one part, whose place they take
                 if make is None:
                     values[-1] = gather(values[-1])
                 else:
-                    values[-1] = make(Span(source, starts[-1], ends[-1]), values[-1])
+                    values[-1] = make(_span((source, starts[-1], ends[-1])), values[-1])
                     depths[-1] += 1
                     if depths[-1] > DEEPEST and origin != "file":
                         return None
@@ -231,7 +254,7 @@ def made_whole(  # noqa: C901, PLR0912, PLR0915 - one loop without calls is quic
             if make is None:
                 value = gather(*parts)
             else:
-                value = make(Span(source, start, ends[-1]), *parts)
+                value = make(_span((source, start, ends[-1])), *parts)
                 depth += 1
                 if depth > DEEPEST and origin != "file":
                     return None
@@ -244,7 +267,7 @@ def made_whole(  # noqa: C901, PLR0912, PLR0915 - one loop without calls is quic
             starts.append(start)
             ends.append(end)
             depths.append(depth)
-        if len(states) >= highest:
+        if len(values) >= highest:
             return None
         states.append(action)
         values.append(word)

@@ -20,6 +20,7 @@ from archdsl.diagnostics.faults.syntax import (
 from archdsl.source import Source, Span
 from archdsl.syntax.table import table
 
+_SPELLED = frozenset(["NAME", "sign"])  # what may be a keyword or another symbol
 MOST = 100  # diagnostics of one file
 
 _LONGEST = 18  # digits of a whole number: it fits into 64 bits
@@ -122,15 +123,15 @@ def read(source: Source) -> Reader:
         if kind in ignored:
             continue
         text = match[0]
-        if kind in ("NAME", "sign"):
-            kind = symbols.get(text, kind)
-        handle = _CAREFUL.get(kind)
-        if handle:
-            handle(reader, text, match.start())
+        if kind in _CAREFUL:
+            _CAREFUL[kind](reader, text, match.start())
             if len(reader.diagnostics) > MOST:
                 break
-        else:
-            words.append(_word((kind, text, *match.span())))
+            continue
+        if kind in _SPELLED:
+            kind = symbols.get(text, kind)
+        start, end = match.span()
+        words.append(_word((kind, text, start, end)))
     return reader
 
 

@@ -27,7 +27,10 @@ from tests.randoms.maker import specs
 from tests.texts import text_of
 from tests.tools import examples, forgotten, inputs_for, outputs_of, replaced
 
-MATRICES = {"attention", "conv", "linear", "lstm", "patch_merge", "window_attention"}
+MATRICES = {
+    "attention", "conv", "gru", "linear", "lstm", "patch_merge", "rnn",
+    "window_attention",
+}  # fmt: skip
 EXAMPLES = [
     pytest.param(example, id=f"{name}{i}")
     for name, op in ops().items()
@@ -36,7 +39,10 @@ EXAMPLES = [
 ]
 ROOT = Path(__file__).parents[2]
 SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.arch")} - {"resnet"})
-QUICK = {"alexnet", "bilstm", "gpt2", "resnet18", "swin_t", "textcnn"}
+QUICK = {
+    "alexnet", "bilstm", "gpt2", "lstm_scan", "recurrent", "resnet18", "seq2seq",
+    "swin_t", "textcnn",
+}  # fmt: skip
 
 
 def counted(graph: Graph) -> int:
@@ -254,6 +260,34 @@ def test_traffic_is_inputs_weights_and_outputs():
     assert [r.flops for r in rows] == [2 * 64 * 32, 32, 2 * 32 * 8]
     fused = list(traffic(archdsl.parse(TINY), fused=True))
     assert [r.nbytes for r in fused] == [rows[0].nbytes, 0, rows[2].nbytes]
+
+
+MOVED = [  # what moves, in numbers: eagerly, and fused
+    ("linear(8, bias = false) as a", 30 + 48 + 40, 30 + 48 + 40),
+    ("relu as r", 40 + 40, 40 + 40),  # what the sum below reads, too
+    ("mean(T) as g", 40 + 8, 40 + 8),
+    ("r * g as s", 40 + 8 + 40, 40 + 8 + 40),  # g is no value for each number
+    ("s * s as q", 40 + 40, 0),  # one tensor is read once
+    (
+        "batch_norm",
+        40 + 4 * 8 + 2 + 40,
+        40 + 4 * 8 + 2 + 40,
+    ),  # its count of batches has 8 bytes
+    ("tanh as n", 40 + 40, 0),
+    ("n + a", 40 + 40 + 40, 40 + 40 + 40),  # n is an output, and so it is written
+    ("softmax(over = T)", 40 + 40, 40 + 40),
+]
+
+
+def test_traffic_of_each_op_is_that_reckoned_by_hand():
+    lines = "".join(f"  {line}\n" for line, *_ in MOVED)
+    text = f"model m {{\n  input x: [B, T = 5, C = 6]\n{lines}  output y\n"
+    graph = archdsl.parse(f"{text}  output also = n\n}}\n")
+    for fused in (False, True):
+        rows = list(traffic(graph, fused=fused))
+        for row, (line, *moved) in zip(rows, MOVED, strict=True):
+            if moved[fused] is not None:
+                assert (line, row.nbytes) == (line, 4 * moved[fused])
 
 
 def test_an_id_reads_one_row_and_dropout_nothing():

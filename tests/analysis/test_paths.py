@@ -75,10 +75,16 @@ def test_self_attention(n, d, causal):
 
 
 @few
-@given(st.integers(2, 20), st.integers(1, 3), st.booleans(), st.booleans())
-def test_a_recurrence(n, layers, both, last):
+@given(
+    st.sampled_from(["gru", "lstm", "rnn"]),
+    st.integers(2, 20),
+    st.integers(1, 3),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_recurrence(op, n, layers, both, last):
     words = f"bidirectional = {str(both).lower()}, last = {str(last).lower()}"
-    kind = only(model(f"  lstm(3, {layers}, {words})", f"[B, N = {n}, C = 5]"), "lstm")
+    kind = only(model(f"  {op}(3, {layers}, {words})", f"[B, N = {n}, C = 5]"), op)
     agrees(kind)
     assert reach(kind) == recurrence(n, layers, both, last)
     assert kind.sequential.sizes == (n * layers,)
@@ -300,6 +306,16 @@ def test_what_is_too_much_work_is_refused_with_its_place():
         assert (found.code, found.span.line) == ("E601", 2 if ask is meetings else 3)
 
 
+def test_what_needs_no_walk_is_known_of_long_inputs_too():
+    long, short = (find(archdsl.parse("gpt2", sizes={"T": t})) for t in (8192, 64))
+    assert long.unknown.startswith("path lengths are followed through")
+    assert (long.inputs, long.maximum, short.unknown) == ((), None, "")
+    assert (long.sequential, long.depth) == (short.sequential, short.depth)
+    (kind,) = (k for k in long.kinds if k.layer == "attention")
+    assert kind.complexity == 8192**2 * 768
+    assert kind.complexity_form == "T**2*C"
+
+
 def test_a_search_takes_only_the_steps_that_it_may(monkeypatch):
     monkeypatch.setattr("archdsl.analysis.paths.meet.Budget", lambda: Budget(50))
     graph = model("  repeat(9) { conv(4, 3, dilation = 2) }")
@@ -375,6 +391,21 @@ TWO = """model m {
   output z
 }
 """
+
+
+@pytest.mark.parametrize(
+    ("body", "steps"),
+    [
+        ("residual { linear(4) -> relu }", 3),
+        ("concat([x -> relu -> relu -> relu, x -> linear(4)])", 4),
+        ("lstm(3, layers = 2, bidirectional = true)", 10),
+        ("scan(T) [w, h = zeros(C = 4)] { w + h -> linear(4) -> tanh }", 15),
+        ("repeat(3) { lstm(4) } -> linear(2)", 16),
+    ],
+)
+def test_the_longest_chain_is_that_counted_by_hand(body, steps):
+    graph = model(body, "[B, T = 5, C = 4]")
+    assert chain(graph).steps.sizes == (steps,)
 
 
 def test_open_sizes_make_formulas():

@@ -12,11 +12,13 @@ import archdsl
 from archdsl.analysis import promises
 from archdsl.analysis.settle import Verdict, settle
 from archdsl.build import check, read
+from archdsl.diagnostics import Refused
 from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Poly, ceil_div, substitute, symbol
 from archdsl.ir.promise import FIGURES
 from archdsl.source import Source
 from tests.randoms.maker import specs
+from tests.tools import examples
 
 ROOT = Path(__file__).parents[2]
 SIGNS = {
@@ -222,6 +224,96 @@ def test_what_is_settled_holds_at_every_size(left, sign, right):
         assert point["H"] >= 4
         other = right if isinstance(right, float) else substitute(right, point)
         assert not SIGNS[sign](substitute(left, point), other)
+
+
+K = symbol("K")
+DIVISORS = [2, 3, 4, 7, H, 2 * W, H + W, H - 4, 3 - W, H - W]
+TAKEN = [
+    Assumption("divides", H - 1, 6),
+    Assumption("divides", H, 4),
+    Assumption("divides", (H - 1) // 2, 2),
+    Assumption("divides", W + 1, 3),
+    Assumption("divides", H - W, 4),
+    Assumption("at least", H, W + 2),
+    Assumption("at most", W, 5),
+    Assumption("equals", H, 13),
+    Assumption("equals", H, 2 * W + 1),
+    Assumption("equals", H + W, 6),
+]
+POINTS = [
+    {"H": h, "W": w, "K": k}
+    for h in (*range(1, 14), 24, 25, 36) for w in range(1, 8) for k in (1, 2, 5)
+]  # fmt: skip
+
+
+@st.composite
+def formulas(draw, depth=0):
+    kind = draw(st.sampled_from("nssss" if depth > 2 else "nss+-*/%c"))
+    if kind == "n":
+        return draw(st.integers(-4, 5))
+    if kind == "s":
+        return draw(st.sampled_from([H, W, K]))
+    left = draw(formulas(depth + 1))
+    if kind in "+-*":
+        right = draw(formulas(depth + 1))
+        return {"+": left + right, "-": left - right, "*": left * right}[kind]
+    by = draw(st.sampled_from(DIVISORS))
+    return {"/": left // by, "%": left % by, "c": ceil_div(left, by)}[kind]
+
+
+def valued(size, point):
+    """What it is at a point; None where it divides by zero."""
+    try:
+        return substitute(size, point)
+    except Refused:
+        return None
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(
+    formulas(),
+    st.sampled_from(sorted(SIGNS)),
+    formulas(),
+    st.lists(st.sampled_from(TAKEN), max_size=3, unique=True),
+)
+@example(H, ">=", 5, [TAKEN[0], TAKEN[2]])
+@example(K // (H - 4), ">", -1, [])
+@example(H // (H - W), ">=", 0, [Assumption("equals", H, W)])
+@example(3 % H, "<", 3, [])
+def test_no_formula_makes_a_false_promise_hold(left, sign, right, taken):
+    """Open divisors, remainders and assumptions that are about several sizes."""
+    points = [p for p in POINTS if all(a.holds(p) for a in taken)]
+    assume(points)
+    try:
+        verdict = settle(sign, left, right, taken)
+    except Refused:
+        return
+    values = [(valued(left, p), valued(right, p)) for p in points]
+    held = [SIGNS[sign](*pair) for pair in values if None not in pair]
+    if verdict.holds:
+        assert all(held)
+    if verdict.holds is False and not verdict.example:
+        assert not any(held)
+    if verdict.example:
+        point = {"H": 1, "W": 1, "K": 1} | verdict.example
+        assert all(a.holds(point) for a in taken)
+        assert not SIGNS[sign](substitute(left, point), substitute(right, point))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("expect macs > 7 % T", ["E701"]),
+        ("expect macs >= T % (T - 4)", ["E701"]),
+        ("require T >= T % (T - 4)", []),
+        ("require T == S\n  expect macs >= T // (T - S)", ["E408"]),
+    ],
+)
+def test_divisions_by_an_open_size_end_in_a_message(line, found):
+    text = (
+        f"model m {{\n  input x: [B, T, S, C = 4]\n  relu\n  output y\n  {line}\n}}\n"
+    )
+    assert codes(text) == found
 
 
 @given(sizes())

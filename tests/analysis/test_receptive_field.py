@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 from pathlib import Path
 
@@ -132,6 +133,8 @@ def one_axis(code: str, axes: str = "T = 12", name: str = "T") -> AxisField:
         ("lstm(4)", "prefix", 12, 1),
         ("lstm(2, bidirectional = true)", "all", 12, 12),
         ("lstm(4, last = true)", "all", 12, 12),
+        ("gru(4)", "prefix", 12, 1),
+        ("rnn(2, bidirectional = true)", "all", 12, 12),
         ("attention(2)", "all", 12, 12),
         ("scan(T) [x, h = zeros(C = 4)] { x + h }", "prefix", 12, 1),
         ("scan(T, reverse = true) [x, h = zeros(C = 4)] { x + h }", "suffix", 12, 1),
@@ -139,6 +142,15 @@ def one_axis(code: str, axes: str = "T = 12", name: str = "T") -> AxisField:
         ("scan(T) [x, h = zeros(C = 4)] {\n x\n return x, h\n}", "window", 1, 1),
         ("relu", "window", 1, 1),
         ("class_token -> attention(2)", "all", 12, 12),
+        # Some positions see nothing at all, so not every one sees everything.
+        ("class_token", "window", 1, 1),
+        ("attention(2) -> class_token", "window", 12, 12),
+        (
+            "lstm(4) -> slice(T, 0, 6) -> conv(4, kernel = 1, padding = 3)",
+            "window",
+            6,
+            1,
+        ),
     ],
 )
 def test_what_is_seen_has_a_name(code, sees, size, least):
@@ -240,6 +252,45 @@ def test_everything_is_seen_from_a_layer_on():
     assert (found["some"].field.least, found["some"].field.size) == (2, 12)
     assert found["some"].everything_from is None
     assert found["everything"].everything_from == "all"
+
+
+def test_one_position_that_is_joined_is_seen_by_one():
+    """An axis of length 1 has no table of its own: who sees it stands elsewhere."""
+    text = """model m {
+  input x: [B, T = 4, C = 4]
+  input z: [B, T = 1, C = 4]
+  concat([x, z], over = T)
+  output y
+}
+"""
+    graph = archdsl.parse(text)
+    for t in range(5):
+        fields = {o.field.input: o.field for o in find(graph, {"T": t}).outputs}
+        assert fields["x"].at == ((t, t) if t < 4 else None)
+        assert fields["z"].at == ((0, 0) if t == 4 else None)
+        assert fields["z"].sees == "window"
+        assert fields["z"].centre is None
+    assert not any(output.everything_from for output in find(graph).outputs)
+
+
+def test_what_one_position_sees_is_its_own_interval():
+    """`find` for a position says what `intervals` says of all of them."""
+    dice, blind = random.Random(1), 0
+    for number in range(20):
+        graph = Net(number).graph
+        claimed = claims(graph)
+        for output, tensor in zip(graph.result_names, graph.outputs, strict=True):
+            at = {a: dice.randrange(tensor[a]) for a in tensor.positions}
+            found = {
+                Way(o.output, o.field.input, o.field.axis): o.field.at
+                for o in find(graph, at).outputs
+            }
+            for way, ends in claimed.items():
+                lo, hi = (int(end[tuple(at.values())]) for end in ends)
+                if at and way.output == output:
+                    assert found.get(way) == ((lo, hi) if hi >= 0 else None)
+                    blind += hi < 0
+    assert blind
 
 
 def test_parts_of_one_axis_that_were_joined_see_their_own_part():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -104,3 +105,13 @@ def test_paths_collapse_to_their_first_names():
     assert collapsed("stage.2.block.norm", 2) == "stage.2"
     assert collapsed("stage.2.block.norm", 0) == "stage.2.block.norm"
     assert collapsed("linear", 2) == "linear"
+
+
+def test_a_large_ratio_is_written_out():
+    assert shown(687_496.4, "ratio") == "687,496"
+    assert shown(0.12345, "ratio") == "0.123"
+    assert shown(999.6, "ratio") == "1,000"
+
+
+def test_a_table_without_rows_is_its_notes():
+    assert text(replace(TABLE, rows=())) == "Costs\n\nfor a batch of 1"

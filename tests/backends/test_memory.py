@@ -26,7 +26,9 @@ EXAMPLES = [
 ]
 ROOT = Path(__file__).parents[2]
 SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.arch")} - {"resnet"})
-QUICK = {"alexnet", "bilstm", "resnet18", "textcnn"}
+QUICK = {
+    "alexnet", "bilstm", "lstm_scan", "recurrent", "resnet18", "seq2seq", "textcnn",
+}  # fmt: skip
 
 
 def run(graph: Graph, *, learned_inputs: bool = False) -> tuple[int | None, int]:

@@ -7,9 +7,12 @@ import xml.etree.ElementTree as ET
 import matplotlib as mpl
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import archdsl
+from archdsl.backends.plot.rows import MOST, fewer
 from archdsl.backends.plot.style import DASHES, HATCHES, MARKERS, PALETTE
 from archdsl.cli import cli
 
@@ -64,6 +67,15 @@ def test_a_plot_of_open_sizes_asks_for_them(words, tmp_path):
     said = run("gpt2", words, "--size", "T", "--plot", str(target), code=2)
     assert "give sizes for T" in said
     assert not target.exists()
+
+
+@given(st.lists(st.integers(0, 9), max_size=90))
+def test_rows_that_are_too_many_are_put_together(sizes):
+    found = fewer(sizes, weight=float, together=sum)
+    assert len(found) == min(len(sizes), MOST)
+    assert sum(found) == sum(sizes)
+    if len(sizes) > MOST:
+        assert sorted(found[:-1]) == sorted(sizes)[-(MOST - 1) :]
 
 
 def test_only_pictures_and_numbers_are_drawn(tmp_path):

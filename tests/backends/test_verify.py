@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import archdsl
+from archdsl.analysis.receptive_field import reader
 from archdsl.analysis.verification import Verification
 from archdsl.backends.torch import forward
 from archdsl.backends.torch.shadow import functions
@@ -262,6 +263,20 @@ def test_scans_are_run_turn_by_turn(reverse):
     with replaced(ops()["relu"], "outputs", longer(ops()["relu"].outputs)):
         lied = archdsl.verify(SCANS, settings={"reverse": reverse})
     assert any(row.of == "scan.relu" for row in lied.differing)
+
+
+def test_who_sees_an_axis_of_one_position_is_tried(monkeypatch):
+    text = """model m {
+  input x: [B, T = 4, C = 4]
+  input z: [B, T = 1, C = 4]
+  concat([x, z], over = T)
+  output y
+}
+"""
+    assert archdsl.verify(text, only=["receptive-field"]).ok
+    monkeypatch.setattr(reader, "interval_at", lambda *_: (0, 0))
+    found = archdsl.verify(text, only=["receptive-field"])
+    assert any("z.T" in str(row.static) for row in found.differing)
 
 
 def test_shared_layers_and_tied_weights_count_once():

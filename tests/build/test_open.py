@@ -152,6 +152,18 @@ def test_an_open_window_says_what_windows_of_numbers_say(shift):
                 )
 
 
+@pytest.mark.parametrize("pad", ["true", "false"])
+def test_an_axis_shorter_than_a_window_stays_one_window_beside_an_open_one(pad):
+    text = (
+        "model m {\n  input x: [B, H = 2, W = 6, C = 3]\n  window_attention(3, 4, "
+        f"shift = 2, relative_bias = true, pad = {pad})\n  output y\n}}\n"
+    )
+    module = jittered(archdsl.load(text, sizes={"W": None}))
+    for width in (4, 8, 12):
+        closed = archdsl.parse(text, sizes={"W": width})
+        assert runs_alike(text, module, closed, {"W": width})
+
+
 def test_multiples_leave_no_floors():
     found = archdsl.analyze("resnet50", sizes={"H": "32*h", "W": "32*w"})
     assert found.totals.macs == "83410944*h*w + 2048000"
@@ -254,6 +266,15 @@ def assumed(*lines: str, sizes: str = "[B, C = 8, H, W]") -> list[str]:
         (["require x.H <= 1024"], ["H <= 1024"]),
         (["require (x.H + 1) % 4 == 0"], ["4 divides H + 1"]),
         (["require x.H >= 1 and x.H + 3 > 2"], []),
+        # The least size that leaves 1 is 1, and so it says nothing of 5.
+        (["require (x.H - 1) % 6 == 0", "require x.H >= 5"],
+         ["6 divides H - 1", "H >= 5"]),
+        (["require (x.H - 5) % 6 == 0", "require x.H >= 5"], ["6 divides H + 1"]),
+        (["require (x.H - 5) % 6 == 0", "require x.H >= 6"],
+         ["6 divides H + 1", "H >= 6"]),
+        # Below zero a division goes the other way.
+        (["require 1 // (x.H - 3) >= 0"], ["1//(H - 3) >= 0"]),
+        (["require 7 % x.H >= 0"], ["H*(7//H) <= 7"]),
     ],
 )  # fmt: skip
 def test_what_follows_is_not_assumed_again(lines, found):
@@ -486,7 +507,7 @@ def test_a_size_that_is_no_size_is_refused(size, words):
 # --- random specs -------------------------------------------------------------------
 
 OPS = ["conv", "max_pool", "avg_pool", "adaptive_avg_pool", "attention", "merge",
-       "window_attention", "patch_merge", "split", "slice", "concat", "lstm",
+       "window_attention", "patch_merge", "split", "slice", "concat", "lstm", "gru",
        "position_embedding", "layer_norm", "mean", "add"]  # fmt: skip
 NEEDS_NUMBERS = {"E310", "E403", "E408", "E409", "E412", "E302", "E313", "E314", "E601"}
 

@@ -246,3 +246,18 @@ def test_no_memory_is_no_traceback(monkeypatch):
 
     monkeypatch.setattr(Trial, "inputs", full)
     assert "try a smaller --batch" in said("profile", "net.arch:net")
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("Q=1", "no input has positions along Q; there are H, W"),
+     ("H=8", "H has indices 0 to 7")],
+)  # fmt: skip
+def test_a_query_lies_in_the_input(place, said):
+    done = run(*ATTENTION, "net.arch:net", "--query", place, code=2)
+    assert said in " ".join(done.stderr.split())
+
+
+def test_one_run_is_one():
+    found = run("profile", "net.arch:net", "--runs", 1, "--warm-up", 0).stdout
+    assert "medians of 1 run on" in found

@@ -155,3 +155,10 @@ def test_progress_leaves_nothing_on_a_terminal(spec):
     text = done.stdout.decode()
     assert "\r\033[Krunning it op by op …" in text
     assert "\r\033[K" + "check" in text
+
+
+def test_without_positions_there_is_no_field_to_try(tmp_path):
+    file = tmp_path / "mlp.arch"
+    file.write_text("model m {\n  input x: [B, C = 8]\n  linear(4)\n  output y\n}\n")
+    found = run(str(file), "--only", "receptive-field,params").stdout
+    assert "receptive-field" not in found

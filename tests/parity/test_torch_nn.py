@@ -1,4 +1,4 @@
-"""`lstm` and `attention` compute what the modules of torch.nn compute."""
+"""`lstm`, `gru`, `rnn` and `attention` compute what the modules of torch.nn do."""
 
 import pytest
 import torch
@@ -27,29 +27,37 @@ def random(*shape, seed=1):
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
-# ------------------------------------------------------------------------- LSTM
+# ------------------------------------------------------------------ recurrences
 
-LSTM_RULES = [Rule(r"((?:weight|bias)_[ih]h_l\d+(?:_reverse)?)", r"lstm.\1")]
+RECURRENT = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+def recurrent_rules(op):
+    return [Rule(r"((?:weight|bias)_[ih]h_l\d+(?:_reverse)?)", rf"{op}.\1")]
 
 
 def final_state(reference, x):
     """Of the last layer: forwards, then backwards."""
-    h = reference(x)[1][0].unflatten(0, (reference.num_layers, -1))[-1]
+    last = reference(x)[1]
+    h = last[0] if isinstance(last, tuple) else last
+    h = h.unflatten(0, (reference.num_layers, -1))[-1]
     return torch.cat(h.unbind(), -1)
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_an_lstm_equals_that_of_torch(layers, bidirectional, bias):
-    theirs = nn.LSTM(
+@pytest.mark.parametrize("op", RECURRENT)
+def test_a_recurrence_equals_that_of_torch(op, layers, bidirectional, bias):
+    theirs = RECURRENT[op](
         6, 5, layers, bias=bias, batch_first=True, bidirectional=bidirectional
     )
     jittered(theirs)
+    rules = recurrent_rules(op)
     words = f"5, {layers}, bidirectional = {bidirectional}, bias = {bias}".lower()
-    every = fill(one_op(f"lstm({words})", x="[B, T = 7, C = 6]"), theirs, LSTM_RULES)
+    every = fill(one_op(f"{op}({words})", x="[B, T = 7, C = 6]"), theirs, rules)
     last = fill(
-        one_op(f"lstm({words}, last = true)", x="[B, C = 6, T = 7]"), theirs, LSTM_RULES
+        one_op(f"{op}({words}, last = true)", x="[B, C = 6, T = 7]"), theirs, rules
     )
     for batch in (2, 1):
         x = random(batch, 7, 6)
@@ -71,10 +79,40 @@ def test_the_gates_of_an_lstm_stand_in_the_order_of_torch():
     assert gap(ours(x), h) <= TOLERANCE
 
 
-def test_the_state_at_the_other_end_is_seen():
-    theirs = jittered(nn.LSTM(6, 5, batch_first=True, bidirectional=True))
-    call = "lstm(5, bidirectional = true, last = true)"
-    ours = fill(one_op(call, x="[B, T = 7, C = 6]"), theirs, LSTM_RULES)
+def test_the_gates_of_a_gated_unit_stand_in_the_order_of_torch():
+    """Reset, update and new; the reset gate acts after the map of the state."""
+    ours = one_op("gru(5, last = true)", x="[B, T = 4, C = 6]")
+    w = {name: p.detach() for name, p in jittered(ours).gru.named_parameters()}
+    x = random(2, 4, 6)
+    h = torch.zeros(2, 5, dtype=torch.float64)
+    for t in range(4):
+        taken = (x[:, t] @ w["weight_ih_l0"].T + w["bias_ih_l0"]).chunk(3, -1)
+        carried = (h @ w["weight_hh_l0"].T + w["bias_hh_l0"]).chunk(3, -1)
+        r, z = ((a + b).sigmoid() for a, b in zip(taken[:2], carried[:2], strict=True))
+        new = (taken[2] + r * carried[2]).tanh()
+        h = (1 - z) * new + z * h
+    assert gap(ours(x), h) <= TOLERANCE
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_a_plain_recurrence_has_the_nonlinearity_that_it_says(nonlinearity):
+    call = f'rnn(5, last = true, nonlinearity = "{nonlinearity}")'
+    ours = one_op(call, x="[B, T = 4, C = 6]")
+    w = {name: p.detach() for name, p in jittered(ours).rnn.named_parameters()}
+    x = random(2, 4, 6)
+    h = torch.zeros(2, 5, dtype=torch.float64)
+    for t in range(4):
+        new = x[:, t] @ w["weight_ih_l0"].T + w["bias_ih_l0"]
+        new = new + h @ w["weight_hh_l0"].T + w["bias_hh_l0"]
+        h = new.tanh() if nonlinearity == "tanh" else new.relu()
+    assert gap(ours(x), h) <= TOLERANCE
+
+
+@pytest.mark.parametrize("op", RECURRENT)
+def test_the_state_at_the_other_end_is_seen(op):
+    theirs = jittered(RECURRENT[op](6, 5, batch_first=True, bidirectional=True))
+    call = f"{op}(5, bidirectional = true, last = true)"
+    ours = fill(one_op(call, x="[B, T = 7, C = 6]"), theirs, recurrent_rules(op))
     x = random(2, 7, 6)
     assert gap(ours(x), theirs(x)[0][:, -1]) > CLEARLY
 

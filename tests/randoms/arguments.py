@@ -150,8 +150,10 @@ def _window(m, name, scope, x):
     return Use(ops()[name], fields | over)
 
 
-def _lstm(m, name, scope, x):
+def _recurrent(m, name, scope, x):
     fields = {"hidden": m.number([2, 3, 4])}
+    if name == "rnn" and m.chance(30):
+        fields["nonlinearity"] = "relu"
     if m.chance(30):
         fields["layers"] = 2
         if m.chance(40):
@@ -307,7 +309,8 @@ PROPOSALS: dict[str, Callable[..., Use]] = {
     "rms_norm": _norm, "group_norm": _norm, "instance_norm": _norm,
     "mean": _reduce, "max": _reduce, "sum": _reduce, "add": _arithmetic,
     "subtract": _arithmetic, "multiply": _arithmetic, "divide": _arithmetic,
-    "attention": _attention, "window_attention": _window, "lstm": _lstm,
+    "attention": _attention, "window_attention": _window, "lstm": _recurrent,
+    "gru": _recurrent, "rnn": _recurrent,
     "position_embedding": _position, "class_token": _token, "slice": _slice,
     "select": _select, "merge": _merge, "split": _split, "concat": _concat,
     "dropout": _rate, "drop_path": _rate, "embedding": _embedding,

@@ -124,7 +124,7 @@ def recurrent(net: Net, flow: Tensor) -> list[str]:
         return []
     both = net.of("", "", ", bidirectional = true", ", last = true")
     hidden = 2 if "bi" in both else 4
-    return [f"  lstm({hidden}{both}, over = {axis})"]
+    return [f"  {net.of('lstm', 'gru', 'rnn')}({hidden}{both}, over = {axis})"]
 
 
 def scanning(net: Net, flow: Tensor) -> list[str]:

@@ -84,7 +84,8 @@ def _line(group: Sequence[ChangeReport]) -> Line:
         old = _paths(olds)
         about = about if old == about else f"{old} -> {about}"
     held = _params(first)
-    times = f"{len(group):,} x " if len(group) > 1 and held else ""
+    layers = len(set(paths))  # a shared one holds its own once
+    times = f"{layers:,} x " if layers > 1 and held else ""
     return Line(mark, about, _what(first) + (held and f", {times}{held}"))
 
 
@@ -117,8 +118,10 @@ def _what(change: ChangeReport) -> str:
     words = _texts(before.text, after.text, after.path)
     sizes = _sizes(before, after) if before.makes != after.makes else ""
     said = words.partition(": ")[2] or words
-    left = [s for s in sizes.split(", ") if s and s.partition(" = ")[2] not in said]
-    return "; ".join(filter(None, (words, ", ".join(left))))
+    if "[" not in sizes:  # what an argument says already is left out
+        every = sizes.split(", ")
+        sizes = ", ".join(s for s in every if s.partition(" = ")[2] not in said)
+    return "; ".join(filter(None, (words, sizes)))
 
 
 def _texts(before: str, after: str, path: str) -> str:

@@ -122,7 +122,7 @@ def _relative(before: Number, change: Number) -> Cell:
         return None
     if not change:
         return "="
-    return f"{100 * change / before:+.2f} %" if before else None
+    return f"{100 * change / before:+,.2f} %" if before else None
 
 
 def flat(report: DiffReport) -> Table:

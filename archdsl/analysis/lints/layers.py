@@ -62,7 +62,9 @@ def lint_layers(graphs: Sequence[Graph]) -> Iterator[Diagnostic]:
         if _is_dead(graph, node):
             dead.setdefault(node.span, []).append((graph, node))
         kind = type(node.payload)
-        ones = [one for rule in RULES.get(kind, ()) if (one := rule(graph, node))]
+        if kind not in RULES:
+            continue
+        ones = [one for rule in RULES[kind] if (one := rule(graph, node))]
         if kind in WINDOWS:
             x = graph.tensor(node.inputs[0][1])
             key = id(node.payload), id(x), id(node.outputs)  # the graphs keep them
@@ -93,10 +95,9 @@ def _everywhere(
 
 def only_user(graph: Graph, node: Node) -> Node | None:
     """The one node that takes what a node makes, if it goes nowhere else."""
-    users = graph.users(Ref(node.id))
-    if len(users) != 1 or Ref(node.id) in graph.results:
-        return None
-    return users[0][0]
+    ref = Ref(node.id)
+    users = graph.users(ref)
+    return users[0][0] if len(users) == 1 and ref not in graph.results else None
 
 
 def maker(graph: Graph, ref: Ref) -> Node:
@@ -314,6 +315,7 @@ RULES: Mapping[type, tuple[Rule, ...]] = {
     Conv: (_redundant_bias,),
     ConvTranspose: (_redundant_bias, _checkerboard),
     Linear: (_redundant_bias, _linear_twice),
+    **dict.fromkeys((MaxPool, AvgPool), ()),  # of windows, see `_windowed`
     Max: (_place_lost,),
     Dropout: (_dropout,),
     **dict.fromkeys(

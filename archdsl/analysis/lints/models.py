@@ -86,6 +86,9 @@ class _Chain(NamedTuple):
     last: Span | None = None
 
 
+_NONE = _Chain()
+
+
 def deep_post_norm(model: Graph) -> Iterator[Diagnostic]:
     """Many layer norms in a chain, each after an addition of its own input."""
     graphs = reachable(model)
@@ -95,25 +98,24 @@ def deep_post_norm(model: Graph) -> Iterator[Diagnostic]:
     longest = _Chain()
     for graph in graphs:
         chains = _chains(graph, known)
-        known[id(graph)] = [chains[ref] for ref in graph.results]
+        known[id(graph)] = [chains.get(ref, _NONE) for ref in graph.results]
         longest = max((longest, *chains.values()), key=lambda c: c.norms)
     if longest.norms > _DEEPEST and longest.last is not None:
         yield Diagnostic(DeepPostNorm(longest.norms), longest.last)
 
 
 def _chains(graph: Graph, known: dict[int, list[_Chain]]) -> dict[Ref, _Chain]:
+    """The chains behind the values of a graph; none where it says nothing."""
     chains: dict[Ref, _Chain] = {}
     for node in graph:
-        made = [_Chain()] * len(node.outputs)
         if isinstance(node.payload, Enter):
-            made = [_Chain(0, node.payload.name)]
+            chains[Ref(node.id)] = _Chain(0, node.payload.name)
         elif isinstance(node.payload, LayerNorm):
-            made = [_normed(graph, node, chains)]
+            chains[Ref(node.id)] = _normed(graph, node, chains)
         elif isinstance(node.payload, Call):
-            ins = {port: chains[ref] for port, ref in node.inputs}
-            inner = known[id(node.payload.graph)]
-            made = [_joined(ins.get(c.start), c) for c in inner]
-        chains |= {Ref(node.id, i): chain for i, chain in enumerate(made)}
+            ins = {port: chains.get(ref, _NONE) for port, ref in node.inputs}
+            for i, inner in enumerate(known[id(node.payload.graph)]):
+                chains[Ref(node.id, i)] = _joined(ins.get(inner.start), inner)
     return chains
 
 
@@ -128,9 +130,10 @@ def _is_post_norm(graph: Graph, node: Node) -> bool:
 def _normed(graph: Graph, node: Node, chains: dict[Ref, _Chain]) -> _Chain:
     """One norm more than behind the longer side of the addition before it."""
     if not _is_post_norm(graph, node):
-        return _Chain()
+        return _NONE
     before = graph[node.inputs[0][1].node]
-    longer = max((chains[ref] for _, ref in before.inputs), key=lambda c: c.norms)
+    behind = [chains.get(ref, _NONE) for _, ref in before.inputs]
+    longer = max(behind, key=lambda c: c.norms)
     return _Chain(longer.norms + 1, longer.start, node.span)
 
 

@@ -116,18 +116,17 @@ def _moved(graph: Graph, node: Node, size: int, *, fused: bool) -> Size:
     )
     if node.payload.name == "embedding":  # as many rows as there are ids
         weights = _nbytes(node.outputs[0], size)
-    if fused and (first := _joins(graph, node)):
-        return weights + total(
-            _nbytes(t, size) for port, t in ins.items() if port != first
-        )
-    read = total(_nbytes(t, size) for t in _read(node, ins))
+    held = _joins(graph, node) if fused else None
+    read = total(_nbytes(t, size) for t in _read(node, ins, held))
+    if held is not None:  # the maker has written, in its own count
+        return read + weights
     return read + weights + total(_nbytes(t, size) for t in node.outputs)
 
 
-def _read(node: Node, ins: Inputs) -> Iterator[Tensor]:
-    """The tensors that an op reads, each once."""
+def _read(node: Node, ins: Inputs, held: Ref | None) -> Iterator[Tensor]:
+    """The tensors that an op reads, each once, but one that it holds."""
     assert isinstance(node.payload, Operation)
-    seen = set[Ref]()
+    seen = set[Ref]() if held is None else {held}
     for port, ref in node.inputs:
         if ref not in seen and port not in node.payload.sized:
             seen.add(ref)
@@ -138,17 +137,18 @@ def _nbytes(tensor: Tensor, size: int) -> Size:
     return tensor.numel * (size if tensor.dtype == "float" else 8)
 
 
-def _joins(graph: Graph, node: Node) -> str:
-    """The port whose maker an op is fused with, or "": it must be its only reader."""
+def _joins(graph: Graph, node: Node) -> Ref | None:
+    """The value whose maker an op is fused with: it must be its only reader."""
     op = node.payload
     assert isinstance(op, Operation)
     if getattr(op, "group", "") not in _OF_FLOATS or op.name == "softmax":
-        return ""
-    for port, ref in node.inputs:
+        return None
+    for _, ref in node.inputs:
         maker = graph[ref.node].payload
-        alone = len(graph.users(ref)) == 1 and ref not in graph.results
+        users = {user.id for user, _ in graph.users(ref)}
+        alone = users == {node.id} and ref not in graph.results
         whole = graph.tensor(ref).sizes == node.outputs[0].sizes
         inside = isinstance(maker, Operation) and not maker.view
         if alone and whole and inside:
-            return port
-    return ""
+            return ref
+    return None

@@ -9,18 +9,20 @@ from archdsl.analysis.paths.meet import Meetings, meetings
 from archdsl.analysis.paths.result import InputPaths, KindPaths, ModelPaths
 from archdsl.analysis.paths.walk import is_closed
 from archdsl.analysis.report import number
+from archdsl.diagnostics import SpecError
+from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 
+_OPEN = "path lengths need sizes: give every input axis one with --size"
+_LARGE = "path lengths are followed through"
+_SMALLER = "give the input a smaller size"
+
 
 def find(graph: Graph) -> ModelPaths:
-    """The paths of a model.
-
-    Raises:
-        SpecError: There are too many positions to follow.
-    """
+    """The paths of a model; where positions are not followed, what needs no walk."""
     longest = chain(graph)
-    found = tuple(map(_input, meetings(graph))) if is_closed(graph) else ()
+    found, laid, unknown = _walked(graph)
     layers = [row.layers for row in found]
     known = [count for count in layers if count is not None]
     return ModelPaths(
@@ -28,8 +30,27 @@ def find(graph: Graph) -> ModelPaths:
         depth=_longest(longest.products),
         maximum=max(known, default=0) if found and len(known) == len(layers) else None,
         inputs=found,
-        kinds=tuple(map(_kind, kinds(graph))),
+        unknown=unknown,
+        kinds=tuple(map(_kind, laid)),
     )
+
+
+def _walked(graph: Graph) -> tuple[tuple[InputPaths, ...], tuple[Kind, ...], str]:
+    """Where positions meet, and the kinds of layers; or why that is not known."""
+    if not is_closed(graph):
+        return (), kinds(graph), _OPEN
+    try:
+        return tuple(map(_input, meetings(graph))), kinds(graph), ""
+    except SpecError as error:
+        fault = error.diagnostics[0].fault
+        if not isinstance(fault, TooMuchWork):
+            raise
+        return (), kinds(graph, walked=False), f"{_LARGE} {fault.limit}: {_SMALLER}"
+
+
+def sequential(graph: Graph) -> Number:
+    """The longest chain of a model alone: it needs no walk, whatever the sizes."""
+    return _longest(chain(graph).steps)
 
 
 def _longest(found: Longest) -> Number:

@@ -75,13 +75,18 @@ class _Group:
         return len(self.members)
 
 
-def kinds(graph: Graph) -> tuple[Kind, ...]:
+def kinds(graph: Graph, *, walked: bool = True) -> tuple[Kind, ...]:
     """The kinds of a model's layers, ops before blocks, in the order of first use.
+
+    Args:
+        graph: The model.
+        walked: Whether positions are followed, as they are where all sizes are known;
+            else there is only what ops say of themselves, and there are no blocks.
 
     Raises:
         SpecError: There are too many positions to follow.
     """
-    walk = Walk(Budget()) if is_closed(graph) else None
+    walk = Walk(Budget()) if walked and is_closed(graph) else None
     groups: dict[object, _Group] = {}
     for inner, node in _uses(graph):
         key = _key(inner, node)

@@ -69,8 +69,9 @@ class ModelPaths(Section):
         sequential: The longest chain of operations that wait for one another.
         depth: Those of such a chain that multiply matrices.
         maximum: The layers on the longest of the shortest paths over which two
-            positions of an input meet; None for never, and where a size is open.
-        inputs: The same by input, axis and distance; none where a size is open.
+            positions of an input meet; None for never, and where that is not known.
+        inputs: The same by input, axis and distance; none where that is not known.
+        unknown: Why it is not: a size is open, or there are too many positions.
         kinds: The kinds of layers that relate positions.
     """
 
@@ -78,6 +79,7 @@ class ModelPaths(Section):
     depth: Number
     maximum: int | None
     inputs: tuple[InputPaths, ...]
+    unknown: str
     kinds: tuple[KindPaths, ...]
 
     def tables(self, depth: int) -> Sequence[Table]:

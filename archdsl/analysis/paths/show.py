@@ -24,7 +24,7 @@ _KIND_NOTES = (
     " recurrence, steps",
     "sees all: layers until some position depends on all",
 )
-_OPEN = "path lengths need sizes: give every input axis one with --size"
+_NONE = "no path lengths: no input has positions"
 
 
 def tables(part: ModelPaths, depth: int) -> tuple[Table, ...]:
@@ -39,7 +39,7 @@ def tables(part: ModelPaths, depth: int) -> tuple[Table, ...]:
         rows = tuple(map(_kind_row, part.kinds))
         title = "Layers that relate positions"
         found.append(Table("path_kinds", title, _KINDS, rows, _KIND_NOTES))
-    if part.inputs:
+    if any(row.size > 1 for row in part.inputs):
         found.append(_distances(part, depth))
     return tuple(found)
 
@@ -58,7 +58,7 @@ def _totals(part: ModelPaths) -> Table:
         longest = "never" if part.maximum is None else part.maximum
         words = "layers until every two positions of an input have met"
         rows.append(("maximum path", longest, words))
-    notes = () if part.inputs else (_OPEN,)
+    notes = () if part.inputs else (part.unknown or _NONE,)
     return Table("paths", "Paths", columns, tuple(rows), notes)
 
 

@@ -16,7 +16,14 @@ from archdsl.analysis.receptive_field.result import (
     ReceptiveField,
     Sees,
 )
-from archdsl.analysis.receptive_field.seen import Seen, Value, whole_gaps
+from archdsl.analysis.receptive_field.seen import (
+    Field,
+    Seen,
+    Value,
+    has_blind,
+    interval_at,
+    whole_gaps,
+)
 from archdsl.analysis.receptive_field.walk import Walk, inputs_of
 from archdsl.build.settings import typed
 from archdsl.diagnostics import Diagnostic, SpecError
@@ -79,6 +86,8 @@ class _Reader:
 
     def _check_asked(self) -> None:
         """Refuses a position that no value of the model has."""
+        if not self.at:
+            return
         nodes = (node for graph in reachable(self.model) for node in graph)
         made = (n.outputs for n in nodes if not isinstance(n.payload, Enter))
         tensors = [tensor for outputs in made for tensor in outputs]
@@ -150,28 +159,31 @@ class _Reader:
         widths = [w for t in tables for w in (min(t.widths), max(t.widths))]
         without = [max(one.field[axis].widths) for one in bare if one.field]
         middle = {a: self.numbers.whole(n) // 2 for a, n in tensor.axes}
-        table = tables[len(tables) // 2]
+        fields = [one.field for one in seen if one.field]
+        field = fields[len(fields) // 2]
+        sees: Sees = "all" if min(widths) == length else _form(field[axis], length)
         return AxisField(
             input=name,
             axis=axis,
             length=length,
             size=max(widths),
             least=min(widths),
-            centre=_width(table, middle),
-            at=self._asked(table, tensor) if self.at and len(tables) == 1 else None,
-            sees="all" if min(widths) == length else _form(table, length),
+            centre=_width(interval_at(field, axis, middle)),
+            at=self._asked(field, axis, tensor) if len(fields) == 1 else None,
+            sees="window" if any(map(has_blind, fields)) else sees,
             ungated=max(without, default=None) if self.gated else None,
             **known,
         )
 
-    def _asked(self, table: Hulls, tensor: Tensor) -> tuple[int, int] | None:
+    def _asked(self, field: Field, axis: str, tensor: Tensor) -> tuple[int, int] | None:
         """The interval of the position that was asked for, if there is such a one."""
-        if not set(table.axes) <= set(self.at) <= set(tensor.positions):
+        if not self.at or not set(field[axis].axes) <= set(self.at):
+            return None
+        if not set(self.at) <= set(tensor.positions):
             return None
         if any(i >= self.numbers.whole(tensor[a]) for a, i in self.at.items()):
             return None
-        place = table.index(self.at)
-        return (table.lo[place], table.hi[place]) if table.hi[place] >= 0 else None
+        return interval_at(field, axis, self.at)
 
     # -- outputs ---------------------------------------------------------------------
 
@@ -243,10 +255,12 @@ def _first(walk: Walk, value: Value, field: AxisField) -> str | None:
 
 
 def _sees_all(turns: list[Mapping[str, Seen]], field: AxisField) -> bool:
-    """Whether every position that sees any of an axis sees the whole of it."""
-    seen = [turn[field.input] for turn in turns if field.input in turn]
-    tables = [one.field[field.axis] for one in seen if one.field]
-    return bool(tables) and all(min(t.widths) == field.length for t in tables)
+    """Whether every position sees the whole of an axis."""
+    fields = [turn[field.input].field for turn in turns if field.input in turn]
+    return bool(fields) and all(
+        found and not has_blind(found) and min(found[field.axis].widths) == field.length
+        for found in fields
+    )
 
 
 class _Closed(TypedDict, total=False):
@@ -265,10 +279,8 @@ def _closed(line: Line) -> _Closed:
     }
 
 
-def _width(table: Hulls, at: Mapping[str, int]) -> int | None:
-    place = table.index(at)
-    first, last = table.lo[place], table.hi[place]
-    return last - first + 1 if last >= 0 else None
+def _width(interval: tuple[int, int] | None) -> int | None:
+    return None if interval is None else interval[1] - interval[0] + 1
 
 
 def _form(table: Hulls, length: int) -> Sees:

@@ -48,6 +48,31 @@ def is_nothing(field: Field) -> bool:
     return any(table.hi == (-1,) for table in field.values())
 
 
+def has_blind(field: Field) -> bool:
+    """Whether some position sees nothing."""
+    return any(table.has_gaps for table in field.values())
+
+
+def interval_at(
+    field: Field, axis: str, at: Mapping[str, int]
+) -> tuple[int, int] | None:
+    """The first and the last input position that one position sees along an axis.
+
+    Args:
+        field: What the value sees.
+        axis: The axis of the input.
+        at: The position, in at least the axes on which the interval depends.
+
+    Returns:
+        None where the position sees nothing, along whichever axis that shows.
+    """
+    asked = [t for t in field.values() if set(t.axes) <= set(at)]
+    if any(table.hi[table.index(at)] < 0 for table in asked):
+        return None
+    place = field[axis].index(at)
+    return field[axis].lo[place], field[axis].hi[place]
+
+
 def whole_gaps(field: Field) -> Field:
     """The same with each interval empty where the product is empty."""
     found = dict(field)

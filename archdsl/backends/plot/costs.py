@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archdsl.analysis.report import Report
 from archdsl.analysis.tables import collapsed, unit
+from archdsl.backends.plot.rows import fewer
 from archdsl.backends.plot.style import PALETTE, figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST = 40  # rows of one picture; the smallest of more are put together
 _ROW, _FRAME = 0.16, 0.75  # inches
 
 
@@ -64,13 +64,14 @@ def _rows(report: Report, depth: int) -> list[_Row]:
 
 
 def _fewer(rows: list[_Row]) -> list[_Row]:
-    """The largest, in their order, and the others as one."""
-    if len(rows) <= _MOST:
-        return rows
     params = max(sum(row.params for row in rows), 1)
     macs = max(sum(row.macs for row in rows), 1)
-    ranked = sorted(rows, key=lambda row: -(row.params / params + row.macs / macs))
-    kept = set(ranked[: _MOST - 1])
-    rest = [row for row in rows if row not in kept]
-    more = sum(row.params for row in rest), sum(row.macs for row in rest)
-    return [*(row for row in rows if row in kept), _Row(f"{len(rest)} others", *more)]
+
+    def weight(row: _Row) -> float:
+        return row.params / params + row.macs / macs
+
+    def together(rest: list[_Row]) -> _Row:
+        sums = sum(row.params for row in rest), sum(row.macs for row in rest)
+        return _Row(f"{len(rest)} others", *sums)
+
+    return fewer(rows, weight, together)

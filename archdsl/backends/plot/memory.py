@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from archdsl.analysis.memory.result import Memory
 from archdsl.analysis.report import Report
 from archdsl.analysis.tables import collapsed, shown
+from archdsl.backends.plot.rows import fewer
 from archdsl.backends.plot.style import HATCHES, PALETTE, figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST = 40  # rows of one picture; the smallest of more are put together
 _ROW, _FRAME = 0.16, 1.2  # inches
+_Row: TypeAlias = tuple[str, int]
 
 
 def draw(report: Report, depth: int, path: Path) -> None:
@@ -44,6 +45,9 @@ def draw(report: Report, depth: int, path: Path) -> None:
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
             axes.tick_params("y", length=0)
+        made.legend(
+            *top.get_legend_handles_labels(), loc="outside upper center", ncols=5
+        )
         save(made, path)
 
 
@@ -77,18 +81,16 @@ def _stack(axes: Axes, held: dict[str, int]) -> None:
     axes.set_yticks([])
     axes.set_xlim(0, max(whole, 1))
     axes.set_title(f"training holds {shown(whole, 'bytes')}")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(held))
 
 
-def _rows(part: Memory, depth: int) -> list[tuple[str, int]]:
+def _rows(part: Memory, depth: int) -> list[_Row]:
     found: dict[str, int] = {}
     for layer in part.saved_by_layer:
         path = collapsed(layer.path, depth) or "(model)"
         found[path] = found.get(path, 0) + layer.bytes
     rows = [(name, size) for name, size in found.items() if size]
-    if len(rows) <= _MOST:
-        return rows
-    kept = set(sorted(rows, key=lambda row: -row[1])[: _MOST - 1])
-    rest = [row for row in rows if row not in kept]
-    more = (f"{len(rest)} others", sum(size for _, size in rest))
-    return [*(row for row in rows if row in kept), more]
+    return fewer(rows, lambda row: row[1], _together)
+
+
+def _together(rest: list[_Row]) -> _Row:
+    return f"{len(rest)} others", sum(size for _, size in rest)

@@ -21,6 +21,8 @@ from archdsl.ops.window_attention import WindowAttention
 if TYPE_CHECKING:
     import torch
 
+    from archdsl.ir.graph import Graph
+
 MOST_CELLS = 64  # of a side of a map of two sequences: longer ones are averaged
 
 
@@ -93,10 +95,11 @@ def measure(
         turns: Shows how far it is.
 
     Raises:
-        Unmeasurable: There is no attention.
+        Unmeasurable: There is no attention, or no such place in an input.
     """
     import torch
 
+    _check_place(trial.graph, query or {})
     known: dict[str, list[Site]] = {}
     for site in sites(trial.graph):
         if isinstance(site.node.payload, Attention | WindowAttention):
@@ -115,6 +118,24 @@ def measure(
     layers = tuple(kept.layer(use) for (_, use), kept in listener.kept.items())
     trained = trial.weights is not None
     return AttentionFindings(trial.graph.name, samples, trained, layers)
+
+
+def _check_place(graph: Graph, place: Mapping[str, float]) -> None:
+    """That some input has the place.
+
+    Raises:
+        Unmeasurable: None has.
+    """
+    tensors = graph.inputs.values()
+    there = {axis for tensor in tensors for axis in tensor.positions}
+    for axis, index in place.items():
+        if axis not in there:
+            has = f"there are {', '.join(sorted(there))}" if there else "there are none"
+            raise Unmeasurable(f"no input has positions along {axis}; {has}")
+        last = max(int(str(t[axis])) for t in tensors if axis in t.positions) - 1
+        if index > last:
+            raise Unmeasurable(f"{axis} = {index:g} is outside of the input: {axis} has"
+                               f" indices 0 to {last}")  # fmt: skip
 
 
 class _Listener:

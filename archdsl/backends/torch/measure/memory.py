@@ -126,16 +126,19 @@ class _Live:
 def _is_in_place(before: Sequence[tuple[str, int]], args: tuple[object, ...]) -> bool:
     """Whether a sum is one that PyTorch makes in place when it is not watched.
 
-    So it adds the bias of a linear map that had to copy its input, and the mask of
-    attention by products of matrices.
+    So it adds the bias of a linear map that had to copy its input, be it the first map
+    of a recurrent layer, and the mask of attention by products of matrices.
     """
-    from torch.nn.modules import linear
+    from torch.nn.modules import linear, rnn
 
-    files = (frame.f_code.co_filename for frame, _ in walk_stack(sys._getframe()))
-    if linear.__file__ in islice(files, 6):
+    frames = islice(walk_stack(sys._getframe()), 6)
+    files = {frame.f_code.co_filename for frame, _ in frames}
+    if linear.__file__ in files:
         return True
-    first = next(_tensors(args)).data_ptr()
-    return "aten.bmm" in before[0][0] and first == before[1][1]
+    same = next(_tensors(args)).data_ptr() == before[1][1]
+    if rnn.__file__ in files:
+        return same and "view" in before[1][0]
+    return same and "aten.bmm" in before[0][0]
 
 
 def _held(module: nn.Module) -> set[int]:

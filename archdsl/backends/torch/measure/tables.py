@@ -155,7 +155,8 @@ def of_profile(found: Profile, depth: int) -> Table:
     return Table(
         "profile", "", tuple(columns), tuple(row[:cut] for row in rows),
         (
-            f"medians of {found.runs} runs on {_device(found)}, each module watched",
+            f"medians of {found.runs} run{'s' * (found.runs > 1)} on {_device(found)},"
+            " each module watched",
             "functions count in the module that calls them;"
             f" {BETWEEN}: those of the model itself",
         ),

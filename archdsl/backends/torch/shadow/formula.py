@@ -14,7 +14,6 @@ from fractions import Fraction
 from itertools import product
 from math import lcm, prod
 
-from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Poly, Size, substitute, symbol
 from archdsl.ir.graph import Graph
 
@@ -86,7 +85,7 @@ def _places(
 def _fits(graph: Graph, names: tuple[str, ...], place: tuple[int, ...]) -> bool:
     """Whether the model takes these sizes."""
     point = dict(zip(names, place, strict=True))
-    return all(_holds(assumption, point) for assumption in graph.assumptions)
+    return all(a.holds(point) is not False for a in graph.assumptions)
 
 
 def _through(
@@ -105,17 +104,6 @@ def _through(
         told = [substitute(size, dict(zip(names, p, strict=True))) for p in far]
         sizes.append(size if told == outside else None)
     return tuple(sizes)
-
-
-def _holds(assumption: Assumption, point: Point) -> bool:
-    left = substitute(assumption.left, dict(point))
-    right = substitute(assumption.right, dict(point))
-    if not isinstance(left, int) or not isinstance(right, int):
-        return True  # of a setting
-    if assumption.relation == "divides":
-        return right != 0 and left % right == 0
-    signs = {"at least": left >= right, "at most": left <= right}
-    return signs.get(assumption.relation, left == right)
 
 
 def _monomial(values: Iterable[int], powers: Iterable[int]) -> int:

@@ -287,32 +287,6 @@ def batch_norm(
     return made("batch_norm", result, inputs, (x, mean, scale))
 
 
-# --- recurrence ---------------------------------------------------------------------
-
-
-def lstm_layer(
-    x: Shadow, state: tuple[Shadow, Shadow], weights: Sequence[Shadow]
-) -> tuple[Shadow, Shadow, Shadow]:
-    """One direction of one layer over (T, B, C): every state, the last, its cell.
-
-    Holds its input, the states before and after, and all states. What oneDNN holds
-    besides, in a buffer of its own, is no tensor of the model and is not counted.
-    """
-    steps, batch, _ = x.shape
-    width = weights[1].shape[1]
-    if len(weights) == 2:  # in place of biases, zeros as large as the weights
-        weights = [*weights, *(Shadow(w.shape) for w in weights)]
-    every = Shadow((steps, batch, width))
-    last, cell = Shadow((batch, width)), Shadow((batch, width))
-    for result in (every, last, cell):
-        made("lstm", result, (x, *state, *weights))
-    if every.note is not None:
-        saved = (x, *state, every, last, cell, *weights)
-        every.note.saved = tuple(t.storage for t in saved)
-        last.note = cell.note = every.note
-    return every, last, cell
-
-
 # --- whole tensors ------------------------------------------------------------------
 
 

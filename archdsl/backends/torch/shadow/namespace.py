@@ -8,7 +8,7 @@ from functools import partial
 from math import inf
 from types import SimpleNamespace
 
-from archdsl.backends.torch.shadow import functions, modules
+from archdsl.backends.torch.shadow import functions, modules, recurrent
 from archdsl.backends.torch.shadow.tensor import (
     Number,
     Shadow,
@@ -82,7 +82,8 @@ def _torch() -> SimpleNamespace:
 
 
 def _nn() -> SimpleNamespace:
-    classes = {n: v for n, v in vars(modules).items() if isinstance(v, type)}
+    found = {**vars(modules), **vars(recurrent)}
+    classes = {n: v for n, v in found.items() if isinstance(v, type)}
     plain = {name: partial(_Call, function) for name, function in _PLAIN.items()}
     pools = {
         f"{kind}{i}d": partial(_Call, _pool(function, i))

@@ -88,6 +88,8 @@ def _targets(subject: Subject, fields: ReceptiveField) -> list[_Target]:
     step = max(1, len(paths) // (_LAYERS + 1))
     maps = [output.map for output in fields.outputs if output.map in first]
     wanted = dict.fromkeys([*maps, *paths[:1], *paths[step::step]])
+    if not any(t.positions for t in subject.graph.inputs.values()):
+        return []  # there is nowhere to look
     middles = [(first[path], _middle(first[path])) for path in wanted if path]
     firsts = [(place, dict.fromkeys(at, 0)) for place, at in middles if at]
     return middles + [(p, at) for p, at in firsts if any(_middle(p).values())]
@@ -229,8 +231,6 @@ def _claims(
     for name, tensor in graph.inputs.items():
         for axis in tensor.positions:
             length, field = _int(tensor[axis]), known.get((name, axis))
-            if length == 1:
-                continue
             if field is None or name in blind:
                 yield name, axis, range(0)
             elif field.at is not None:

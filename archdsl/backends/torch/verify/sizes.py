@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from math import lcm
 from random import Random
 
-from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Poly, substitute
 from archdsl.ir.graph import Graph
 
@@ -31,7 +30,7 @@ def draw(graph: Graph, seed: int) -> Iterator[Values]:
     found: dict[tuple[int, ...], None] = {}
     for _ in range(_TRIES):
         values = {name: random.choice(choices[name]) for name in names}
-        if all(_holds(a, values) for a in graph.assumptions):
+        if all(a.holds(values) is not False for a in graph.assumptions):
             found[tuple(values.values())] = None
     # Small ones, which are quick, but not the smallest alone: these all round alike.
     least = min(map(sum, found), default=0)
@@ -63,18 +62,3 @@ def _choices(graph: Graph, name: str) -> list[int]:
     for bound in bounds:
         found |= {bound * i // 8 for i in range(1, 8 * _SPAN)}
     return sorted(found - {0})
-
-
-def _holds(assumption: Assumption, values: Values) -> bool:
-    now = assumption.with_values(dict(values))
-    left, right = now.left, now.right
-    if not isinstance(left, int) or not isinstance(right, int):
-        return True  # about something else than the inputs
-    match now.relation:
-        case "divides":
-            return right > 0 and left % right == 0
-        case "at least":
-            return left >= right
-        case "at most":
-            return left <= right
-    return left == right
