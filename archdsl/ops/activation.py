@@ -65,6 +65,23 @@ class Relu(_Activation):
     )
 
 
+class Relu6(_Activation):
+    """The number itself where it is between 0 and 6, otherwise the nearer of the two.
+
+    Costs 2 operations for each number: the comparisons.
+    """
+
+    name = "relu6"
+    function: ClassVar[str] = "F.relu6"
+    module: ClassVar[str] = "nn.ReLU6"
+    pointwise = 2
+    paper = "Krizhevsky 2010, Convolutional Deep Belief Networks on CIFAR-10"
+    examples = (
+        Example("relu6", {"x": "[B, C = 3, H = 4, W = 5]"}),
+        Example("relu6", {"x": "[B, T = 5]"}),
+    )
+
+
 class Gelu(_Activation):
     """The number times the chance that a standard normal one is smaller.
 

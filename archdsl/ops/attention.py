@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from math import inf
+from typing import Annotated, ClassVar, NamedTuple
+
+from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
@@ -26,27 +29,42 @@ from archdsl.ops.base import (
     doubled,
 )
 from archdsl.ops.emit import Arg, Emit, Make, Site, batch_axes, positional
-from archdsl.ops.fields import Axes, Count, Flag, Rate
+from archdsl.ops.fields import Axes, Count, Flag, Rate, SizeField
 from archdsl.ops.rules import chosen, need_axes, need_equal, need_features
 from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
 
 
-def check_heads(op: Op, heads: int, size: Size, facts: Facts) -> None:
-    """Refuses heads that do not divide C."""
+def _scale(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number above 0")
+    if not 0 < value < inf:
+        raise ValueError("must be above 0")
+    return float(value)
+
+
+Scale = Annotated[float, PlainValidator(_scale), "a number > 0"]
+
+
+def check_heads(heads: int, size: Size, facts: Facts, cut: str = "C") -> None:
+    """Refuses heads that do not divide C, or another size that is cut."""
     if facts.divides(heads, size):
         return
     better = near_divisors(heads, size) if isinstance(size, int) else []
     mend = "use heads = " + " or ".join(map(str, better or [1]))
-    raise Refused(NotDivisible("heads", heads, "C", size, mend), "heads")
+    raise Refused(NotDivisible("heads", heads, cut, size, mend), "heads")
 
 
-def projections(size: Size, key: Size, value: Size, bias: bool) -> tuple[Weight, ...]:
-    """The weights of the four linear maps around attention."""
+def projections(
+    size: Size, key: Size, value: Size, bias: bool, inner: Size | None = None
+) -> tuple[Weight, ...]:
+    """The weights of the four linear maps around attention of `inner` features."""
+    inner = size if inner is None else inner
+    maps = (("q", inner, size), ("k", inner, key), ("v", inner, value))
     weights: list[Weight] = []
-    for name, width in (("q", size), ("k", key), ("v", value), ("out", size)):
-        weights.append(Weight(f"{name}.weight", (size, width)))
+    for name, to, of in (*maps, ("out", size, inner)):
+        weights.append(Weight(f"{name}.weight", (to, of)))
         if bias:
-            weights.append(Weight(f"{name}.bias", (size,)))
+            weights.append(Weight(f"{name}.bias", (to,)))
     return tuple(weights)
 
 
@@ -87,18 +105,22 @@ class Attention(Op):
     if none is given; `value` is what is averaged, and defaults to `key`. Other
     positions of x are batch, and `key` must have them too; its own positions may have
     any names and number, and its C any size. Four linear maps (q, k, v, out) stand
-    around it, all to the C of x, which `heads` must divide.
-    Costs ``4 * n * C**2 + 2 * n**2 * C`` MACs over n positions, and for each of the
-    ``heads * n**2`` scores 1 operation to scale it and 5 for the softmax. A causal
-    mask saves nothing of that.
+    around it: the first three to `width` features, which `heads` must divide, the last
+    to the C of x.
+    Costs ``4 * n * C * width + 2 * n**2 * width`` MACs over n positions, and for each
+    of the ``heads * n**2`` scores 1 operation to scale it and 5 for the softmax. A
+    causal mask saves nothing of that.
 
     Args:
-        heads: Into how many parts C is cut, each with scores of its own.
+        heads: Into how many parts the width is cut, each with scores of its own.
         causal: Whether a position sees only itself and those before it; needs one axis,
             as long in `key` as in x.
         bias: Whether the four linear maps add a learned number to each feature.
         dropout: The share of weights that training sets to zero.
         over: The position axes of x that ask; all, if none is named.
+        width: How many features it asks with, of all heads together; the C of x if not
+            given.
+        scale: What likeness is multiplied by; ``(width / heads) ** -0.5`` if not given.
     """
 
     name = "attention"
@@ -128,15 +150,31 @@ class Attention(Op):
         ),
         Example("attention(2)", {"x": "[B, C = 4, H = 3, W = 5]"}),
         Example("attention(2, over = T)", {"x": "[B, T = 4, H = 2, W = 3, C = 4]"}),
+        Example(
+            "attention(1, width = 3, scale = 1)", {"x": "[B, C = 6, H = 2, W = 3]"}
+        ),
+        Example(
+            "attention(2, key = memory, width = 12)",
+            {"x": "[B, N = 5, C = 8]", "memory": "[B, C = 6, T = 3]"},
+        ),
     )
 
-    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {"heads": ("h",)}
+    letters: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "heads": ("h",),
+        "width": ("C", "D"),
+    }
 
     heads: Count
     causal: Flag = False
     bias: Flag = True
     dropout: Rate = 0.0
     over: Axes = ()
+    width: SizeField | None = None
+    scale: Scale | None = None
+
+    def inner(self, x: Tensor) -> Size:
+        """The features that it asks with."""
+        return x["C"] if self.width is None else self.width
 
     def roles(self, ins: Inputs) -> _Roles:
         """The tensors and the parts of their axes."""
@@ -150,7 +188,9 @@ class Attention(Op):
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         r = self.roles(ins)
-        check_heads(self, self.heads, need_features(self, r.x), facts)
+        features = need_features(self, r.x)
+        cut = "C" if self.width is None else "width"
+        check_heads(self.heads, self.width or features, facts, cut)
         for port, other in ins.items():
             if port != "x":
                 self._check_other(r, other, port, facts)
@@ -191,18 +231,21 @@ class Attention(Op):
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         r = self.roles(ins)
-        return projections(r.x["C"], r.key["C"], r.value["C"], self.bias)
+        inner = self.inner(r.x)
+        return projections(r.x["C"], r.key["C"], r.value["C"], self.bias, inner)
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         r = self.roles(ins)
         features, batch = r.x["C"], r.x.extent(batch_axes(r.x, r.asking))
         asking, asked = r.x.extent(r.asking), r.key.extent(r.asked)
         read = 2 * asking * features + asked * (r.key["C"] + r.value["C"])
-        macs = batch * features * (read + 2 * asking * asked)
+        inner = self.inner(r.x)
+        macs = batch * inner * (read + 2 * asking * asked)
         scores = batch * self.heads * asking * asked
         elementwise = {"scale": scores, "softmax": 5 * scores}
         if self.bias:
-            elementwise["bias"] = 2 * batch * (asking + asked) * features
+            added = asking * (features + inner) + 2 * asked * inner
+            elementwise["bias"] = batch * added
         return Cost(macs, elementwise)
 
     def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
@@ -214,7 +257,7 @@ class Attention(Op):
         read = asking * features * (3 + ("x" in needs))  # q, and out
         read = read + asked * r.key["C"] * (1 + (key in needs))
         read = read + asked * r.value["C"] * (1 + (value in needs))
-        macs = batch * features * (read + 4 * asking * asked)
+        macs = batch * self.inner(r.x) * (read + 4 * asking * asked)
         return Cost(macs, doubled(self.cost(ins, outs).elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
@@ -238,7 +281,7 @@ class Attention(Op):
         r = self.roles(ins)
         batch = r.x.extent(batch_axes(r.x, r.asking))
         pairs = r.x.extent(r.asking) * r.key.extent(r.asked)
-        return Paths(batch * pairs * r.x["C"], maximum=(1,), meet=(1,))
+        return Paths(batch * pairs * self.inner(r.x), maximum=(1,), meet=(1,))
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         r = self.roles(ins)
@@ -258,6 +301,8 @@ class Attention(Op):
                 Arg("bias", self.bias, True),
                 Arg("causal", self.causal, False),
                 Arg("dropout", self.dropout, 0.0),
+                Arg("width", self.inner(r.x), r.x["C"]),
+                Arg("scale", self.scale, None),
             ),
         )
         ahead = len(batch_axes(r.x, r.asking))
@@ -304,15 +349,19 @@ def _runtime() -> None:
             bias: bool = True,
             causal: bool = False,
             dropout: float = 0.0,
+            width: int | None = None,
+            scale: float | None = None,
         ) -> None:
             super().__init__()
             self.heads = heads
             self.causal = causal
             self.dropout = dropout
-            self.q = nn.Linear(dim, dim, bias)
-            self.k = nn.Linear(key_dim or dim, dim, bias)
-            self.v = nn.Linear(value_dim or key_dim or dim, dim, bias)
-            self.out = nn.Linear(dim, dim, bias)
+            self.scale = scale
+            width = width or dim
+            self.q = nn.Linear(dim, width, bias)
+            self.k = nn.Linear(key_dim or dim, width, bias)
+            self.v = nn.Linear(value_dim or key_dim or dim, width, bias)
+            self.out = nn.Linear(width, dim, bias)
 
         def forward(
             self,
@@ -323,14 +372,15 @@ def _runtime() -> None:
             key = x if key is None else key
             value = key if value is None else value
             y = F.scaled_dot_product_attention(
-                self._split(self.q(x)),  # (..., heads, N, C / heads)
-                self._split(self.k(key)),  # (..., heads, M, C / heads)
+                self._split(self.q(x)),  # (..., heads, N, width / heads)
+                self._split(self.k(key)),  # (..., heads, M, width / heads)
                 self._split(self.v(value)),
                 dropout_p=self.dropout if self.training else 0.0,
                 is_causal=self.causal,
+                scale=self.scale,
             )
             return self.out(y.transpose(-3, -2).flatten(-2))  # (..., N, C)
 
         def _split(self, x: Tensor) -> Tensor:
-            """(..., N, C) to (..., heads, N, C / heads)."""
+            """(..., N, width) to (..., heads, N, width / heads)."""
             return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)

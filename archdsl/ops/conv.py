@@ -244,7 +244,12 @@ class Conv(Op):
     def label(self, ins: Inputs) -> str:
         kernel = "×".join(str(t.kernel) for t in self.taps(ins["x"]).values())
         stride = "" if self.stride == 1 else f" /{spelled(self.stride)}"
-        return f"conv {kernel}, {self.features}{stride}"
+        label = f"conv {kernel}, {self.features}{stride}"
+        if self.groups == 1:
+            return label
+        if self.groups == ins["x"]["C"] == self.features:
+            return f"depthwise {label}"
+        return f"{label}, {self.groups} groups"
 
 
 def known(size: Size) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from math import inf, isfinite
+from typing import Annotated, ClassVar
+
+from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
@@ -12,6 +15,21 @@ from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import Example, Facts, Inputs, Op, Outputs, Tensor, Weight
 from archdsl.ops.emit import Arg, Emit, Make, Site, positional
 from archdsl.ops.fields import AxisSizes
+
+
+def _start(value: object) -> str | float:
+    if isinstance(value, str) and value in ("normal", "zeros", "ones"):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        value = inf
+    if isfinite(value):
+        return float(value)
+    raise ValueError('must be "normal", "zeros", "ones" or a number')
+
+
+Start = Annotated[
+    str | float, PlainValidator(_start), '"normal" or "zeros" or "ones", or a number'
+]
 
 
 class _Source(Op):
@@ -67,7 +85,7 @@ class Parameter(_Source):
     Args:
         axes: The axes with their sizes: ``N = 100, C = 256``.
         init: What training starts from: "normal" (mean 0, standard deviation 0.02),
-            "zeros" or "ones".
+            "zeros", "ones" or a number that all of it is.
     """
 
     name = "parameter"
@@ -78,9 +96,10 @@ class Parameter(_Source):
             {"x": "[B, C = 4, H = 3, W = 2]"},
         ),
         Example('add(parameter(C = 3, T = 2, init = "zeros"))', {"x": "[B, C = 3]"}),
+        Example("multiply(parameter(C = 3, init = 1e-6))", {"x": "[B, T = 5, C = 3]"}),
     )
 
-    init: Literal["normal", "zeros", "ones"] = "normal"
+    init: Start = "normal"
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         return (Weight("weight", self.extents()),)
@@ -140,13 +159,14 @@ def _runtime() -> None:
     class LearnedTensor(nn.Module):
         """A learned tensor that depends on no input."""
 
-        def __init__(self, size: tuple[int, ...], init: str = "normal") -> None:
+        def __init__(self, size: tuple[int, ...], init: str | float = "normal") -> None:
             super().__init__()
             self.weight = nn.Parameter(torch.empty(size))
             if init == "normal":
                 nn.init.normal_(self.weight, std=0.02)
             else:
-                nn.init.constant_(self.weight, float(init == "ones"))
+                value = float(init == "ones") if isinstance(init, str) else init
+                nn.init.constant_(self.weight, value)
 
         def forward(self) -> Tensor:
             return self.weight

@@ -134,7 +134,7 @@ class WindowAttention(Op):
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
-        check_heads(self, self.heads, need_features(self, x), facts)
+        check_heads(self.heads, need_features(self, x), facts)
         cuts = self.cuts(x)
         for cut in cuts:
             if not facts.at_least(cut.declared - 1, cut.moved):

@@ -307,7 +307,9 @@ def test_what_is_too_much_work_is_refused_with_its_place():
 
 
 def test_what_needs_no_walk_is_known_of_long_inputs_too():
-    long, short = (find(archdsl.parse("gpt2", sizes={"T": t})) for t in (8192, 64))
+    long, short = (
+        find(archdsl.parse("gpt2", settings={"context": t})) for t in (8192, 64)
+    )
     assert long.unknown.startswith("path lengths are followed through")
     assert (long.inputs, long.maximum, short.unknown) == ((), None, "")
     assert (long.sequential, long.depth) == (short.sequential, short.depth)

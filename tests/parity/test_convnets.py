@@ -220,3 +220,49 @@ def test_the_gradients_of_textcnn_equal_those_of_a_plain_one():
     assert gradient_difference(ours, theirs, TEXTCNN_RULES, x) <= TOLERANCE
     ours.conv[0], ours.conv[1] = ours.conv[1], ours.conv[0]
     assert difference(ours, theirs, x) > CLEARLY
+
+
+# ------------------------------------------------------------------ n-gram CNN
+
+
+class NgramCnn(nn.Module):
+    """Three convolutions in a row, and a label for every word."""
+
+    def __init__(self, vocab, dim, n, depth, classes):
+        super().__init__()
+        self.words = nn.Embedding(vocab, dim)
+        convs = (nn.Conv1d(dim, dim, n, padding=n // 2) for _ in range(depth))
+        self.convs = nn.ModuleList(convs)
+        self.head = nn.Linear(dim, classes)
+
+    def forward(self, tokens):
+        x = self.words(tokens).mT
+        for conv in self.convs:
+            x = conv(x).relu()
+        return self.head(x.mT)
+
+
+NGRAM_RULES = [
+    Rule("words.weight", "embedding.weight"),
+    Rule(r"convs\.(\d)\.(\w+)", r"layers.\1.conv.\2"),
+    Rule(r"head\.(\w+)", r"linear.\1"),
+]
+
+
+@pytest.mark.parametrize("length", [1, 6, 40])
+def test_an_ngram_cnn_equals_a_plain_one(length):
+    theirs = jittered(NgramCnn(20000, 300, 3, 3, 9))
+    ours = fill(archdsl.load(f"{SPECS}/ngram_cnn.arch"), theirs, NGRAM_RULES)
+    assert difference(ours, theirs, words(length, 20000)) <= TOLERANCE
+
+
+def test_the_gradients_of_an_ngram_cnn_equal_those_of_a_plain_one():
+    theirs = jittered(NgramCnn(30, 16, 5, 2, 4))
+    settings = {"vocab": 30, "dim": 16, "n": 5, "depth": 2, "classes": 4}
+    ours = archdsl.load(f"{SPECS}/ngram_cnn.arch", settings=settings)
+    fill(ours, theirs, NGRAM_RULES)
+    x = words(9, 30)
+    assert gradient_difference(ours, theirs, NGRAM_RULES, x) <= TOLERANCE
+    first, second = ours.layers
+    first.conv, second.conv = second.conv, first.conv
+    assert difference(ours, theirs, x) > CLEARLY

@@ -132,6 +132,10 @@ def _attention(m, name, scope, x):
         fields["bias"] = m.chance(50)
     if m.chance(20):
         fields["dropout"] = 0.1
+    if m.chance(20):
+        fields["heads"], fields["width"] = m.of([(1, 3), (2, 4), (3, 6)])
+    if m.chance(20):
+        fields["scale"] = 0.5
     return Use(ops()[name], fields | over, ports)
 
 
@@ -298,7 +302,7 @@ def _source(m, name, scope, x):
         sizes = tuple(dict(sizes).items())
     fields = {"axes": sizes}
     if name == "parameter" and m.chance(50):
-        fields["init"] = m.of(["zeros", "ones"])
+        fields["init"] = m.of(["zeros", "ones", 1e-6])
     return _Source(ops()[name], fields, many=m.of(["add", "multiply", "subtract"]))
 
 
@@ -315,8 +319,8 @@ PROPOSALS: dict[str, Callable[..., Use]] = {
     "select": _select, "merge": _merge, "split": _split, "concat": _concat,
     "dropout": _rate, "drop_path": _rate, "embedding": _embedding,
     "patch_merge": _patch_merge, "gelu": _gelu, "softmax": _softmax, "relu": plain,
-    "tanh": plain, "sigmoid": plain, "silu": plain, "parameter": _source,
-    "zeros": _source, "ones": _source,
+    "relu6": plain, "tanh": plain, "sigmoid": plain, "silu": plain,
+    "parameter": _source, "zeros": _source, "ones": _source,
 }  # fmt: skip
 SIMPLE = [
     "relu",

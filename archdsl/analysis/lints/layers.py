@@ -30,7 +30,7 @@ from archdsl.diagnostics.lints import (
 )
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
 from archdsl.ir.tensor import Tensor
-from archdsl.ops.activation import Gelu, Relu, Sigmoid, Silu, Softmax, Tanh
+from archdsl.ops.activation import Gelu, Relu, Relu6, Sigmoid, Silu, Softmax, Tanh
 from archdsl.ops.base import Op
 from archdsl.ops.conv import Conv
 from archdsl.ops.conv_transpose import ConvTranspose
@@ -299,7 +299,7 @@ def _place_lost(graph: Graph, node: Node) -> Found | None:
     if len(x.positions) < 2 or set(op.over) != set(x.positions):
         return None
     before = graph[node.inputs[0][1].node]
-    while isinstance(before.payload, Relu | Gelu | Silu | BatchNorm):
+    while isinstance(before.payload, Relu | Relu6 | Gelu | Silu | BatchNorm):
         before = graph[before.inputs[0][1].node] if only_user(graph, before) else node
     if not isinstance(before.payload, Conv) or only_user(graph, before) is None:
         return None
@@ -321,5 +321,5 @@ RULES: Mapping[type, tuple[Rule, ...]] = {
     **dict.fromkeys(
         (LayerNorm, RmsNorm, BatchNorm, GroupNorm, InstanceNorm), (_norm_twice,)
     ),
-    **dict.fromkeys((Relu, Gelu, Silu, Tanh, Sigmoid, Softmax), (_activation,)),
+    **dict.fromkeys((Relu, Relu6, Gelu, Silu, Tanh, Sigmoid, Softmax), (_activation,)),
 }

@@ -15,7 +15,7 @@ from archdsl.diagnostics.lints import (
 )
 from archdsl.ir.dim import Size
 from archdsl.ir.graph import Call, Enter, Graph, Node, Ref, reachable
-from archdsl.ops.activation import Gelu, Relu, Sigmoid, Silu, Softmax, Tanh
+from archdsl.ops.activation import Gelu, Relu, Relu6, Sigmoid, Silu, Softmax, Tanh
 from archdsl.ops.arithmetic import Add, Divide, Multiply, Subtract
 from archdsl.ops.attention import Attention
 from archdsl.ops.base import Op
@@ -33,8 +33,8 @@ from archdsl.source import Span
 _DEEPEST = 24  # post-norms: 12 layers of two branches, as many as BERT has
 # What gives the same at each position, whatever the order of the positions.
 _BLIND = (
-    Embedding, Linear, Transposed, LayerNorm, BatchNorm, Dropout, DropPath, Relu, Gelu,
-    Silu, Tanh, Sigmoid, Softmax, Add, Subtract, Multiply, Divide, Mean, Max, Sum,
+    Embedding, Linear, Transposed, LayerNorm, BatchNorm, Dropout, DropPath, Relu, Relu6,
+    Gelu, Silu, Tanh, Sigmoid, Softmax, Add, Subtract, Multiply, Divide, Mean, Max, Sum,
     ClassToken, Attention, RmsNorm, GroupNorm, InstanceNorm,
 )  # fmt: skip
 

@@ -24,6 +24,11 @@ def relu(x: Shadow) -> Shadow:
     return _of_result("relu", x)
 
 
+def relu6(x: Shadow) -> Shadow:
+    """Holds its input."""
+    return made("relu6", Shadow(x.shape, x.dtype, _same(x)), (x,), (x,))
+
+
 def tanh(x: Shadow) -> Shadow:
     """Holds its result."""
     return _of_result("tanh", x)
@@ -105,6 +110,7 @@ def scaled_dot_product_attention(
     attn_mask: Shadow | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
+    scale: float | None = None,
 ) -> Shadow:
     """One kernel, which holds its inputs, its result and a number for each query.
 

@@ -31,6 +31,7 @@ def _flatten(x: Shadow, start_dim: int = 1, end_dim: int = -1) -> Shadow:
 _PLAIN: Mapping[str, Callable[..., Shadow]] = {
     "Identity": lambda x: x,
     "ReLU": functions.relu,
+    "ReLU6": functions.relu6,
     "Tanh": functions.tanh,
     "Sigmoid": functions.sigmoid,
     "SiLU": functions.silu,
@@ -99,8 +100,9 @@ def _nn() -> SimpleNamespace:
 
 
 def _functional() -> SimpleNamespace:
-    words = "relu gelu silu softmax dropout linear pad scaled_dot_product_attention"
-    plain = {name: getattr(functions, name) for name in words.split()}
+    words = "relu relu6 gelu silu softmax dropout linear pad"
+    names = (*words.split(), "scaled_dot_product_attention")
+    plain = {name: getattr(functions, name) for name in names}
     pools = {}
     for i in (1, 2, 3):
         pools[f"max_pool{i}d"] = _pool(functions.max_pool, i)
