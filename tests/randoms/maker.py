@@ -68,6 +68,15 @@ class _Drawn:
         return self.draw(st.permutations(items))
 
 
+def _runs(step: Step, scope: Scope, x: Tensor) -> bool:
+    """Whether a step fits."""
+    try:
+        step.run(scope.copy(), x)
+    except Invalid:
+        return False
+    return True
+
+
 class Maker:
     """Draws one spec."""
 
@@ -162,7 +171,7 @@ class Maker:
 
     def step(self, scope: Scope, x: Tensor) -> Step:
         """A step that fits, of any kind."""
-        kinds = [*["op"] * 16, "shared", "block", "block", "new", "new", "branches"]
+        kinds = [*["op"] * 16, *["shared", "block", "new"] * 2, "branches"]
         for _ in range(12):
             try:
                 step = getattr(self, f"_{self.of(kinds)}")(scope, x)
@@ -179,7 +188,11 @@ class Maker:
     def _shared(self, scope: Scope, x: Tensor) -> Step:
         if not scope.layers:
             raise Invalid
-        return Shared(self.of(list(scope.layers)), transposed=self.chance(40))
+        ties = [Shared(name, transposed=True) for name in scope.layers]
+        ties = [tie for tie in ties if _runs(tie, scope, x)]
+        if ties and self.chance(70):
+            return self.of(ties)
+        return Shared(self.of(list(scope.layers)))
 
     def _block(self, scope: Scope, x: Tensor) -> Step:
         usable = [b for b in self.blocks if not b.returned]
