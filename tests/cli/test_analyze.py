@@ -262,7 +262,7 @@ def test_ir_is_the_graph_as_text(spec):
 
 def test_a_shipped_spec_goes_by_its_name():
     assert report("resnet50")["totals"]["macs"] == 4_089_184_256
-    assert "did you mean" not in run("resnet50x", code=2)
+    assert "did you mean `resnet50` or" in run("resnet50x", code=2)
 
 
 def test_memory_training_and_time_are_sections(spec):

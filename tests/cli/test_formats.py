@@ -112,7 +112,7 @@ def test_json_says_all_that_the_text_says():
     }  # fmt: skip
     places = [(n["place"]["line"], n["place"]["column"]) for n in differ["notes"]]
     assert places == [(2, 3), (6, 14)]
-    assert unknown["helps"] == ["did you mean `relu`?"]
+    assert unknown["helps"] == ["did you mean `relu` or `relu6`?"]
     assert unknown["notes"] == []
 
 
@@ -199,7 +199,8 @@ def test_annotations_are_workflow_commands():
     assert one == (
         "::error file=wrong.arch,line=7,endLine=7,col=9,endColumn=14,"
         "title=E201%3A A name that nothing defines::"
-        "nothing is called `rellu`%0Aunknown name%0Ahelp: did you mean `relu`?"
+        "nothing is called `rellu`%0Aunknown name%0A"
+        "help: did you mean `relu` or `relu6`?"
     )
     # GitHub takes columns only for a place on one line.
     assert several.startswith("::error file=wrong.arch,line=4,endLine=7,title=E302%3A ")

@@ -97,7 +97,7 @@ def test_what_an_op_says_is_not_what_all_ops_say():
         ("MultiheadAttention", "here it is `attention`"),
         ("permute", "axes have names here"),
         ("zzz", "`archdsl ops` prints them all"),
-        ("transposed", "`archdsl ops` prints them all"),  # no spec can name it
+        ("transposed", "did you mean `conv_transpose`?"),  # no spec can name it
     ],
 )
 def test_an_unknown_name_is_answered_with_the_right_one(name, hint):

@@ -86,7 +86,8 @@ def annotation(values: Sequence[Literal]) -> str:
 def _type(value: Literal) -> str:
     if isinstance(value, tuple):
         inner = " | ".join(sorted({_type(v) for v in value})) or "int"
-        return f"tuple[{inner}, ...]"
+        exact = ", ".join(map(_type, value))  # as torch declares a kernel of two axes
+        return f"tuple[{exact if len(value) in (2, 3) else f'{inner}, ...'}]"
     return "None" if value is None else type(value).__name__
 
 
