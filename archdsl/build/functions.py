@@ -145,10 +145,10 @@ def compare(sign: str, left: Value, right: Value) -> bool:
 
 
 def _undecided(sign: str, left: Value, right: Value) -> bool:
-    if is_number(left) and is_number(right):
+    if isinstance(left, int | Poly) and isinstance(right, int | Poly):
         from archdsl.ir.ranges import at_least
 
-        gap: Size = left - right  # type: ignore[operator, assignment]
+        gap: Size = left - right
         if isinstance(gap, int):
             return _OTHER[sign](gap)
         if at_least(gap, 1):

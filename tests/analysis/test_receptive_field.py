@@ -524,3 +524,11 @@ def test_promises_of_fields_are_kept_or_broken(size, claim, kept):
 }}
 """
     assert (archdsl.check(text) == ()) == kept
+
+
+def test_a_place_is_one_of_the_map_that_it_stands_on():
+    """What sees everything is alike on maps of all sizes; 7 is no place on the last."""
+    found = find(archdsl.parse("swin_s"), at={"H": 7, "W": 7})
+    spots = {n.path: [f.at for f in n.fields] for n in found.layers}
+    assert spots["stage.2.swin_block.10.layer_norm_2"] == [(0, 223)] * 2
+    assert spots["stage.3.swin_block.1.layer_norm_2"] == [None] * 2
