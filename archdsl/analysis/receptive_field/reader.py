@@ -137,8 +137,8 @@ class _Reader:
         for name in names:
             seen = [turn[name] for turn in full if name in turn]
             without = [turn[name] for turn in bare if name in turn]
-            # Layers that work position by position pass on what they were given; what
-            # sees everything is the same on maps of other sizes, which have other places.
+            # Layers that work position by position pass on what they were given. What
+            # sees everything is the same on maps of all sizes, whose places differ.
             places = tuple((a, tensor[a]) for a in tensor.positions)
             same = (*map(id, seen), *map(id, without), places)
             for axis in self.inputs[name].positions:
