@@ -215,6 +215,11 @@ class ConvTranspose3d(_ConvTranspose):
     count = 3
 
 
+def _of_each(features: int) -> Parameter:
+    """A learned number for each feature: the scale or the shift of a norm."""
+    return Parameter(Shadow((features,)))
+
+
 class LayerNorm(Module):
     """Over the last dimension."""
 
@@ -225,9 +230,9 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:
-        held = [Parameter(Shadow((normalized_shape,))) for _ in range(2)]
-        self.weight = held[0] if elementwise_affine else None
-        self.bias = held[1] if elementwise_affine and bias else None
+        shifted = elementwise_affine and bias
+        self.weight = _of_each(normalized_shape) if elementwise_affine else None
+        self.bias = _of_each(normalized_shape) if shifted else None
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.layer_norm(x, 1, self.weight, self.bias)
@@ -239,8 +244,7 @@ class RMSNorm(Module):
     def __init__(
         self, normalized_shape: int, eps: float, elementwise_affine: bool = True
     ) -> None:
-        held = Parameter(Shadow((normalized_shape,)))
-        self.weight = held if elementwise_affine else None
+        self.weight = _of_each(normalized_shape) if elementwise_affine else None
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.rms_norm(x, self.weight)
@@ -253,9 +257,8 @@ class GroupNorm(Module):
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
     ) -> None:
         self.groups = num_groups
-        held = [Parameter(Shadow((num_channels,))) for _ in range(2)]
-        self.weight = held[0] if affine else None
-        self.bias = held[1] if affine else None
+        self.weight = _of_each(num_channels) if affine else None
+        self.bias = _of_each(num_channels) if affine else None
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.group_norm(x, self.groups, self.weight, self.bias)
@@ -267,9 +270,8 @@ class _InstanceNorm(Module):
     def __init__(
         self, num_features: int, eps: float = 1e-5, affine: bool = False
     ) -> None:
-        held = [Parameter(Shadow((num_features,))) for _ in range(2)]
-        self.weight = held[0] if affine else None
-        self.bias = held[1] if affine else None
+        self.weight = _of_each(num_features) if affine else None
+        self.bias = _of_each(num_features) if affine else None
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         if x.ndim == self.count + 1:  # one example
@@ -305,9 +307,8 @@ class BatchNorm1d(Module):
         momentum: float = 0.1,
         affine: bool = True,
     ) -> None:
-        held = [Parameter(Shadow((num_features,))) for _ in range(2)]
-        self.weight = held[0] if affine else None
-        self.bias = held[1] if affine else None
+        self.weight = _of_each(num_features) if affine else None
+        self.bias = _of_each(num_features) if affine else None
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
         return F.batch_norm(x, self.weight, self.bias, self.training)
