@@ -18,6 +18,7 @@ from archdsl.analysis.figures import (
     price,
 )
 from archdsl.analysis.part import Part
+from archdsl.analysis.receptive_field.result import ReceptiveField
 from archdsl.analysis.report import TensorReport, number, tensor_report
 from archdsl.analysis.stages import Stage, stages
 from archdsl.analysis.tables import Cell, Column, Table
@@ -164,11 +165,10 @@ def _stage(stage: Stage, priced: Priced, keys: Sequence[str]) -> StageReport:
 
 def _seen(stage: Stage, part: object) -> int | None:
     """The receptive field of the last that a stage makes, along its widest axis."""
+    assert isinstance(part, ReceptiveField)
     path = ".".join(stage.units[-1].path)
     fields = [
-        layer.fields
-        for layer in getattr(part, "layers", ())
-        if f"{layer.path}.".startswith(f"{path}.")
+        layer.fields for layer in part.layers if f"{layer.path}.".startswith(f"{path}.")
     ]
     sizes = map(field_size, fields[-1] if fields else ())
     return max((size for size in sizes if size is not None), default=None)

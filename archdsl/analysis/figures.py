@@ -1,7 +1,7 @@
 """The figures of a whole model by name: what sweeps and comparisons have columns of.
 
 A figure of a section of the report, a receptive field or the memory of training, is
-found when it is asked for, and is there where the section is.
+found when it is asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias, cast
 
 from archdsl.analysis.cost import Costs, Totals, blaming, count_layers
 from archdsl.analysis.part import Number
+from archdsl.analysis.receptive_field.result import AxisField, ReceptiveField
 from archdsl.analysis.report import number
 from archdsl.analysis.sections import SECTIONS, Options
 from archdsl.analysis.tables import Column, Form
@@ -110,8 +111,7 @@ _ALL = (
     _field("path_length", "path", "exact", "layers until all positions have met",
            "paths.maximum"),
 )  # fmt: skip
-_THERE = {"", *(section.key for section in SECTIONS)}
-FIGURES: Mapping[str, Figure] = {f.column.key: f for f in _ALL if f.section in _THERE}
+FIGURES: Mapping[str, Figure] = {figure.column.key: figure for figure in _ALL}
 
 
 def _sequential(graph: Graph) -> Value:
@@ -123,15 +123,14 @@ def _sequential(graph: Graph) -> Value:
 
 def _widest(part: object) -> int | None:
     """The largest field of the last maps before the outputs."""
-    outputs = getattr(part, "outputs")  # noqa: B009 - a section that may not be there
-    fields = [o.map_field or o.field for o in outputs]
+    assert isinstance(part, ReceptiveField)
+    fields = [output.map_field or output.field for output in part.outputs]
     return max(filter(None, map(field_size, fields)), default=None)
 
 
-def field_size(seen: object) -> int | None:
+def field_size(seen: AxisField) -> int | None:
     """The field along an axis, without borders where the axis is open."""
-    size = getattr(seen, "size", None)
-    return size if size is not None else getattr(seen, "unbounded", None)
+    return seen.size if seen.size is not None else seen.unbounded
 
 
 def price(graph: Graph, costs: Costs | None = None) -> Priced:
