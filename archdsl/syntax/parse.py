@@ -82,12 +82,17 @@ def _empty(source: Source) -> tree.File:
     return tree.File(start, (tree.Missing(start, (), anything=True),))
 
 
+_OFTEN = 100  # texts after which all there is is looked through
+
+
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Without a search for cycles: trees and graphs of specs have few or none.
 
     Looking for some takes a third of the time, and more the larger they are. At the
-    end, what was made is looked through once: errors that were raised are in cycles.
+    end, what was made is looked through once, since errors that were raised are in
+    cycles, and now and then all there is: Python itself would not, as long as so little
+    is made outside of here.
     """
     was = gc.isenabled()
     gc.disable()
@@ -96,7 +101,7 @@ def uncollected() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-            gc.collect(1)
+            gc.collect(2 if gc.get_count()[2] > _OFTEN else 1)
 
 
 def _doc(text: str) -> str:

@@ -57,4 +57,4 @@ def test_nobody_has_to_call_the_collector() -> None:
         text=True,
         check=True,
     )
-    assert int(done.stdout) < 100_000
+    assert int(done.stdout) < 20_000
