@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from archdsl.analysis.sections import Options
     from archdsl.analysis.sweep import SweepReport
     from archdsl.analysis.verification import Verification
+    from archdsl.analysis.weights.fitting import Entry
+    from archdsl.analysis.weights.plan import Plan
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]
@@ -302,15 +304,57 @@ def load(
     settings: Settings | None = None,
     sizes: Sizes | None = None,
     outputs: Sequence[str] = (),
+    weights: str | os.PathLike[str] | None = None,
+    checkpoint: str | None = None,
 ) -> nn.Module:
-    """The model, with fresh weights: the source that `compile` makes, imported.
+    """The model: the source that `compile` makes, imported. Imports torch.
 
-    Imports torch. Arguments and errors are those of `parse`.
+    Its weights are fresh, or those of a checkpoint whose keys are the model's own or
+    of a layout that the spec declares; the model then has their type of numbers.
+    Other arguments and errors are those of `parse`.
+
+    Args:
+        spec: As for `parse`.
+        settings: As for `parse`.
+        sizes: As for `parse`.
+        outputs: As for `parse`.
+        weights: A file in safetensors or of torch.save, the index of several, a folder
+            with one, or ``owner/name`` on the Hub. No code of it is ever run.
+        checkpoint: The layout of its keys: the name of a ``checkpoint`` of the spec, or
+            "archdsl" for the model's own; None for the first that fits.
+
+    Raises:
+        ValueError: The file cannot be read, or does not fit; every key that is missing,
+            surplus or of another shape is listed, and nothing is loaded.
     """
     from archdsl.backends.torch.load import load as load_graph
 
     opened = open_spec(spec)
-    return load_graph(_graph(opened, settings, sizes, outputs), opened.name)
+    graph = _graph(opened, settings, sizes, outputs)
+    if weights is None:
+        return load_graph(graph, opened.name)
+    from archdsl.backends.torch.checkpoints import keys, resolve, tensors
+    from archdsl.backends.torch.checkpoints.moves import Moved, fill
+
+    path = resolve(weights)
+    plan = _fitting(opened, graph, keys(path), os.fspath(weights), checkpoint)
+    model = load_graph(graph, opened.name)
+    fill(model, Moved(plan, tensors(path)))
+    return model
+
+
+def _fitting(
+    opened: Opened,
+    graph: Graph,
+    held: Mapping[str, Entry],
+    where: str,
+    checkpoint: str | None,
+) -> Plan:
+    from archdsl.analysis.weights.fitting import ensure, fit
+
+    plan = fit(opened.program, graph, held, checkpoint)
+    ensure(plan, where, graph.name)
+    return plan
 
 
 def verify(

@@ -15,12 +15,16 @@ Outputs: TypeAlias = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Weight:
-    """A tensor that an operation holds: learned, or a buffer where not."""
+    """A tensor that an operation holds: learned, or a buffer where not.
+
+    One that is not `saved` is made anew with the module, and in no state dict.
+    """
 
     name: str
     shape: tuple[Size, ...]
     learned: bool = True
     itemsize: int = 4  # bytes an element
+    saved: bool = True
 
     @property
     def numel(self) -> Size:

@@ -174,10 +174,12 @@ class WindowAttention(Op):
         if self.relative_bias:
             entries = product(2 * c.declared - 1 for c in cuts)
             weights.append(Weight("relative_bias", (entries, self.heads)))
-            weights.append(Weight("index", (inside, inside), False, itemsize=8))
+            index = Weight("index", (inside, inside), False, itemsize=8, saved=False)
+            weights.append(index)
         if any(c.shift for c in cuts):
             windows = product(quotient(c.size, c.window) for c in cuts)
-            weights.append(Weight("mask", (windows, inside, inside), False))
+            mask = (windows, inside, inside)
+            weights.append(Weight("mask", mask, False, saved=False))
         return tuple(weights)
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
