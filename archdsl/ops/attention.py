@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
-from typing import Annotated, ClassVar, NamedTuple
-
-from pydantic import PlainValidator
+from typing import ClassVar, NamedTuple
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
-from archdsl.diagnostics.faults.shapes import NotDivisible, WrongAxes
-from archdsl.ir.dim import Size, near_divisors
+from archdsl.diagnostics.faults.shapes import WrongAxes
+from archdsl.ir.dim import Size
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (
     Cost,
@@ -30,42 +27,9 @@ from archdsl.ops.base import (
 )
 from archdsl.ops.emit import Arg, Emit, Make, Site, batch_axes, positional
 from archdsl.ops.fields import Axes, Count, Flag, Rate, SizeField
+from archdsl.ops.heads import Scale, check_heads, projections
 from archdsl.ops.rules import chosen, need_axes, need_equal, need_features
 from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
-
-
-def _scale(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("must be a number above 0")
-    if not 0 < value < inf:
-        raise ValueError("must be above 0")
-    return float(value)
-
-
-Scale = Annotated[float, PlainValidator(_scale), "a number > 0"]
-
-
-def check_heads(heads: int, size: Size, facts: Facts, cut: str = "C") -> None:
-    """Refuses heads that do not divide C, or another size that is cut."""
-    if facts.divides(heads, size):
-        return
-    better = near_divisors(heads, size) if isinstance(size, int) else []
-    mend = "use heads = " + " or ".join(map(str, better or [1]))
-    raise Refused(NotDivisible("heads", heads, cut, size, mend), "heads")
-
-
-def projections(
-    size: Size, key: Size, value: Size, bias: bool, inner: Size | None = None
-) -> tuple[Weight, ...]:
-    """The weights of the four linear maps around attention of `inner` features."""
-    inner = size if inner is None else inner
-    maps = (("q", inner, size), ("k", inner, key), ("v", inner, value))
-    weights: list[Weight] = []
-    for name, to, of in (*maps, ("out", size, inner)):
-        weights.append(Weight(f"{name}.weight", (to, of)))
-        if bias:
-            weights.append(Weight(f"{name}.bias", (to,)))
-    return tuple(weights)
 
 
 @dataclass(frozen=True)
