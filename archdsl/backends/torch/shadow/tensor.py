@@ -302,6 +302,18 @@ class Shadow:
         result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
         return made("exp", result, (self,), (result,))
 
+    def abs(self) -> Shadow:
+        """Without the sign; holds its input."""
+        return self._held("abs")
+
+    def sign(self) -> Shadow:
+        """-1, 0 or 1."""
+        return pointwise("sign", self)
+
+    def log2(self) -> Shadow:
+        """The logarithm; holds its input."""
+        return self._held("log2")
+
     def norm(self, dim: int) -> Shadow:
         """The length along a dimension, which stays; holds its input and result."""
         shape = list(self.shape)
