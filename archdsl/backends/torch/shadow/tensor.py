@@ -321,6 +321,21 @@ class Shadow:
         """The sine; holds its input."""
         return self._function("sin")
 
+    def sign(self) -> Shadow:
+        """-1, 0 or 1."""
+        return pointwise("sign", self)
+
+    def log2(self) -> Shadow:
+        """The logarithm; holds its input."""
+        return self._function("log2")
+
+    def norm(self, dim: int) -> Shadow:
+        """The length along a dimension, which stays; holds its input and result."""
+        shape = list(self.shape)
+        shape[dim] = 1
+        result = Shadow(shape, self.dtype)
+        return made("norm", result, (self,), (self, result))
+
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""
         return Shadow(self.shape, self.dtype)
