@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import inf
+from math import inf, pi
 from types import SimpleNamespace
 
 from archdsl.backends.torch.shadow import functions, modules, recurrent
@@ -66,6 +66,9 @@ def _torch() -> SimpleNamespace:
         Tensor=Shadow,
         Size=Size,
         inf=inf,
+        pi=pi,
+        float32="float32",
+        promote_types=_promoted,
         tanh=functions.tanh,
         sigmoid=functions.sigmoid,
         cat=functions.cat,
@@ -153,8 +156,14 @@ def _zeros_like(x: Shadow) -> Shadow:
     return Shadow(x.shape, x.dtype)
 
 
-def _arange(count: int, device: str = "cpu") -> Shadow:
-    return Shadow((count,), "int64")
+def _arange(*ends: int, device: str = "cpu", dtype: str = "int64") -> Shadow:
+    """Takes the stop; or the start, the stop and the step."""
+    return Shadow((len(range(*ends)),), dtype)
+
+
+def _promoted(one: str, other: str) -> str:
+    """The kind of numbers that holds both: of ours, never another float."""
+    return "float32" if "float32" in (one, other) else one
 
 
 def _meshgrid(*axes: Shadow, indexing: str) -> list[Shadow]:
