@@ -268,6 +268,11 @@ class Shadow:
     def __rsub__(self, other: Number) -> Shadow:
         return pointwise("rsub", self, other)
 
+    def __rpow__(self, base: Number) -> Shadow:
+        """A number to the power of each; holds its exponent and result."""
+        result = pointwise("pow", self)
+        return made("pow", result, (self,), (self, result))
+
     def __neg__(self) -> Shadow:
         return pointwise("neg", self)
 
@@ -294,6 +299,26 @@ class Shadow:
     def clamp(self, min: Number | None = None, max: Number | None = None) -> Shadow:
         """Holds its input."""
         return self._function("clamp")
+
+    def sin(self) -> Shadow:
+        """Holds its input."""
+        return self._function("sin")
+
+    def cos(self) -> Shadow:
+        """Holds its input."""
+        return self._function("cos")
+
+    def cumsum(self, dim: int, dtype: str = "") -> Shadow:
+        """Running sums along a dimension; holds nothing."""
+        stride = like(self.shape, [self.layout])
+        return made("cumsum", Shadow(self.shape, dtype or self.dtype, stride), (self,))
+
+    def to(self, dtype: str) -> Shadow:
+        """The same in another kind of numbers: itself, or a copy."""
+        if dtype == self.dtype:
+            return self
+        stride = like(self.shape, [self.layout])
+        return made("to", Shadow(self.shape, dtype, stride), (self,))
 
     def _function(self, what: str, *, of_result: bool = False) -> Shadow:
         """A function of one number."""
