@@ -28,7 +28,8 @@ def _runtime(module: str) -> dict[str, tuple[str, frozenset[str]]]:
                     first = min(
                         [inner.lineno, *(d.lineno for d in inner.decorator_list)]
                     )
-                    body = "\n".join(lines[first - 1 : inner.end_lineno])
+                    rows = lines[first - 1 : inner.end_lineno]
+                    body = "\n".join(row.partition("  # noqa")[0] for row in rows)
                     names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
                     found[inner.name] = textwrap.dedent(body), frozenset(names)
     return found

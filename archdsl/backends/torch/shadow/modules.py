@@ -145,11 +145,15 @@ class _Conv(Module):
         self.bias = Parameter(Shadow((out_channels,))) if bias else None
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return self._conv_forward(x, self.weight, self.bias)
+
+    def _conv_forward(self, x: Shadow, weight: Shadow, bias: Shadow | None) -> Shadow:
         if x.ndim == self.count + 1:  # one example
-            return self._run(x.unsqueeze(0)).squeeze(0)
-        size = F.slid(x.shape[2:], *self.window)
-        shape = (x.shape[0], self.weight.shape[0], *size)
-        return F.convolution(x, self.weight, shape, self.bias)
+            return self._conv_forward(x.unsqueeze(0), weight, bias).squeeze(0)
+        kernel, stride, padding, dilation = self.window
+        size = F.slid(x.shape[2:], kernel, stride, padding, dilation)
+        shape = (x.shape[0], weight.shape[0], *size)
+        return F.convolution(x, weight, shape, bias)
 
 
 class Conv1d(_Conv):
