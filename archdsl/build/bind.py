@@ -214,7 +214,8 @@ class _Arguments:
             return op(**self.fields)
         except ValidationError as error:
             first, *more = [self._explain(dict(e)) for e in error.errors()]
-            raise Blamed(first.refused, first.span, more) from None
+        # Not raised above: what hangs on an error of pydantic's in a cycle stays.
+        raise Blamed(first.refused, first.span, more)
 
     def _explain(self, error: Mapping[str, object]) -> Blamed:
         op, place = self.op, error["loc"]

@@ -82,23 +82,26 @@ def _empty(source: Source) -> tree.File:
     return tree.File(start, (tree.Missing(start, (), anything=True),))
 
 
+_OFTEN = 100  # texts after which all there is is looked through
+
+
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Without a search for cycles: trees and graphs of specs have few or none.
 
-    Looking for some takes a third of the time, and more the larger they are. What was
-    made goes to the oldest generation at the end, as if it had been looked through.
+    Looking for some takes a third of the time, and more the larger they are. At the
+    end, what was made is looked through once, since errors that were raised are in
+    cycles, and now and then all there is: Python itself would not, as long as so little
+    is made outside of here.
     """
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was and not gc.get_freeze_count():
-            gc.freeze()
-            gc.unfreeze()
         if was:
             gc.enable()
+            gc.collect(2 if gc.get_count()[2] > _OFTEN else 1)
 
 
 def _doc(text: str) -> str:
