@@ -141,6 +141,7 @@ SizeField = Annotated[
     int | Poly, PlainValidator(_positive), "a whole number ≥ 1, or an open size"
 ]
 Count = Annotated[int, PlainValidator(_count), "a whole number ≥ 1"]
+Natural = Annotated[int, PlainValidator(_natural), "a whole number ≥ 0"]
 Integer = Annotated[int, PlainValidator(_integer)]
 Rate = Annotated[float, PlainValidator(_rate), "a number ≥ 0 and < 1"]
 Real = Annotated[float, PlainValidator(_real)]

@@ -183,43 +183,84 @@ def test_a_vgg_with_a_narrow_head_equals_a_plain_one(norm, size):
 
 
 class TextCnn(nn.Module):
-    """Kim 2014: a convolution covers whole words, so its maps are one number wide."""
+    """Kim 2014: a convolution covers whole words, so its maps are one number wide.
 
-    def __init__(self, vocab, dim, widths, filters, classes):
+    Word vectors may be frozen, and there may be two tables of them: then the filters
+    are summed over both.
+    """
+
+    def __init__(self, vocab, dim, widths, filters, classes, frozen=(False,)):
         super().__init__()
-        self.words = nn.Embedding(vocab, dim)
-        self.convs = nn.ModuleList(nn.Conv2d(1, filters, (w, dim)) for w in widths)
+        tables = [nn.Embedding(vocab, dim, padding_idx=0) for _ in frozen]
+        self.words = nn.ModuleList(tables)
+        for table, still in zip(tables, frozen, strict=True):
+            table.weight.requires_grad = not still
+        count = len(frozen)
+        self.convs = nn.ModuleList(nn.Conv2d(count, filters, (w, dim)) for w in widths)
+        self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(filters * len(widths), classes)
 
     def forward(self, tokens):
-        x = self.words(tokens)[:, None]  # (B, 1, T, dim)
+        x = torch.stack([table(tokens) for table in self.words], 1)  # (B, n, T, dim)
         maps = [conv(x).squeeze(-1).relu() for conv in self.convs]
-        return self.head(torch.cat([m.max(-1).values for m in maps], -1))
+        return self.head(self.dropout(torch.cat([m.max(-1).values for m in maps], -1)))
 
 
 TEXTCNN_RULES = [
-    Rule("words.weight", "words.weight"),
-    Rule(r"convs\.(\d)\.weight", r"conv.\1.weight", lambda x: x.squeeze(1).mT),
+    Rule("words.0.weight", "words.weight"),
+    Rule("words.1.weight", "embedding.weight"),
+    Rule(r"convs\.(\d)\.weight", r"conv.\1.weight", lambda x: x.mT.flatten(1, 2)),
     Rule(r"convs\.(\d)\.bias", r"conv.\1.bias"),
     Rule(r"head\.(\w+)", r"linear.\1"),
 ]
+TEXTCNNS = {
+    "textcnn": (False,),
+    "textcnn_static": (True,),
+    "textcnn_multichannel": (False, True),
+}
 
 
-def test_textcnn_equals_a_plain_one():
-    theirs = jittered(TextCnn(20000, 300, (3, 4, 5), 100, 2))
-    ours = fill(archdsl.load(f"{SPECS}/textcnn.arch"), theirs, TEXTCNN_RULES)
+def small_textcnn(name):
+    theirs = jittered(TextCnn(50, 16, (2, 3), 8, 4, TEXTCNNS[name]))
+    settings = {"vocab": 50, "dim": 16, "widths": [2, 3], "filters": 8, "classes": 4}
+    spec = f"{SPECS}/textcnn.arch:{name}"
+    ours = archdsl.load(spec, settings=settings, sizes={"T": 12})
+    return fill(ours, theirs, TEXTCNN_RULES), theirs
+
+
+@pytest.mark.parametrize("name", TEXTCNNS)
+def test_textcnn_equals_a_plain_one(name):
+    theirs = jittered(TextCnn(20000, 300, (3, 4, 5), 100, 2, TEXTCNNS[name]))
+    ours = archdsl.load(f"{SPECS}/textcnn.arch:{name}")
+    fill(ours, theirs, TEXTCNN_RULES)
     assert difference(ours, theirs, words(64, 20000)) <= TOLERANCE
 
 
-def test_the_gradients_of_textcnn_equal_those_of_a_plain_one():
-    theirs = jittered(TextCnn(50, 16, (2, 3), 8, 4))
-    settings = {"vocab": 50, "dim": 16, "widths": [2, 3], "filters": 8, "classes": 4}
-    ours = archdsl.load(f"{SPECS}/textcnn.arch", settings=settings, sizes={"T": 12})
-    fill(ours, theirs, TEXTCNN_RULES)
+@pytest.mark.parametrize("name", TEXTCNNS)
+def test_the_gradients_of_textcnn_in_training_equal_those_of_a_plain_one(name):
+    ours, theirs = small_textcnn(name)
+    ours.train().dropout.p = theirs.train().dropout.p = 0.0
     x = words(12, 50)
+    assert (x == 0).any()
     assert gradient_difference(ours, theirs, TEXTCNN_RULES, x) <= TOLERANCE
     ours.conv[0], ours.conv[1] = ours.conv[1], ours.conv[0]
     assert difference(ours, theirs, x) > CLEARLY
+
+
+@pytest.mark.parametrize("name", TEXTCNNS)
+def test_a_step_of_training_leaves_frozen_words_as_they_are(name):
+    ours, _ = small_textcnn(name)
+    before = {k: v.clone() for k, v in ours.state_dict().items()}
+    trained = [p for p in ours.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.1)
+    ours.train()(words(12, 50)).square().sum().backward()
+    optimizer.step()
+    after = ours.state_dict()
+    still = {k for k in before if torch.equal(before[k], after[k])}
+    tables = zip(("words.weight", "embedding.weight"), TEXTCNNS[name], strict=False)
+    assert still == {table for table, frozen in tables if frozen}
+    if not TEXTCNNS[name][0]:  # the row of no word
+        assert torch.equal(before["words.weight"][0], after["words.weight"][0])
 
 
 # ------------------------------------------------------------------ n-gram CNN

@@ -11,6 +11,7 @@ from archdsl.ir.graph import Call, Node
 from archdsl.ops.emit import Arg
 
 _IDENTITY = "nn.Identity()"
+_FROZEN = ".requires_grad_(False)"
 
 
 class Constructor:
@@ -89,9 +90,14 @@ class Constructor:
         if emit is None:
             return None
         make = emit.make or (emit.module if element else None)
-        return self._call(make.callee, make.args, node, "make") if make else None
+        if make is None:
+            return None
+        made = self._call(make.callee, make.args, node, "make")
+        return (
+            replace(made, closing=f"{made.closing}{_FROZEN}") if make.frozen else made
+        )
 
-    def _call(self, callee: str, args: tuple[Arg, ...], node: Node, kind: str) -> Doc:
+    def _call(self, callee: str, args: tuple[Arg, ...], node: Node, kind: str) -> Group:
         items: list[Doc] = []
         for i, arg in enumerate(args):
             slot = (node.id, kind, i)

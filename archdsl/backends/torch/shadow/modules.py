@@ -43,6 +43,13 @@ class Module:
         for name, child in self.children():
             child.place(f"{path}.{name}" if path else name)
 
+    def requires_grad_(self, needs: bool) -> Module:
+        """Sets whether what it holds itself needs gradients."""
+        for value in vars(self).values():
+            if isinstance(value, Parameter):
+                value.needs = needs
+        return self
+
     def register_buffer(
         self, name: str, tensor: Shadow | None, persistent: bool = True
     ) -> None:
@@ -117,7 +124,9 @@ class Linear(Module):
 class Embedding(Module):
     """Weight (ids, features)."""
 
-    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
+    ) -> None:
         self.weight = Parameter(Shadow((num_embeddings, embedding_dim)))
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
