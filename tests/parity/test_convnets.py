@@ -81,42 +81,29 @@ def test_alexnet_equals_a_plain_one():
 # -------------------------------------------------------------------------- VGG
 
 
-class Vgg16(nn.Module):
-    """Simonyan & Zisserman 2014, configuration D, with or without batch norms."""
+DEPTHS = {
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+VGGS = [(name, norm) for name in DEPTHS for norm in (False, True)]
 
-    WIDTHS = (
-        64,
-        64,
-        0,
-        128,
-        128,
-        0,
-        256,
-        256,
-        256,
-        0,
-        512,
-        512,
-        512,
-        0,
-        512,
-        512,
-        512,
-        0,
-    )
 
-    def __init__(self, *, norm, head=4096):
+class Vgg(nn.Module):
+    """Simonyan & Zisserman 2014, with or without batch norms."""
+
+    def __init__(self, depths, *, norm, head=4096):
         super().__init__()
         layers, features = [], 3
-        for width in self.WIDTHS:
-            if not width:
-                layers.append(nn.MaxPool2d(2, 2))
-                continue
-            layers.append(nn.Conv2d(features, width, 3, padding=1))
-            if norm:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.ReLU())
-            features = width
+        for width, depth in zip((64, 128, 256, 512, 512), depths, strict=True):
+            for _ in range(depth):
+                layers.append(nn.Conv2d(features, width, 3, padding=1))
+                if norm:
+                    layers.append(nn.BatchNorm2d(width))
+                layers.append(nn.ReLU())
+                features = width
+            layers.append(nn.MaxPool2d(2, 2))
         self.features = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(7)
         self.classifier = nn.Sequential(
@@ -133,11 +120,11 @@ class Vgg16(nn.Module):
         return self.classifier(self.pool(self.features(x)).flatten(1))
 
 
-def vgg_rules(*, norm):
+def vgg_rules(depths, *, norm):
     """Stage by stage and layer by layer, as the spec counts."""
     step = 3 if norm else 2
     rules, place = [], 0
-    for stage, depth in enumerate((2, 2, 3, 3, 3)):
+    for stage, depth in enumerate(depths):
         for layer in range(depth):
             ours = f"layers.{stage}.conv_relu.{layer}."
             rules.append(Rule(rf"features\.{place}\.(\w+)", ours + r"conv.\1"))
@@ -154,26 +141,40 @@ def vgg_rules(*, norm):
     return rules
 
 
+def named(name, norm):
+    return f"{name}_bn" if norm else name
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "norm"), [("vgg16", False), ("vgg16_bn", True)])
+@pytest.mark.parametrize(("name", "norm"), VGGS)
 def test_a_vgg_equals_a_plain_one(name, norm):
-    theirs = jittered(Vgg16(norm=norm))
-    ours = archdsl.load(f"{SPECS}/vgg16.arch:{name}")
-    fill(ours, theirs, vgg_rules(norm=norm))
+    theirs = jittered(Vgg(DEPTHS[name], norm=norm))
+    ours = archdsl.load(f"{SPECS}/vgg16.arch:{named(name, norm)}")
+    fill(ours, theirs, vgg_rules(DEPTHS[name], norm=norm))
     assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
 
 
+@pytest.mark.parametrize(("name", "norm"), VGGS)
+def test_a_vgg_has_as_many_weights_as_a_plain_one(name, norm):
+    with torch.device("meta"):
+        theirs = Vgg(DEPTHS[name], norm=norm)
+    report = archdsl.analyze(f"{SPECS}/vgg16.arch:{named(name, norm)}")
+    assert report.totals.params == sum(p.numel() for p in theirs.parameters())
+
+
 @pytest.mark.parametrize("norm", [False, True])
-@pytest.mark.parametrize("size", [(64, 96), (160, 64)])
-def test_a_vgg_with_a_narrow_head_equals_a_plain_one(norm, size):
-    theirs = jittered(Vgg16(norm=norm, head=64))
+@pytest.mark.parametrize(
+    ("name", "size"), [("vgg11", (64, 96)), ("vgg16", (64, 96)), ("vgg16", (160, 64))]
+)
+def test_a_vgg_with_a_narrow_head_equals_a_plain_one(name, norm, size):
+    theirs = jittered(Vgg(DEPTHS[name], norm=norm, head=64))
     text = (SPECS / "vgg16.arch").read_text(encoding="utf-8").partition("model vgg11")
     ours = archdsl.load(
         text[0].replace("4096", "64"),
-        settings={"depths": [2, 2, 3, 3, 3], "norm": norm},
+        settings={"depths": list(DEPTHS[name]), "norm": norm},
         sizes=dict(zip("HW", size, strict=True)),
     )
-    fill(ours, theirs, vgg_rules(norm=norm))
+    fill(ours, theirs, vgg_rules(DEPTHS[name], norm=norm))
     assert difference(ours, theirs, images(*size)) <= TOLERANCE
     theirs.pool = nn.AdaptiveMaxPool2d(7)
     assert difference(ours, theirs, images(*size)) > CLEARLY
