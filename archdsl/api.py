@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from archdsl.analysis.sections import Options
     from archdsl.analysis.sweep import SweepReport
     from archdsl.analysis.verification import Verification
-    from archdsl.analysis.weights.fitting import Entry
-    from archdsl.analysis.weights.plan import Plan
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]
@@ -327,34 +325,79 @@ def load(
         ValueError: The file cannot be read, or does not fit; every key that is missing,
             surplus or of another shape is listed, and nothing is loaded.
     """
+    from archdsl.backends.torch.checkpoints.models import remember
     from archdsl.backends.torch.load import load as load_graph
+    from archdsl.build.architecture import Architecture
 
     opened = open_spec(spec)
     graph = _graph(opened, settings, sizes, outputs)
+    given = _words(settings), sizes or {}, outputs
     if weights is None:
-        return load_graph(graph, opened.name)
+        model = load_graph(graph, opened.name)
+    else:
+        model = _filled(opened, graph, weights, checkpoint)
+    remember(model, Architecture.of(opened.program, graph.name, *given))
+    return model
+
+
+def _filled(
+    opened: Opened,
+    graph: Graph,
+    weights: str | os.PathLike[str],
+    checkpoint: str | None,
+) -> nn.Module:
+    """The model of a graph with the weights of a checkpoint."""
+    from archdsl.analysis.weights.fitting import ensure, fit
     from archdsl.backends.torch.checkpoints import keys, resolve, tensors
     from archdsl.backends.torch.checkpoints.moves import Moved, fill
+    from archdsl.backends.torch.load import load as load_graph
 
     path = resolve(weights)
-    plan = _fitting(opened, graph, keys(path), os.fspath(weights), checkpoint)
+    plan = fit(opened.program, graph, keys(path), checkpoint)
+    ensure(plan, os.fspath(weights), graph.name)
     model = load_graph(graph, opened.name)
     fill(model, Moved(plan, tensors(path)))
     return model
 
 
-def _fitting(
-    opened: Opened,
-    graph: Graph,
-    held: Mapping[str, Entry],
-    where: str,
-    checkpoint: str | None,
-) -> Plan:
-    from archdsl.analysis.weights.fitting import ensure, fit
+def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Writes the weights of a model that `load` made, and its architecture.
 
-    plan = fit(opened.program, graph, held, checkpoint)
-    ensure(plan, where, graph.name)
-    return plan
+    The file is safetensors; `from_pretrained` makes the model of it again, and
+    `load(spec, weights=path)` reads it, too. It is written whole or not at all.
+
+    Args:
+        model: The model, or what torch.compile or a data-parallel wrapper made of it.
+        path: A file whose name ends in ``.safetensors``.
+
+    Raises:
+        ValueError: The model is none of `load`, or was changed after it was compiled;
+            or the file cannot be written.
+    """
+    from archdsl.backends.torch.checkpoints.models import save as save_model
+
+    save_model(model, Path(path))
+
+
+def from_pretrained(source: str | os.PathLike[str]) -> nn.Module:
+    """The model of a checkpoint that `save` or `save_pretrained` wrote, for evaluation.
+
+    Needs no spec: the checkpoint holds its texts. Nothing of it is run but what any
+    spec compiles to.
+
+    Args:
+        source: A file, a folder, or ``owner/name``, ``owner/name@revision``,
+            ``owner/name:file`` on the Hub.
+
+    Raises:
+        FileNotFoundError: There is no such file or repository, or none can be reached.
+        ValueError: The file is corrupt, tells no architecture, or is of another one.
+        SpecError: Its texts are no spec that this version understands.
+    """
+    from archdsl.backends.torch.checkpoints import resolve
+    from archdsl.backends.torch.checkpoints.models import restore
+
+    return restore(resolve(source))
 
 
 def verify(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+NEEDED = "the Hub needs huggingface_hub: pip install 'archdsl[hub]'"
+
 
 class CheckpointError(ValueError):
     """A file of weights is not what it should be, or cannot be read or written.

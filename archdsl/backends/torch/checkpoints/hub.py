@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.backends.torch.checkpoints.faults import (
+    NEEDED,
     CheckpointError,
     NoCheckpoint,
     Unreached,
@@ -13,8 +14,6 @@ from archdsl.backends.torch.checkpoints.faults import (
 
 if TYPE_CHECKING:
     from archdsl.backends.torch.checkpoints.places import HubId
-
-NEEDED = "the Hub needs huggingface_hub: pip install 'archdsl[hub]'"
 
 
 def fetch(asked: HubId, name: str) -> Path | None:
