@@ -5,7 +5,7 @@ from __future__ import annotations
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.shapes import WrongAxes, WrongDtype
-from archdsl.ops.base import Example, Facts, Inputs, Op, Outputs, Port, Weight
+from archdsl.ops.base import Example, Facts, Inputs, Op, Outputs, Port, Size, Weight
 from archdsl.ops.emit import Arg, Emit, Make, Site, positional
 from archdsl.ops.fields import Flag, Natural, SizeField
 
@@ -56,6 +56,9 @@ class Embedding(Op):
         if self.padding_idx is not None:
             self._need_row(self.padding_idx, facts)
         return (x.cast("float").resized({"C": self.dim}),)
+
+    def ids(self, ins: Inputs) -> Size | None:
+        return self.vocab
 
     def _need_row(self, row: int, facts: Facts) -> None:
         if not facts.at_least(self.vocab, row + 1):

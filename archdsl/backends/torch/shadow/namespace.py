@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import inf
+from math import inf, pi
 from types import SimpleNamespace
 
 from archdsl.backends.torch.shadow import functions, modules, recurrent
@@ -67,6 +67,10 @@ def _torch() -> SimpleNamespace:
         Tensor=Shadow,
         Size=Size,
         inf=inf,
+        pi=pi,
+        bool="bool",
+        float32="float32",
+        promote_types=_promoted,
         tanh=functions.tanh,
         sigmoid=functions.sigmoid,
         cat=functions.cat,
@@ -101,7 +105,7 @@ def _nn() -> SimpleNamespace:
 
 
 def _functional() -> SimpleNamespace:
-    words = "relu relu6 gelu silu softmax dropout linear pad"
+    words = "relu relu6 gelu silu softmax normalize dropout linear pad"
     names = (*words.split(), "scaled_dot_product_attention")
     plain = {name: getattr(functions, name) for name in names}
     pools = {}
@@ -159,8 +163,14 @@ def _zeros_like(x: Shadow) -> Shadow:
     return Shadow(x.shape, x.dtype)
 
 
-def _arange(count: int, device: str = "cpu") -> Shadow:
-    return Shadow((count,), "int64")
+def _arange(*ends: int, device: str = "cpu", dtype: str = "int64") -> Shadow:
+    """Takes the stop; or the start, the stop and the step."""
+    return Shadow((len(range(*ends)),), dtype)
+
+
+def _promoted(one: str, other: str) -> str:
+    """The kind of numbers that holds both: of ours, never another float."""
+    return "float32" if "float32" in (one, other) else one
 
 
 def _meshgrid(*axes: Shadow, indexing: str) -> list[Shadow]:
