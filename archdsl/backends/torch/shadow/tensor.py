@@ -268,6 +268,11 @@ class Shadow:
     def __rsub__(self, other: Number) -> Shadow:
         return pointwise("rsub", self, other)
 
+    def __rpow__(self, base: Number) -> Shadow:
+        """A number to the power of each; holds its exponent and result."""
+        result = pointwise("pow", self)
+        return made("pow", result, (self,), (self, result))
+
     def __neg__(self) -> Shadow:
         return pointwise("neg", self)
 
@@ -295,6 +300,26 @@ class Shadow:
         """Holds its input."""
         return self._function("clamp")
 
+    def sin(self) -> Shadow:
+        """Holds its input."""
+        return self._function("sin")
+
+    def cos(self) -> Shadow:
+        """Holds its input."""
+        return self._function("cos")
+
+    def cumsum(self, dim: int, dtype: str = "") -> Shadow:
+        """Running sums along a dimension; holds nothing."""
+        stride = like(self.shape, [self.layout])
+        return made("cumsum", Shadow(self.shape, dtype or self.dtype, stride), (self,))
+
+    def to(self, dtype: str) -> Shadow:
+        """The same in another kind of numbers: itself, or a copy."""
+        if dtype == self.dtype:
+            return self
+        stride = like(self.shape, [self.layout])
+        return made("to", Shadow(self.shape, dtype, stride), (self,))
+
     def _function(self, what: str, *, of_result: bool = False) -> Shadow:
         """A function of one number."""
         result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
@@ -304,30 +329,15 @@ class Shadow:
         result = pointwise("rdiv", self)
         return made("rdiv", result, (self,), (result,))
 
-    def __rpow__(self, other: Number) -> Shadow:
-        return pointwise("rpow", self)
-
     def __and__(self, other: Shadow) -> Shadow:
         return pointwise("and", self, other)
 
     def __invert__(self) -> Shadow:
         return pointwise("not", self)
 
-    def cos(self) -> Shadow:
-        """The cosine; holds its input."""
-        return self._function("cos")
-
-    def sin(self) -> Shadow:
-        """The sine; holds its input."""
-        return self._function("sin")
-
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""
         return Shadow(self.shape, self.dtype)
-
-    def to(self, dtype: str) -> Shadow:
-        """Itself, or a copy of another kind."""
-        return self if dtype == self.dtype else pointwise("to", self, dtype=dtype)
 
     def bool(self) -> Shadow:
         """Whether each number is another than 0."""
