@@ -335,6 +335,14 @@ class Shadow:
     def __invert__(self) -> Shadow:
         return pointwise("not", self)
 
+    def sign(self) -> Shadow:
+        """-1, 0 or 1."""
+        return pointwise("sign", self)
+
+    def log2(self) -> Shadow:
+        """The logarithm; holds its input."""
+        return self._function("log2")
+
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""
         return Shadow(self.shape, self.dtype)
