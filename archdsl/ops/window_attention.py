@@ -43,12 +43,12 @@ from archdsl.ops.heads import (
     check_heads,
     projections,
 )
+from archdsl.ops.partition import Cut, cropped, cut_axis, fitting, folded
 from archdsl.ops.patch_merge import zeros_behind
 from archdsl.ops.rules import chosen, each, need_features
 from archdsl.ops.spelling import spelled
 from archdsl.ops.spread import Reach, Spread, Tiles, same_positions
 from archdsl.ops.window_runtime import _runtime  # noqa: F401 - lifted
-from archdsl.ops.partition import Cut, cropped, cut_axis, fitting, folded
 
 HIDDEN = 512  # features of a continuous bias between its two maps
 
@@ -223,7 +223,10 @@ class WindowAttention(Op):
                 Weight("continuous_bias.hidden.bias", (HIDDEN,)),
                 Weight("continuous_bias.out.weight", (self.heads, HIDDEN)),
                 Weight(
-                    "continuous_bias.distances", (entries, len(cuts)), False, saved=False
+                    "continuous_bias.distances",
+                    (entries, len(cuts)),
+                    False,
+                    saved=False,
                 ),
             ]
         elif self.relative_bias:
