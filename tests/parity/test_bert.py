@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import BertConfig, BertModel
 
 import archdsl
@@ -134,6 +135,19 @@ def test_another_mask_and_other_kinds_are_seen():
     ours, theirs = pair(*small(), filled(11, 7, 11))
     ours.kinds = 1 - ours.kinds
     assert difference(ours, theirs, words(11, 97)) > CLEARLY
+
+
+def test_the_declared_layout_loads_the_references_file(tmp_path):
+    _, theirs = small()
+    save_file(theirs.float().state_dict(), tmp_path / "model.safetensors")
+    ours = archdsl.load(
+        f"{SPECS}/bert_base.arch:bert_base",
+        settings=SETTINGS,
+        sizes={"T": 11},
+        weights=tmp_path / "model.safetensors",
+    )
+    models = pair(ours.double().eval(), theirs.double(), filled(11, 7, 11))
+    assert difference(*models, words(11, 97)) <= TOLERANCE
 
 
 @pytest.mark.slow
