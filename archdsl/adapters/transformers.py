@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -96,6 +96,10 @@ class ArchdslBackbone(BackboneMixin, PreTrainedModel):
         self.num_features = _channels(graph)
         self._orders = [tuple(map(order.index, _AXES)) for order in graph.result_orders]
         self.network = compiled(graph, found.name)()
+        self._drawn: _Drawn | None = None
+        if not any(x.is_meta for x in self.network.state_dict().values()):
+            for module in self.network.modules():  # drawn already
+                module._is_hf_initialized = True  # type: ignore[assignment]
         self.post_init()
 
     def forward(
@@ -107,6 +111,7 @@ class ArchdslBackbone(BackboneMixin, PreTrainedModel):
         **_: object,
     ) -> BackboneOutput | tuple[object, ...]:
         """The feature maps that `out_features` names, and all as hidden states."""
+        self._drawn = None  # by now every weight is there
         every = _tensors(self.network(pixel_values))
         maps = tuple(x.permute(o) for x, o in zip(every, self._orders, strict=True))
         chosen = tuple(maps[self.stage_names.index(n)] for n in self.out_features)
@@ -117,20 +122,28 @@ class ArchdslBackbone(BackboneMixin, PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """As the compiled class itself draws them, and its buffers that no file holds.
+        """As the compiled class draws them, and its buffers that no file holds.
 
-        transformers makes a model without memory, then gives it some: what was not
-        read from a file has to be made once more.
+        transformers makes a model without memory, then gives it some, and asks this for
+        each module that holds what no file gave.
         """
-        if module is not self.network:
+        path = next((n for n, m in self.network.named_modules() if m is module), None)
+        if path is None:
             return
-        fresh = type(module)()
-        pairs = [
-            *zip(module.parameters(), fresh.parameters(), strict=True),
-            *zip(module.buffers(), fresh.buffers(), strict=True),
-        ]
-        for own, new in pairs:
-            init.copy_(own, new.to(own.device, own.dtype))
+        if self._drawn is None:
+            self._drawn = _Drawn(type(self.network)())
+        fresh = self._drawn.model.get_submodule(path)
+        for kind in ("_parameters", "_buffers"):
+            for name, own in getattr(module, kind).items():
+                if own is not None:
+                    new = getattr(fresh, kind)[name]
+                    init.copy_(own, new.to(own.device, own.dtype))
+
+
+class _Drawn(NamedTuple):
+    """A model with fresh weights, which is no part of the one that holds it."""
+
+    model: nn.Module
 
 
 def _tensors(found: Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]) -> list[Tensor]:
