@@ -8,13 +8,12 @@ in them.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.faults.syntax import Outside, TooLarge, TooMany, TooNested
+from archdsl.garbage import uncollected
 from archdsl.source import Source, Span
 from archdsl.syntax import layout, missing, tree, words
 from archdsl.syntax.balance import Balance
@@ -80,25 +79,6 @@ def _whole(source: Source, given: Sequence[Word]) -> tree.File | None:
 def _empty(source: Source) -> tree.File:
     start = Span(source, 0, 0)
     return tree.File(start, (tree.Missing(start, (), anything=True),))
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without a search for cycles: trees and graphs of specs have few or none.
-
-    Looking for some takes a third of the time, and more the larger they are. What was
-    made goes to the oldest generation at the end, as if it had been looked through.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was and not gc.get_freeze_count():
-            gc.freeze()
-            gc.unfreeze()
-        if was:
-            gc.enable()
 
 
 def _doc(text: str) -> str:
