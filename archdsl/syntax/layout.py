@@ -43,6 +43,44 @@ def significant(words: list[Word]) -> list[Word]:
     return out
 
 
+def plain(words: list[Word]) -> list[Word] | None:  # noqa: C901 - one quick loop
+    """The significant words of a text whose layout needs no second look, or None.
+
+    Its brackets pair, and no deeper than may be; no line of a body ends with an arrow
+    or begins with `else`. So where the grammar takes these words, `Balance` would have
+    left them as they are: a body that it opens or a bracket that it closes would need
+    a line break that counts where the grammar has none.
+    """
+    out: list[Word] = []
+    stack: list[str] = []
+    within = False  # in ( ) or [ ]
+    last = "NEWLINE"
+    for word in words:
+        kind = word[0]
+        if kind == "NEWLINE":
+            if within or last in ("NEWLINE", "LBRACE"):
+                continue
+            if last == "ARROW":
+                return None
+        elif kind in CLOSER:
+            stack.append(kind)
+            within = kind != "LBRACE"
+            if len(stack) > DEEPEST:
+                return None
+        elif kind in OPENER:
+            if not stack or stack.pop() != OPENER[kind]:
+                return None
+            within = bool(stack) and stack[-1] != "LBRACE"
+        elif last == "NEWLINE" and out:
+            if kind == "ARROW":
+                out.pop()
+            elif kind == "ELSE":
+                return None
+        out.append(word)
+        last = kind
+    return None if stack else out
+
+
 def too_deep(source: Source, words: list[Word]) -> Diagnostic | None:
     """An error at the bracket that is one too many, if there is one."""
     depth = 0

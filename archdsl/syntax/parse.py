@@ -49,6 +49,15 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
 
 def _parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     read = words.read(source)
+    plain = None if read.diagnostics else layout.plain(read.words)
+    file = None if plain is None else _whole(source, plain)
+    return (file, []) if file is not None else _with_care(source, read)
+
+
+def _with_care(
+    source: Source, read: words.Reader
+) -> tuple[tree.File, list[Diagnostic]]:
+    """The tree of a text that is wrong, or whose layout leaves that open."""
     too_deep = layout.too_deep(source, read.words)
     if too_deep:
         return _empty(source), [*read.diagnostics, too_deep]
@@ -59,7 +68,7 @@ def _parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     if not found:
         file = _whole(source, given)
         if file is not None:
-            return tree.File(file.span, file.items, _doc(source.text)), []
+            return file, []
     parser = _Parser(source, given, found, balance)
     parser.replaced = sorted((d.span.start for d in read.diagnostics), reverse=True)
     file = parser.run()
@@ -72,8 +81,10 @@ def _whole(source: Source, given: Sequence[Word]) -> tree.File | None:
     last = given[-1].end if given else 0
     words_ = [*given, Word(END, "", last, last)]
     file = made_whole(source, words_, HIGHEST)
-    assert file is None or isinstance(file, tree.File)
-    return file
+    if file is None:
+        return None
+    assert isinstance(file, tree.File)
+    return tree.File(file.span, file.items, _doc(source.text))
 
 
 def _empty(source: Source) -> tree.File:
