@@ -19,37 +19,12 @@ GOES_ON_AFTER = GOES_ON | CLOSER.keys() | {"ARROW", "NEWLINE"}
 GOES_ON_BEFORE = (GOES_ON - {"NOT"}) | OPENER.keys() | {"NEWLINE"}
 
 
-def significant(words: list[Word]) -> list[Word]:
-    """The words without the line breaks that mean nothing."""
-    out: list[Word] = []
-    stack: list[str] = []
-    within = False  # in ( ) or [ ]
-    last = "NEWLINE"
-    for word in words:
-        kind = word.kind
-        if kind == "NEWLINE":
-            if within or last in ("NEWLINE", "LBRACE", "ARROW"):
-                continue
-        elif kind in CLOSER:
-            stack.append(kind)
-            within = kind != "LBRACE"
-        elif kind in OPENER:
-            stack.pop()
-            within = bool(stack) and stack[-1] != "LBRACE"
-        if last == "NEWLINE" and kind in ("ARROW", "ELSE") and out:
-            out.pop()
-        out.append(word)
-        last = kind
-    return out
+def significant(words: list[Word]) -> list[Word] | None:
+    """The words without the line breaks that mean nothing; None if a bracket is alone.
 
-
-def plain(words: list[Word]) -> list[Word] | None:  # noqa: C901 - one quick loop
-    """The significant words of a text whose layout needs no second look, or None.
-
-    Its brackets pair, and no deeper than may be; no line of a body ends with an arrow
-    or begins with `else`. So where the grammar takes these words, `Balance` would have
-    left them as they are: a body that it opens or a bracket that it closes would need
-    a line break that counts where the grammar has none.
+    Where brackets pair and the grammar takes the words, `Balance` has nothing to mend:
+    a body that it opens, or a bracket that it closes, would need a line break that
+    counts where the grammar has none.
     """
     out: list[Word] = []
     stack: list[str] = []
@@ -58,24 +33,17 @@ def plain(words: list[Word]) -> list[Word] | None:  # noqa: C901 - one quick loo
     for word in words:
         kind = word[0]
         if kind == "NEWLINE":
-            if within or last in ("NEWLINE", "LBRACE"):
+            if within or last in ("NEWLINE", "LBRACE", "ARROW"):
                 continue
-            if last == "ARROW":
-                return None
         elif kind in CLOSER:
             stack.append(kind)
             within = kind != "LBRACE"
-            if len(stack) > DEEPEST:
-                return None
         elif kind in OPENER:
             if not stack or stack.pop() != OPENER[kind]:
                 return None
             within = bool(stack) and stack[-1] != "LBRACE"
-        elif last == "NEWLINE" and out:
-            if kind == "ARROW":
-                out.pop()
-            elif kind == "ELSE":
-                return None
+        elif last == "NEWLINE" and kind in ("ARROW", "ELSE") and out:
+            out.pop()
         out.append(word)
         last = kind
     return None if stack else out

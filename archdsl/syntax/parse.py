@@ -8,7 +8,6 @@ in them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.diagnostics import Diagnostic
@@ -49,26 +48,21 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
 
 def _parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     read = words.read(source)
-    plain = None if read.diagnostics else layout.plain(read.words)
-    file = None if plain is None else _whole(source, plain)
+    too_deep = layout.too_deep(source, read.words)
+    if too_deep:
+        return _empty(source), [*read.diagnostics, too_deep]
+    file = None if read.diagnostics else _whole(source, read.words)
     return (file, []) if file is not None else _with_care(source, read)
 
 
 def _with_care(
     source: Source, read: words.Reader
 ) -> tuple[tree.File, list[Diagnostic]]:
-    """The tree of a text that is wrong, or whose layout leaves that open."""
-    too_deep = layout.too_deep(source, read.words)
-    if too_deep:
-        return _empty(source), [*read.diagnostics, too_deep]
+    """The tree of a text that is wrong somewhere, and what is wrong."""
     balance = Balance(source, {d.span.line for d in read.diagnostics})
-    balanced = balance.run(read.words)
+    given = layout.significant(balance.run(read.words))
+    assert given is not None  # what did not pair is mended
     found = read.diagnostics + balance.diagnostics
-    given = layout.significant(balanced)
-    if not found:
-        file = _whole(source, given)
-        if file is not None:
-            return file, []
     parser = _Parser(source, given, found, balance)
     parser.replaced = sorted((d.span.start for d in read.diagnostics), reverse=True)
     file = parser.run()
@@ -76,8 +70,11 @@ def _with_care(
     return tree.File(file.span, file.items, _doc(source.text)), found
 
 
-def _whole(source: Source, given: Sequence[Word]) -> tree.File | None:
+def _whole(source: Source, found: list[Word]) -> tree.File | None:
     """The tree of a text without a syntax error; None if there is one."""
+    given = layout.significant(found)
+    if given is None:
+        return None
     last = given[-1].end if given else 0
     words_ = [*given, Word(END, "", last, last)]
     file = made_whole(source, words_, HIGHEST)
