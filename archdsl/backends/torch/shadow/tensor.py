@@ -141,8 +141,8 @@ class Shadow:
 
     def __getitem__(self, key: Index | tuple[Index, ...]) -> Shadow:
         keys = key if isinstance(key, tuple) else (key,)
-        if len(keys) == 1 and isinstance(keys[0], Shadow):
-            return self._rows(keys[0])
+        if any(isinstance(k, Shadow) for k in keys):
+            return self._rows(keys)
         named = sum(k is not None and k is not Ellipsis for k in keys)
         if Ellipsis not in keys:
             keys = (*keys, Ellipsis)
@@ -165,10 +165,19 @@ class Shadow:
                 at += 1
         return self.seen(shape, stride)
 
-    def _rows(self, index: Shadow) -> Shadow:
-        """The rows that a tensor of indices names: a copy."""
-        found = Shadow((*index.shape, *self.shape[1:]), self.dtype)
-        return made("index", found, (self,), (index,))
+    def _rows(self, keys: Sequence[Index]) -> Shadow:
+        """What tensors of indices name, which stand side by side: a copy."""
+        indices = [k for k in keys if isinstance(k, Shadow)]
+        ahead = len(keys) - len(indices)  # whole dimensions, `:`
+        shape = broadcast(*(i.shape for i in indices))
+        behind = self.shape[ahead + len(indices) :]
+        found = Shadow((*self.shape[:ahead], *shape, *behind), self.dtype)
+        return made("index", found, (self,), indices)
+
+    def split(self, sizes: Sequence[int], dim: int = 0) -> tuple[Shadow, ...]:
+        """Stretches of a dimension, one after another."""
+        dim %= self.ndim
+        return tuple(self.narrow(dim, 0, size) for size in sizes)
 
     # -- shapes that may take a copy -------------------------------------------------
 
@@ -228,6 +237,10 @@ class Shadow:
         found = self._reduced(dims)
         return made("amax", found, (self,), (self, found))
 
+    def argmax(self, dim: int) -> Shadow:
+        """Where the largest is along a dimension."""
+        return self._reduced(dim, "int64")
+
     def any(self, dims: int) -> Shadow:
         """Whether any is true along a dimension."""
         return self._reduced(dims, "bool")
@@ -255,13 +268,104 @@ class Shadow:
     def __rsub__(self, other: Number) -> Shadow:
         return pointwise("rsub", self, other)
 
+    def __rpow__(self, base: Number) -> Shadow:
+        """A number to the power of each; holds its exponent and result."""
+        result = pointwise("pow", self)
+        return made("pow", result, (self,), (self, result))
+
     def __neg__(self) -> Shadow:
         return pointwise("neg", self)
 
     def rsqrt(self) -> Shadow:
         """One over the root; holds its result."""
+        return self._function("rsqrt", of_result=True)
+
+    def exp(self) -> Shadow:
+        """Holds its result."""
+        return self._function("exp", of_result=True)
+
+    def sqrt(self) -> Shadow:
+        """Holds its result."""
+        return self._function("sqrt", of_result=True)
+
+    def log(self) -> Shadow:
+        """Holds its input."""
+        return self._function("log")
+
+    def abs(self) -> Shadow:
+        """Holds its input."""
+        return self._function("abs")
+
+    def clamp(self, min: Number | None = None, max: Number | None = None) -> Shadow:
+        """Holds its input."""
+        return self._function("clamp")
+
+    def sin(self) -> Shadow:
+        """Holds its input."""
+        return self._function("sin")
+
+    def cos(self) -> Shadow:
+        """Holds its input."""
+        return self._function("cos")
+
+    def cumsum(self, dim: int, dtype: str = "") -> Shadow:
+        """Running sums along a dimension; holds nothing."""
+        stride = like(self.shape, [self.layout])
+        return made("cumsum", Shadow(self.shape, dtype or self.dtype, stride), (self,))
+
+    def to(self, dtype: str) -> Shadow:
+        """The same in another kind of numbers: itself, or a copy."""
+        if dtype == self.dtype:
+            return self
+        stride = like(self.shape, [self.layout])
+        return made("to", Shadow(self.shape, dtype, stride), (self,))
+
+    def _function(self, what: str, *, of_result: bool = False) -> Shadow:
+        """A function of one number."""
         result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
-        return made("rsqrt", result, (self,), (result,))
+        return made(what, result, (self,), (result if of_result else self,))
+
+    def __rtruediv__(self, other: Number) -> Shadow:
+        result = pointwise("rdiv", self)
+        return made("rdiv", result, (self,), (result,))
+
+    def __and__(self, other: Shadow) -> Shadow:
+        return pointwise("and", self, other)
+
+    def __invert__(self) -> Shadow:
+        return pointwise("not", self)
+
+    def sign(self) -> Shadow:
+        """-1, 0 or 1."""
+        return pointwise("sign", self)
+
+    def log2(self) -> Shadow:
+        """The logarithm; holds its input."""
+        return self._function("log2")
+
+    def norm(self, dim: int) -> Shadow:
+        """The length along a dimension, which stays; holds its input and result."""
+        shape = list(self.shape)
+        shape[dim] = 1
+        result = Shadow(shape, self.dtype)
+        return made("norm", result, (self,), (self, result))
+
+    def tril(self) -> Shadow:
+        """A copy without what stands above the diagonal."""
+        return Shadow(self.shape, self.dtype)
+
+    def bool(self) -> Shadow:
+        """Whether each number is another than 0."""
+        return self.to("bool")
+
+    def float(self) -> Shadow:
+        """The numbers in float32."""
+        return self.to("float32")
+
+    def where(self, mask: Shadow, other: Number) -> Shadow:
+        """Another number where a mask is false; holds the mask."""
+        result = pointwise("where", self, mask, dtype=self.dtype)
+        return made("where", result, (self,), (mask,))
 
     def __ge__(self, other: Shadow | Number) -> Shadow:
         return pointwise("ge", self, other, dtype="bool")
