@@ -182,7 +182,14 @@ def without_chance(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.p = 0.0
-        for name in ("dropout", "attention_dropout", "drop_prob", "attn_drop", "rate"):
+        for name in (
+            "dropout",
+            "attention_dropout",
+            "drop_prob",
+            "attn_drop",
+            "rate",
+            "p",
+        ):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
 
