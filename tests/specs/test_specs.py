@@ -37,7 +37,14 @@ def graph_of(spec: str):
     return archdsl.parse(where, sizes=sizes)
 
 
-@pytest.mark.parametrize("spec", models())
+# Several seconds each, for modules of 80 layers and more.
+LARGE = ("llama:llama2_70b", "llama:llama3_70b", "llama:llama3_405b")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(s, marks=[pytest.mark.slow] * (s in LARGE)) for s in models()],
+)
 def test_a_model_says_what_its_module_does(spec):
     graph = graph_of(spec)
     assert measured(graph) == static(graph)
