@@ -124,8 +124,8 @@ class Op(BaseModel):
             needs: The ports whose tensors need a gradient: ids and images need none.
         """
         cost = self.cost(ins, outs)
-        learned = any(weight.learned for weight in self.weights(ins))
-        return Cost(cost.macs * (learned + bool(needs)), doubled(cost.elementwise))
+        trained = any(weight.trained for weight in self.weights(ins))
+        return Cost(cost.macs * (trained + bool(needs)), doubled(cost.elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         """Which input positions an output position depends on; sizes are numbers here.
@@ -146,6 +146,10 @@ class Op(BaseModel):
 
         Sizes of `ins` and the fields of `letters` may be open.
         """
+        return None
+
+    def ids(self, ins: Inputs) -> Size | None:
+        """How many ids it knows, of an op that takes some: 0 to one less than this."""
         return None
 
     # -- PyTorch ---------------------------------------------------------------------

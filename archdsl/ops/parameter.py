@@ -46,7 +46,7 @@ class _Source(Op):
     ports = ()
     axis_keywords = "axes"
 
-    axes: AxisSizes
+    axes: AxisSizes = ()
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         tensor = Tensor(self.known())
@@ -73,14 +73,14 @@ class _Source(Op):
         return tuple(size for _, size in self.known())
 
     def label(self, ins: Inputs) -> str:
-        return f"{self.name} {' × '.join(map(str, self.extents()))}"
+        return f"{self.name} {' × '.join(map(str, self.extents()))}".rstrip()
 
 
 class Parameter(_Source):
     """Learned tensor of its own: queries, tokens, gains.
 
-    Takes no input and has exactly the axes that are named; where it meets a tensor
-    with a batch, it broadcasts. Costs nothing.
+    Takes no input and has exactly the axes that are named, or none: a number. Where it
+    meets a tensor with a batch, it broadcasts. Costs nothing.
 
     Args:
         axes: The axes with their sizes: ``N = 100, C = 256``.
@@ -97,6 +97,7 @@ class Parameter(_Source):
         ),
         Example('add(parameter(C = 3, T = 2, init = "zeros"))', {"x": "[B, C = 3]"}),
         Example("multiply(parameter(C = 3, init = 1e-6))", {"x": "[B, T = 5, C = 3]"}),
+        Example("multiply(parameter(init = 2.5))", {"x": "[B, C = 3]"}),
     )
 
     init: Start = "normal"
@@ -127,7 +128,7 @@ class Zeros(_Source):
     )
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
-        return (Weight("value", self.extents(), learned=False),)
+        return (Weight("value", self.extents(), learned=False, saved=False),)
 
     def emit(self, site: Site) -> Emit:
         args = (positional("size", self.extents()), positional("fill", self.value))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.randoms.maker import Maker
 
 FEATURES = (1, 2, 3, 4, 6, 8)
+KINDS = ("tanh", "quick")
 
 
 def plain(m: Maker, name: str, scope: Scope, x: Tensor) -> Use:
@@ -134,9 +135,27 @@ def _attention(m, name, scope, x):
         fields["dropout"] = 0.1
     if m.chance(20):
         fields["heads"], fields["width"] = m.of([(1, 3), (2, 4), (3, 6)])
-    if m.chance(20):
-        fields["scale"] = 0.5
+    fields |= _heads_of_attention(m, whole=not ports)
     return Use(ops()[name], fields | over, ports)
+
+
+def _heads_of_attention(m, *, whole):
+    """What else may be said of the maps around attention and of its scores."""
+    fields = {}
+    if m.chance(30):
+        fields["scale"] = m.of([0.5, "cosine", "learned"])
+    if m.chance(20):
+        fields["kv_heads"] = m.of([1, 2])
+    if whole and m.chance(20):
+        fields["fused"] = True
+    if m.chance(20):
+        fields["rotary"] = m.of([10, 10000])
+        fields["pairing"] = m.of(["half", "interleaved"])
+    if m.chance(20):
+        fields["out"] = False
+    elif m.chance(20) and "fused" not in fields:
+        fields["bias"] = m.some(["q", "k", "v", "out"])
+    return fields
 
 
 def _window(m, name, scope, x):
@@ -277,7 +296,19 @@ def _token(m, name, scope, x):
 
 
 def _gelu(m, name, scope, x):
-    return Use(ops()[name], {"approximate": "tanh"} if m.chance(50) else {})
+    return Use(ops()[name], m.of([{}, {}, *({"approximate": a} for a in KINDS)]))
+
+
+def _normalize(m, name, scope, x):
+    axes = [a for a in x.names if a != "B"]
+    over = {"over": [AxisName(a) for a in m.some(axes)]} if m.chance(60) else {}
+    return Use(ops()[name], over | ({"eps": 0.01} if m.chance(30) else {}))
+
+
+def _clamp(m, name, scope, x):
+    low, high = m.of([(-1, 1), (None, 0.5), (0, None), (-0.25, 2)])
+    bounds = {"min": low, "max": high}
+    return Use(ops()[name], {k: v for k, v in bounds.items() if v is not None})
 
 
 def _softmax(m, name, scope, x):
@@ -325,7 +356,8 @@ PROPOSALS: dict[str, Callable[..., Use]] = {
     "select": _select, "merge": _merge, "split": _split, "concat": _concat,
     "dropout": _rate, "drop_path": _rate, "embedding": _embedding,
     "patch_merge": _patch_merge, "gelu": _gelu, "softmax": _softmax, "relu": plain,
-    "relu6": plain, "tanh": plain, "sigmoid": plain, "silu": plain,
+    "relu6": plain, "abs": plain, "clamp": _clamp, "normalize": _normalize,
+    "tanh": plain, "sigmoid": plain, "silu": plain,
     "parameter": _source, "zeros": _source, "ones": _source,
 }  # fmt: skip
 SIMPLE = [

@@ -129,9 +129,11 @@ class Training:
         if isinstance(node.payload, Call):
             return self._results(node.payload.graph, inputs)
         weights = node.payload.weights(graph.ins(node))
-        learned = any(w.learned for w in weights) or node.weights_from is not None
+        frozen = getattr(node.payload, "frozen", False)  # of another layer's weights
+        tied = node.weights_from is not None and not frozen
+        trained = tied or any(w.trained for w in weights)
         read = any(found[ref] for port, ref in node.inputs if _is_read(node, port))
-        return tuple(t.dtype == "float" and (learned or read) for t in node.outputs)
+        return tuple(t.dtype == "float" and (trained or read) for t in node.outputs)
 
     def _results(self, graph: Graph, inputs: Flags) -> Flags:
         """Whether the results of a call need a gradient."""
@@ -169,6 +171,8 @@ class Training:
     def _read(self, node: Node, on: Flags) -> list[tuple[str, Ref]]:
         """The inputs of a node that lead to some of its results."""
         if not isinstance(node.payload, Call):
+            if all(t.dtype != "float" for t in node.outputs):
+                return []  # ids pass no gradient on
             return [(p, r) for p, r in node.inputs if _is_read(node, p)]
         inner = node.payload.graph
         body = self._turn_results(inner, on)[0] if inner.scan else on

@@ -21,6 +21,7 @@ _POOLS: Mapping[str, Callable[..., Shadow]] = {
     "MaxPool": functions.max_pool,
     "AvgPool": functions.avg_pool,
     "AdaptiveAvgPool": functions.adaptive_avg_pool,
+    "AdaptiveMaxPool": functions.adaptive_max_pool,
 }
 
 
@@ -68,6 +69,8 @@ def _torch() -> SimpleNamespace:
         inf=inf,
         pi=pi,
         bool="bool",
+        float32="float32",
+        promote_types=_promoted,
         tanh=functions.tanh,
         sigmoid=functions.sigmoid,
         cat=functions.cat,
@@ -102,7 +105,7 @@ def _nn() -> SimpleNamespace:
 
 
 def _functional() -> SimpleNamespace:
-    words = "relu relu6 gelu silu softmax dropout linear normalize pad"
+    words = "relu relu6 gelu silu softmax normalize dropout linear pad"
     names = (*words.split(), "scaled_dot_product_attention")
     plain = {name: getattr(functions, name) for name in names}
     pools = {}
@@ -110,7 +113,12 @@ def _functional() -> SimpleNamespace:
         pools[f"max_pool{i}d"] = _pool(functions.max_pool, i)
         pools[f"avg_pool{i}d"] = _pool(functions.avg_pool, i)
         pools[f"adaptive_avg_pool{i}d"] = _pool(functions.adaptive_avg_pool, i)
-    return SimpleNamespace(**plain, **pools)
+        pools[f"adaptive_max_pool{i}d"] = _pool(functions.adaptive_max_pool, i)
+    return SimpleNamespace(**plain, **pools, layer_norm=_layer_norm)
+
+
+def _layer_norm(x: Shadow, normalized_shape: Sequence[int], eps: float) -> Shadow:
+    return functions.layer_norm(x, len(normalized_shape), None, None)
 
 
 def _pool(function: Callable[..., Shadow], count: int) -> Callable[..., Shadow]:
@@ -155,8 +163,14 @@ def _zeros_like(x: Shadow) -> Shadow:
     return Shadow(x.shape, x.dtype)
 
 
-def _arange(*bounds: int, device: str = "cpu") -> Shadow:
-    return Shadow((len(range(*bounds)),), "int64")
+def _arange(*ends: int, device: str = "cpu", dtype: str = "int64") -> Shadow:
+    """Takes the stop; or the start, the stop and the step."""
+    return Shadow((len(range(*ends)),), dtype)
+
+
+def _promoted(one: str, other: str) -> str:
+    """The kind of numbers that holds both: of ours, never another float."""
+    return "float32" if "float32" in (one, other) else one
 
 
 def _meshgrid(*axes: Shadow, indexing: str) -> list[Shadow]:
