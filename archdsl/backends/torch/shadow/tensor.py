@@ -343,13 +343,6 @@ class Shadow:
         """The logarithm; holds its input."""
         return self._function("log2")
 
-    def norm(self, dim: int) -> Shadow:
-        """The length along a dimension, which stays; holds its input and result."""
-        shape = list(self.shape)
-        shape[dim] = 1
-        result = Shadow(shape, self.dtype)
-        return made("norm", result, (self,), (self, result))
-
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""
         return Shadow(self.shape, self.dtype)
