@@ -111,6 +111,23 @@ def test_random_nets_hold_what_autograd_does(name):
     law()
 
 
+@pytest.mark.parametrize("steps", [1, 5])
+@pytest.mark.parametrize("act", ["", "sigmoid -> "])
+def test_what_an_lstm_leaves_lies_as_it_does_in_torch(act, steps):
+    """Along one position a view has other strides, which decides later copies.
+
+    `unflatten` views the whole anew, and element-wise functions know maps with their
+    channels last; so a convolution of it, and a copy for the next lstm, differ.
+    """
+    lstm = "lstm(3, bidirectional = true, bias = false, over = W)"
+    graph = archdsl.parse(
+        f"model m {{\n  input x: [B = 1, W = {steps}, H = 8, C = 4]\n"
+        f"  {lstm} -> {act}conv(4, kernel = 1) -> {lstm}\n  output y\n}}\n"
+    )
+    found = usage(graph)
+    assert (found.saved, found.peak) == run(graph)
+
+
 def test_an_open_size_is_filled_in():
     text = "model m {\n  input x: [B, T, C = 4]\n  attention(2)\n  output y\n}\n"
     graph = archdsl.parse(text)

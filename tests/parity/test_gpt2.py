@@ -9,7 +9,6 @@ from tests.parity.reference import (
     CLEARLY,
     SPECS,
     TOLERANCE,
-    Rule,
     difference,
     fill,
     gradient_difference,
@@ -18,32 +17,7 @@ from tests.parity.reference import (
 )
 from tests.tools import static
 
-
-def part(number):
-    """One of the three maps that `c_attn` holds, turned as `nn.Linear` has it."""
-    return lambda x: x.chunk(3, -1)[number].mT if x.dim() == 2 else x.chunk(3)[number]
-
-
-def turned(x):
-    """A matrix of `Conv1D`, which is (in, out), as `nn.Linear` has it."""
-    return x.mT if x.dim() == 2 else x
-
-
-HEAD = r"transformer\.h\.(\d+)\."
-LAYER = r"transformer_layer.\1."
-RULES = [
-    Rule(r"transformer\.wte\.weight", "wte.weight"),
-    Rule(r"transformer\.wpe\.weight", "position_embedding.weight"),
-    Rule(HEAD + r"ln_1\.(\w+)", LAYER + r"layer_norm.\2"),
-    Rule(HEAD + r"ln_2\.(\w+)", LAYER + r"layer_norm_2.\2"),
-    Rule(HEAD + r"attn\.c_attn\.(\w+)", LAYER + r"attention.q.\2", part(0)),
-    Rule(HEAD + r"attn\.c_attn\.(\w+)", LAYER + r"attention.k.\2", part(1)),
-    Rule(HEAD + r"attn\.c_attn\.(\w+)", LAYER + r"attention.v.\2", part(2)),
-    Rule(HEAD + r"attn\.c_proj\.(\w+)", LAYER + r"attention.out.\2", turned),
-    Rule(HEAD + r"mlp\.c_fc\.(\w+)", LAYER + r"feed_forward.linear.\2", turned),
-    Rule(HEAD + r"mlp\.c_proj\.(\w+)", LAYER + r"feed_forward.linear_2.\2", turned),
-    Rule(r"transformer\.ln_f\.(\w+)", r"layer_norm.\1"),
-]
+RULES = "transformers"  # as the spec declares them
 
 
 def reference(attention="sdpa", **facts):

@@ -4,7 +4,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 import archdsl
 from tests.parity.reference import (
@@ -18,6 +17,7 @@ from tests.parity.reference import (
     jittered,
     words,
 )
+from tests.parity.zoo.sequences import LLAMAS, exact
 from tests.tools import static
 
 LAYER = r"model\.layers\.(\d+)\."
@@ -47,43 +47,6 @@ FACTS = {
 SETTINGS = {
     "dim": 48, "width": 80, "depth": 3, "heads": 6, "kv_heads": 2, "vocab": 97,
 }  # fmt: skip
-SIZES = {
-    "llama2_7b": {},
-    "llama2_13b": {
-        "hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 40,
-        "num_attention_heads": 40,
-    },
-    "llama2_70b": {
-        "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80,
-        "num_attention_heads": 64, "num_key_value_heads": 8,
-    },
-    "llama3_8b": {
-        "vocab_size": 128256, "intermediate_size": 14336, "num_key_value_heads": 8,
-    },
-    "llama3_70b": {
-        "vocab_size": 128256, "hidden_size": 8192, "intermediate_size": 28672,
-        "num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8,
-    },
-    "llama3_405b": {
-        "vocab_size": 128256, "hidden_size": 16384, "intermediate_size": 53248,
-        "num_hidden_layers": 126, "num_attention_heads": 128, "num_key_value_heads": 8,
-    },
-    "tinyllama": {
-        "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22,
-        "num_key_value_heads": 4,
-    },
-}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def precise(monkeypatch):
-    """The reference's norm, which is computed in float32, in the input's precision."""
-
-    def forward(self, x):
-        mean = x.square().mean(-1, keepdim=True)
-        return self.weight * (x * (mean + self.variance_epsilon).rsqrt())
-
-    monkeypatch.setattr(LlamaRMSNorm, "forward", forward)
 
 
 def small(length=11, settings=None, **facts):
@@ -96,7 +59,7 @@ def small(length=11, settings=None, **facts):
     config = LlamaConfig(
         use_cache=False, attn_implementation="sdpa", rope_parameters=how, **facts
     )
-    theirs = jittered(LlamaForCausalLM(config))
+    theirs = jittered(exact(LlamaForCausalLM(config)))
     ours = archdsl.load(
         f"{SPECS}/llama.arch:llama",
         settings={**SETTINGS, **(settings or {})},
@@ -202,14 +165,14 @@ def test_the_declared_layouts_load_their_files(layout, tmp_path):
 
 def params_and_shapes(name):
     with torch.device("meta"):
-        theirs = LlamaForCausalLM(LlamaConfig(**SIZES[name]))
+        theirs = LlamaForCausalLM(LlamaConfig(**LLAMAS[name]))
     graph = archdsl.parse(f"{SPECS}/llama.arch:{name}", sizes={"T": 8})
     said = static(graph)
     expected = {n: tuple(p.shape) for n, p in theirs.named_parameters()}
     return said.params, said.learned, expected
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", LLAMAS)
 def test_every_size_has_the_references_parameters(name):
     params, ours, theirs = params_and_shapes(name)
     assert params == sum(torch.Size(s).numel() for s in theirs.values())

@@ -1,10 +1,7 @@
 """The Transformer computes what torch.nn.Transformer does, its last norms left out."""
 
-import math
-
 import pytest
 import torch
-from torch import nn
 
 import archdsl
 from tests.parity.reference import (
@@ -18,45 +15,10 @@ from tests.parity.reference import (
     jittered,
     words,
 )
+from tests.parity.zoo.sequences import Translation
 from tests.tools import static
 
 SETTINGS = {"dim": 48, "depth": 2, "heads": 4, "vocab": 97}
-
-
-class Reference(nn.Module):
-    """The paper's model around `nn.Transformer`, which has two norms more."""
-
-    def __init__(self, norm, dim=48, depth=2, heads=4, vocab=97, **facts):
-        super().__init__()
-        self.table = nn.Embedding(vocab, dim)
-        usual = {"dim_feedforward": 4 * dim, "dropout": 0.0, "batch_first": True}
-        self.body = nn.Transformer(dim, heads, depth, depth, **{**usual, **facts})
-        if not norm:
-            self.body.encoder.norm = self.body.decoder.norm = None
-        self.turns = 10000.0
-
-    def placed(self, ids):
-        """Words with their places: sines and cosines side by side."""
-        x = self.table(ids) * math.sqrt(self.table.embedding_dim)
-        size = x.shape[-1]
-        for t in range(x.shape[1]):
-            for i in range(0, size, 2):
-                angle = t / self.turns ** (i / size)
-                x[:, t, i] += math.sin(angle)
-                x[:, t, i + 1] += math.cos(angle)
-        return x
-
-    def forward(self, source, target, seen):
-        y = self.body(
-            self.placed(source),
-            self.placed(target),
-            tgt_mask=nn.Transformer.generate_square_subsequent_mask(
-                target.shape[1], dtype=torch.float64
-            ),
-            src_key_padding_mask=~seen,
-            memory_key_padding_mask=~seen,
-        )
-        return y @ self.table.weight.T
 
 
 def part(number):
@@ -73,7 +35,7 @@ def attention_rules(theirs, ours):
 
 
 def stack_rules(side, norms):
-    theirs = rf"body\.{side}\.layers\.(\d+)\."
+    theirs = rf"transformer\.{side}\.layers\.(\d+)\."
     ours = rf"{side}.{side}_layer.\1."
     rules = [
         *attention_rules(theirs + r"self_attn\.", ours + "attention."),
@@ -81,7 +43,7 @@ def stack_rules(side, norms):
         Rule(theirs + r"linear1\.(\w+)", ours + r"feed_forward.linear.\2"),
         Rule(theirs + r"linear2\.(\w+)", ours + r"feed_forward.linear_2.\2"),
         Rule(theirs + r"norm1\.(\w+)", ours + r"layer_norm.\2"),
-        Rule(rf"body\.{side}\.norm\.(\w+)", rf"{side}.layer_norm.\1"),
+        Rule(rf"transformer\.{side}\.norm\.(\w+)", rf"{side}.layer_norm.\1"),
     ]
     more = [
         Rule(theirs + rf"norm{i}\.(\w+)", ours + rf"layer_norm_{i}.\2")
@@ -112,7 +74,7 @@ class Fed:
 
 def small(norm, lengths=(5, 7), **facts):
     torch.manual_seed(0)
-    theirs = jittered(Reference(norm, **facts))
+    theirs = jittered(Translation(norm, **{**SETTINGS, **facts}))
     model = "transformer_torch" if norm else "transformer_base"
     ours = archdsl.load(
         f"{SPECS}/transformer_base.arch:{model}",
@@ -181,8 +143,7 @@ def test_another_mask_and_other_places_are_seen():
     ],
 )
 def test_every_size_has_the_references_parameters(model, facts):
-    usual = {"dim": 512, "depth": 6, "heads": 8, "vocab": 37000}
     with torch.device("meta"):
-        theirs = Reference(**{**usual, **facts})
+        theirs = Translation(**facts)
     graph = archdsl.parse(f"{SPECS}/transformer_base.arch:{model}")
     assert static(graph).params == sum(p.numel() for p in theirs.parameters())

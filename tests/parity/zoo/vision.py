@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import timm
 from transformers import (
     DeiTConfig,
     DeiTForImageClassificationWithTeacher,
@@ -106,6 +107,28 @@ def deit(spec, **facts):
     )
 
 
+def hybrid(spec, size):
+    """timm's, on the maps of a whole ResNet without its last stage."""
+    return System(
+        spec,
+        FAMILY,
+        "timm vit_base_r50_s16_224",
+        partial(
+            timm.create_model, "vit_base_r50_s16_224", num_classes=1000, img_size=size
+        ),
+        narrow={
+            "embed_dim": 64,
+            "depth": 2,
+            "num_heads": 4,
+            "num_classes": 10,
+            "img_size": 64,
+        },
+        settings={"dim": 64, "depth": 2, "heads": 4, "classes": 10},
+        sizes={"H": 64, "W": 64},
+        checkpoint="timm",
+    )
+
+
 LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16}
 SMALL = {"hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 6}
 TINY = {"hidden_size": 192, "intermediate_size": 768, "num_attention_heads": 3}
@@ -125,6 +148,8 @@ VISION = [
     deit("deit_s_distilled", **SMALL),
     deit("deit_s_distilled:deit_t_distilled", **TINY),
     deit("deit_s_distilled:deit_b_distilled"),
+    hybrid("hybrid_vit:hybrid_vit_224", 224),
+    hybrid("hybrid_vit:hybrid_vit_384", 384),
     swin("swin_t"),
     swin("swin_s", **DEEP),
     swin("swin_b", **DEEP, **WIDE),

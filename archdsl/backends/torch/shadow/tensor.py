@@ -212,10 +212,9 @@ class Shadow:
         dim %= self.ndim
         known = prod(s for s in sizes if s != -1)
         parts = [self.shape[dim] // known if s == -1 else s for s in sizes]
-        inner = self.stride[dim]
-        strides = [inner * step for step in contiguous(parts)]
         shape = (*self.shape[:dim], *parts, *self.shape[dim + 1 :])
-        return self.seen(shape, (*self.stride[:dim], *strides, *self.stride[dim + 1 :]))
+        # A view of the whole, which gives dimensions of one element other strides.
+        return self.reshape(*shape)
 
     # -- reductions ------------------------------------------------------------------
 
