@@ -15,6 +15,7 @@ from tests.parity.reference import (
     jittered,
     words,
 )
+from tests.tools import static
 
 RULES = "transformers"  # as the spec declares them
 
@@ -66,6 +67,28 @@ def test_it_equals_the_reference_at_other_lengths_and_widths(length, attention):
 def test_its_gradients_equal_the_references(attention):
     ours, theirs = small(16, attention)
     assert gradient_difference(ours, theirs, RULES, words(16, 97)) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("gpt2", (768, 12, 12)),
+        ("gpt2_medium", (1024, 24, 16)),
+        ("gpt2_large", (1280, 36, 20)),
+        ("gpt2_xl", (1600, 48, 25)),
+    ],
+)
+def test_every_size_has_the_references_parameters(model, size):
+    with torch.device("meta"):
+        facts = dict(zip(("n_embd", "n_layer", "n_head"), size, strict=True))
+        theirs = GPT2LMHeadModel(GPT2Config(**facts))
+    said = static(archdsl.parse(f"{SPECS}/gpt2.arch:{model}", sizes={"T": 8}))
+    expected = sum(p.numel() for p in theirs.parameters())
+    assert said.params == expected
+    vectors = [p.numel() for p in theirs.parameters() if p.dim() > 1]
+    assert sum(torch.Size(s).numel() for s in said.learned.values() if s[1:]) == sum(
+        vectors
+    )
 
 
 def test_the_head_is_the_embedding():
