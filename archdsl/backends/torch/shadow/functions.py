@@ -7,7 +7,6 @@ from math import prod
 
 from archdsl.backends.torch.shadow.strides import (
     Shape,
-    contiguous,
     for_kernel,
     is_laid,
     like,
@@ -106,13 +105,7 @@ def is_dense_rows(x: Shadow) -> bool:
 
 def matmul(x: Shadow, y: Shadow) -> Shadow:
     """A batch of products; holds both sides, in order as far as a batch needs it."""
-    batch = x.shape[:-2]
-    shape = (*batch, x.shape[-2], y.shape[-1])
-    left = x.reshape(prod(batch), *x.shape[-2:])
-    right = y.reshape(prod(batch), *y.shape[-2:])
-    result = Shadow((prod(batch), *shape[-2:]))
-    saved = [right] * left.needs + [left] * right.needs
-    return made("matmul", result, (left, right), saved).seen(shape, contiguous(shape))
+    return x @ y
 
 
 def scaled_dot_product_attention(
