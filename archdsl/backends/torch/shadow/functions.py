@@ -319,15 +319,19 @@ def stack(parts: Sequence[Shadow], dim: int = 0) -> Shadow:
     return made("stack", Shadow(shape, first.dtype), parts)
 
 
-def roll(x: Shadow, shifts: Sequence[int], dims: Sequence[int]) -> Shadow:
+def roll(x: Shadow, shifts: int | Sequence[int], dims: int | Sequence[int]) -> Shadow:
     """A copy in order."""
     return made("roll", Shadow(x.shape, x.dtype), (x,))
 
 
-def pad(x: Shadow, padding: Sequence[int], value: Number = 0) -> Shadow:
-    """A copy with something around."""
+def pad(
+    x: Shadow, padding: Sequence[int], mode: str = "constant", value: Number = 0
+) -> Shadow:
+    """A copy with something around; from the input itself, it holds that."""
     shape = list(x.shape)
     for i in range(len(padding) // 2):
         shape[-1 - i] += padding[2 * i] + padding[2 * i + 1]
-    stride = for_kernel(tuple(shape), x.layout)
+    if mode in ("reflect", "replicate"):
+        return made("pad", Shadow(shape, x.dtype), (x,), (x,))
+    stride = for_kernel(tuple(shape), x.layout) if mode == "constant" else None
     return made("pad", Shadow(shape, x.dtype, stride), (x,))

@@ -212,6 +212,11 @@ class Shadow:
         shape = (*self.shape[:dim], *parts, *self.shape[dim + 1 :])
         return self.seen(shape, (*self.stride[:dim], *strides, *self.stride[dim + 1 :]))
 
+    def flip(self, dims: Sequence[int]) -> Shadow:
+        """Some dimensions turned round: a copy."""
+        stride = like(self.shape, [self.layout])
+        return made("flip", Shadow(self.shape, self.dtype, stride), (self,))
+
     # -- reductions ------------------------------------------------------------------
 
     def _reduced(self, dims: int | tuple[int, ...], dtype: str = "") -> Shadow:
