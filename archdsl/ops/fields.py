@@ -137,12 +137,12 @@ NonNegativeEach = Annotated[
     "a whole number ≥ 0, or a list of them",
 ]
 SizeEach = Annotated[
-    Size | tuple[Size, ...],
+    int | Poly | tuple[int | Poly, ...],
     PlainValidator(_each(_positive)),
     "a whole number ≥ 1 or an open size, or a list of them",
 ]
 NonNegativeSizeEach = Annotated[
-    Size | tuple[Size, ...],
+    int | Poly | tuple[int | Poly, ...],
     PlainValidator(_each(_natural_size)),
     "a whole number ≥ 0 or an open size, or a list of them",
 ]
