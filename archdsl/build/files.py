@@ -39,6 +39,7 @@ class Module:
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)  # names that an error left open
+    checkpoints: list[tree.Checkpoint] = field(default_factory=list)
     sites: dict[str, list[BindingSite]] | None = field(default=None, repr=False)
 
     @property
@@ -79,13 +80,14 @@ class Loader:
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
+        self.uses: dict[str, str] = {}  # texts by their paths, but for the first
         self._modules: dict[str, Module] = {}
         self._open: list[str] = []
         self._size = 0  # of all files used
         self._folder: Path | Traversable | None = None
         self._beside = PurePath()  # that folder, as messages call it
 
-    def load(self, source: Source, folder: Path | None) -> Module:
+    def load(self, source: Source, folder: Path | Traversable | None) -> Module:
         """The module of a text; `folder` is where it looks for what it uses."""
         self._folder, self._beside = folder, PurePath(source.name).parent
         here = None if folder is None else _Spot(folder)
@@ -102,6 +104,8 @@ class Loader:
             elif isinstance(item, tree.Use):
                 if not self._use(module, item, here):
                     module.failed |= {n.id for n in item.names} or {EVERYTHING}
+            elif isinstance(item, tree.Checkpoint):
+                module.checkpoints.append(item)
             else:
                 self._define(module, item)
         self._open.pop()
@@ -186,6 +190,7 @@ class Loader:
             self._report(TooMuchWork(what, f"{MOST_TEXT:,} characters"), use.span)
             return False
         name = "/".join((*spot.folder, place.name))
+        self.uses[name] = text
         if spot.root is self._folder:
             name = (self._beside / name).as_posix()  # as the user would open it
         self._load(Source(name, text), spot, key)

@@ -174,6 +174,11 @@ class Shadow:
         found = Shadow((*self.shape[:ahead], *shape, *behind), self.dtype)
         return made("index", found, (self,), indices)
 
+    def split(self, sizes: Sequence[int], dim: int = 0) -> tuple[Shadow, ...]:
+        """Stretches of a dimension, one after another."""
+        dim %= self.ndim
+        return tuple(self.narrow(dim, 0, size) for size in sizes)
+
     # -- shapes that may take a copy -------------------------------------------------
 
     def reshape(self, *shape: int) -> Shadow:
@@ -335,6 +340,48 @@ class Shadow:
         """A function of one number."""
         result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
         return made(what, result, (self,), (result if of_result else self,))
+
+    def __rtruediv__(self, other: Number) -> Shadow:
+        result = pointwise("rdiv", self)
+        return made("rdiv", result, (self,), (result,))
+
+    def __and__(self, other: Shadow) -> Shadow:
+        return pointwise("and", self, other)
+
+    def __invert__(self) -> Shadow:
+        return pointwise("not", self)
+
+    def sign(self) -> Shadow:
+        """-1, 0 or 1."""
+        return pointwise("sign", self)
+
+    def log2(self) -> Shadow:
+        """The logarithm; holds its input."""
+        return self._function("log2")
+
+    def norm(self, dim: int) -> Shadow:
+        """The length along a dimension, which stays; holds its input and result."""
+        shape = list(self.shape)
+        shape[dim] = 1
+        result = Shadow(shape, self.dtype)
+        return made("norm", result, (self,), (self, result))
+
+    def tril(self) -> Shadow:
+        """A copy without what stands above the diagonal."""
+        return Shadow(self.shape, self.dtype)
+
+    def bool(self) -> Shadow:
+        """Whether each number is another than 0."""
+        return self.to("bool")
+
+    def float(self) -> Shadow:
+        """The numbers in float32."""
+        return self.to("float32")
+
+    def where(self, mask: Shadow, other: Number) -> Shadow:
+        """Another number where a mask is false; holds the mask."""
+        result = pointwise("where", self, mask, dtype=self.dtype)
+        return made("where", result, (self,), (mask,))
 
     def __ge__(self, other: Shadow | Number) -> Shadow:
         return pointwise("ge", self, other, dtype="bool")

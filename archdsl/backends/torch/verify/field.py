@@ -196,7 +196,9 @@ class _Trial:
         return x * drawn / 8 if turn >= _TRIES - 2 else x + (1 + drawn) * 2 * (turn + 1)
 
     def _other_ids(self, x: Tensor) -> Tensor:
-        """Other ids everywhere."""
+        """Other ids everywhere; truth values by chance."""
+        if x.dtype == torch.bool:
+            return torch.rand(x.shape, generator=self.generator) < 0.5
         ids = self.subject.ids
         step = torch.randint(1, max(ids, 2), x.shape, generator=self.generator)
         return (x + step) % ids
@@ -206,10 +208,11 @@ class _Trial:
     ) -> bool:
         """Whether a position feels another input at some places.
 
-        Ids may say where to look, so that from the second turn on all are others.
+        Ids and truth values may say where to look, so that from the second turn on all
+        are others.
         """
         inputs, before = list(self.inputs), self.before
-        ids = [i for i, x in enumerate(inputs) if x.dtype == torch.int64]
+        ids = [i for i, x in enumerate(inputs) if not x.is_floating_point()]
         if turn and ids:
             for i in ids:
                 inputs[i] = self._other_ids(inputs[i])

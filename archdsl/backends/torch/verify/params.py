@@ -9,6 +9,7 @@ from typing import TypeAlias
 from torch import nn
 
 from archdsl.analysis.verification import Row, equal
+from archdsl.analysis.weights.ours import keys
 from archdsl.backends.torch.verify.steps import Place, places
 from archdsl.backends.torch.verify.subject import Check, Subject
 
@@ -24,6 +25,8 @@ def rows(subject: Subject) -> Iterator[Row]:
     yield equal(
         NAME, "params", subject.size(total.params), sum(p.numel() for p in learned)
     )
+    trained = sum(p.numel() for p in learned if p.requires_grad)
+    yield equal(NAME, "trainable params", subject.size(total.trainable), trained)
     yield equal(
         NAME, "buffers", subject.size(total.buffers), sum(b.numel() for b in buffers)
     )
@@ -57,7 +60,7 @@ def _layers(subject: Subject) -> Iterator[Row]:
 
 def _said(place: Place) -> Held:
     return {
-        w.name: _shape(w.shape, learned=w.learned, itemsize=w.itemsize)
+        w.name: _shape(w.shape, w.learned, w.frozen, w.itemsize)
         for w in place.op.weights(place.ins)
     }
 
@@ -70,15 +73,21 @@ def _found(module: nn.Module, place: Place) -> Held:
     return {
         name: _shape(
             tuple(x.shape),
-            learned=isinstance(x, nn.Parameter),
-            itemsize=x.element_size(),
+            isinstance(x, nn.Parameter),
+            isinstance(x, nn.Parameter) and not x.requires_grad,
+            x.element_size(),
         )
         for name, x in pairs
     }
 
 
-def _shape(shape: tuple[object, ...], *, learned: bool, itemsize: int) -> str:
-    words = "" if learned else " held"
+def _shape(
+    shape: tuple[object, ...],
+    learned: bool,
+    frozen: bool,
+    itemsize: int,
+) -> str:
+    words = " frozen" if frozen else "" if learned else " held"
     size = "" if itemsize == 4 else f" of {itemsize} bytes"
     return f"[{', '.join(map(str, shape))}]{words}{size}"
 
@@ -91,14 +100,9 @@ def _told(said: Held, found: Held) -> tuple[str, str]:
 
 
 def _keys(subject: Subject) -> Iterator[Row]:
-    """The names in the state dict, and those of the buffers that it leaves out."""
-    said = {
-        ".".join((*place.path, weight.name))
-        for place in places(subject.plan)
-        for weight in place.op.weights(place.ins)
-    }
-    module = subject.weightless
-    found = set(module.state_dict()) | {name for name, _ in module.named_buffers()}
+    """The names in the state dict."""
+    said = set(keys(subject.graph))
+    found = set(subject.weightless.state_dict())
     yield equal(NAME, "names in the state dict", len(said), len(found))
     for name in sorted(said ^ found):
         yield equal(NAME, name, *(_there(name in s) for s in (said, found)))
