@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults.arguments import GivenTwice, MissingArgument, WrongValue
+from archdsl.diagnostics.faults.arguments import MissingArgument, WrongValue
 from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size
 from archdsl.ops.base import (
@@ -172,7 +172,10 @@ class Interpolate(Op):
             usage = "interpolate(factor = 2)"
             raise Refused(MissingArgument(self.name, "size, factor or like", usage))
         if len(given) > 1:
-            raise Refused(GivenTwice(self.name, "size"), given[1])
+            problem = f"is given beside {given[0]}, which says the size, too"
+            mend = "keep one of the two"
+            twice = WrongValue(self.name, given[1], problem, "a second size", mend)
+            raise Refused(twice, given[1])
         sizes = self.targets(ins)
         if not _NAMES[self.mode][min(len(sizes), 3) - 1] or len(sizes) > 3:
             needs = "works on one to three axes, and by cubes on two"
