@@ -311,3 +311,29 @@ def test_a_layer_is_shared_over_levels_and_norms_are_not(training):
     module.train(training), reference.train(training)
     for ours, theirs in zip(module(*inputs), reference(inputs), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("start", [1, 0.5])
+def test_positions_of_maps_are_detrs(start):
+    """Cumulated masks over the last of them, rows before columns (Carion et al.)."""
+    text = "use lib/positions (sine_position, masked_sine_position)\n" + model(
+        "input x: [B, C = 8, H = 5, W = 4]",
+        "input mask: bool[B, H = 5, W = 4]",
+        f"output plain: [H, W, C] = x -> sine_position({start})",
+        f"output masked: [B, H, W, C] = x -> masked_sine_position[mask]({start})",
+    )
+    mask = torch.zeros(2, 5, 4, dtype=torch.bool)
+    mask[0], mask[1, :3, :2] = True, True
+    found = run(text, torch.randn(2, 8, 5, 4, dtype=torch.float64), mask)
+    halves = []
+    for dim in (1, 2):
+        seen = mask.double().cumsum(dim)
+        last = seen[:, -1:] if dim == 1 else seen[:, :, -1:]
+        at = (seen + start - 1) / (last + 1e-6) * 2 * math.pi
+        slow = 10000 ** (2 * (torch.arange(4).double() // 2) / 4)
+        angle = at[..., None] / slow
+        both = angle[..., 0::2].sin(), angle[..., 1::2].cos()
+        halves.append(torch.stack(both, dim=4).flatten(3))
+    expected = torch.cat(halves, dim=3)
+    torch.testing.assert_close(found["masked"], expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(found["plain"], expected[0], rtol=0, atol=1e-9)
