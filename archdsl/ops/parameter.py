@@ -73,7 +73,7 @@ class _Source(Op):
         return tuple(size for _, size in self.known())
 
     def label(self, ins: Inputs) -> str:
-        return f"{self.name} {' × '.join(map(str, self.extents()))}"
+        return f"{self.name} {' × '.join(map(str, self.extents()))}".rstrip()
 
 
 class Parameter(_Source):
@@ -83,7 +83,7 @@ class Parameter(_Source):
     with a batch, it broadcasts. Costs nothing.
 
     Args:
-        axes: The axes with their sizes: ``N = 100, C = 256``.
+        axes: The axes with their sizes: ``N = 100, C = 256``; one number without.
         init: What training starts from: "normal" (mean 0, standard deviation 0.02),
             "zeros", "ones" or a number that all of it is.
     """
@@ -97,8 +97,10 @@ class Parameter(_Source):
         ),
         Example('add(parameter(C = 3, T = 2, init = "zeros"))', {"x": "[B, C = 3]"}),
         Example("multiply(parameter(C = 3, init = 1e-6))", {"x": "[B, T = 5, C = 3]"}),
+        Example("multiply(parameter(init = 2))", {"x": "[B, C = 3]"}),
     )
 
+    axes: AxisSizes = ()
     init: Start = "normal"
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
