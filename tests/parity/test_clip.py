@@ -22,7 +22,8 @@ from tests.parity.reference import (
 
 def tower(theirs, ours):
     """The rules of a tower's layers."""
-    theirs, ours = rf"{theirs}\.encoder\.layers\.(\d+)\.", rf"{ours}.transformer_layer.\1."
+    theirs = rf"{theirs}\.encoder\.layers\.(\d+)\."
+    ours = rf"{ours}.transformer_layer.\1."
     return [
         Rule(theirs + r"self_attn\.([qkv])_proj\.(\w+)", ours + r"attention.\2.\3"),
         Rule(theirs + r"self_attn\.out_proj\.(\w+)", ours + r"attention.out.\2"),

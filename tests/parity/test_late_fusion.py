@@ -32,9 +32,7 @@ class LateFusion(nn.Module):
     def __init__(self, vocab, dim, hidden, classes):
         super().__init__()
         widths = [64, 128, 256, 512]
-        config = ResNetConfig(
-            depths=[2] * 4, layer_type="basic", hidden_sizes=widths
-        )
+        config = ResNetConfig(depths=[2] * 4, layer_type="basic", hidden_sizes=widths)
         self.look = ResNetModel(config)
         self.words = nn.Embedding(vocab, dim)
         self.read = nn.LSTM(dim, hidden, batch_first=True, bidirectional=True)

@@ -25,7 +25,7 @@ LETTERS = {"query": "q", "key": "k", "value": "v"}
 
 
 def resized(grid):
-    """The table of positions for another number of patches, as the reference does it."""
+    """The table of positions for another grid of patches, as the reference does it."""
 
     def change(table):
         side = int((table.shape[1] - 1) ** 0.5)
@@ -60,9 +60,7 @@ def rules(grid):
         Rule(LAYER + r"attention\.output\.dense\.(\w+)", OURS + r"attention.out.\2"),
         Rule(LAYER + r"layernorm_before\.(\w+)", OURS + r"layer_norm.\2"),
         Rule(LAYER + r"layernorm_after\.(\w+)", OURS + r"layer_norm_2.\2"),
-        Rule(
-            LAYER + r"intermediate\.dense\.(\w+)", OURS + r"feed_forward.linear.\2"
-        ),
+        Rule(LAYER + r"intermediate\.dense\.(\w+)", OURS + r"feed_forward.linear.\2"),
         Rule(LAYER + r"output\.dense\.(\w+)", OURS + r"feed_forward.linear_2.\2"),
         Rule(r"layernorm\.(\w+)", r"states.\1"),
         Rule(r"pooler\.dense\.(\w+)", r"linear.\1"),
