@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
-from archdsl.diagnostics.faults.shapes import NotDivisible, WrongAxes
-from archdsl.ir.dim import Size, near_divisors
+from archdsl.diagnostics.faults.shapes import WrongAxes
+from archdsl.ir.dim import Size, quotient
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (
     Cost,
@@ -30,42 +29,51 @@ from archdsl.ops.base import (
 )
 from archdsl.ops.emit import Arg, Emit, Make, Site, batch_axes, positional
 from archdsl.ops.fields import Axes, Count, Flag, Rate, SizeField
+from archdsl.ops.heads import (
+    LEARNED_SCALES,
+    MAPS,
+    Biased,
+    Scale,
+    biased,
+    check_heads,
+)
+from archdsl.ops.roles import Roles, check_mask, laid, mask_code
 from archdsl.ops.rules import chosen, need_axes, need_equal, need_features
+from archdsl.ops.spelling import spelled
 from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
 
+MASKS = ("mask", "added")
 
-def _scale(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("must be a number above 0")
-    if not 0 < value < inf:
-        raise ValueError("must be above 0")
+
+def _base(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 1:
+        raise ValueError("must be a number above 1, such as 10000")
     return float(value)
 
 
-Scale = Annotated[float, PlainValidator(_scale), "a number > 0"]
+def _pairing(value: object) -> str:
+    if isinstance(value, str) and value in ("half", "interleaved"):
+        return str(value)
+    raise ValueError('must be "half" or "interleaved"')
 
 
-def check_heads(heads: int, size: Size, facts: Facts, cut: str = "C") -> None:
-    """Refuses heads that do not divide C, or another size that is cut."""
-    if facts.divides(heads, size):
-        return
-    better = near_divisors(heads, size) if isinstance(size, int) else []
-    mend = "use heads = " + " or ".join(map(str, better or [1]))
-    raise Refused(NotDivisible("heads", heads, cut, size, mend), "heads")
+def _stretch(value: object) -> tuple[float, ...]:
+    numbers = value if isinstance(value, tuple | list) else ()
+    if len(numbers) != 4 or not all(
+        isinstance(n, int | float) and not isinstance(n, bool) and n > 0
+        for n in numbers
+    ):
+        raise ValueError("must be four numbers above 0: [factor, low, high, context]")
+    if not numbers[1] < numbers[2]:
+        raise ValueError("must have a low factor below the high one")
+    return tuple(map(float, numbers))
 
 
-def projections(
-    size: Size, key: Size, value: Size, bias: bool, inner: Size | None = None
-) -> tuple[Weight, ...]:
-    """The weights of the four linear maps around attention of `inner` features."""
-    inner = size if inner is None else inner
-    maps = (("q", inner, size), ("k", inner, key), ("v", inner, value))
-    weights: list[Weight] = []
-    for name, to, of in (*maps, ("out", size, inner)):
-        weights.append(Weight(f"{name}.weight", (to, of)))
-        if bias:
-            weights.append(Weight(f"{name}.bias", (to,)))
-    return tuple(weights)
+Base = Annotated[float, PlainValidator(_base), "a number > 1"]
+Pairing = Annotated[str, PlainValidator(_pairing), '"half" or "interleaved"']
+Stretch = Annotated[
+    tuple[float, ...], PlainValidator(_stretch), "[factor, low, high, context]"
+]
 
 
 @dataclass(frozen=True)
@@ -87,17 +95,6 @@ def _weighing(
     return {a: _Weighing(r, tuple(asked.values())) for a, r in reaches.items()}
 
 
-class _Roles(NamedTuple):
-    """Who is who in one use: the tensors, and which of their axes do what."""
-
-    x: Tensor
-    key: Tensor
-    value: Tensor
-    batch: tuple[str, ...]  # positions that only stand side by side
-    asking: tuple[str, ...]  # positions of x
-    asked: tuple[str, ...]  # positions of key and value
-
-
 class Attention(Op):
     """Attention: each position takes a mean of all, weighted by likeness.
 
@@ -107,20 +104,49 @@ class Attention(Op):
     any names and number, and its C any size. Four linear maps (q, k, v, out) stand
     around it: the first three to `width` features, which `heads` must divide, the last
     to the C of x.
+
+    A `mask` of truth values, or of ids of which 0 is false, says which positions may be
+    seen: ``mask = seen`` with ``input seen: bool[B, T]``. What is `added` is added to
+    the scores. Both have the positions that are asked, and of the batch, the heads (C)
+    and the positions that ask those that they need; the rest broadcasts. A name that
+    `key` has means the key's position, so where x asks itself, the positions that ask
+    have another name: ``[Q = 7, T = 7]``. Who may see nothing takes a mean of nothing:
+    0, before the last map.
     Costs ``4 * n * C * width + 2 * n**2 * width`` MACs over n positions, and for each
-    of the ``heads * n**2`` scores 1 operation to scale it and 5 for the softmax. A
-    causal mask saves nothing of that.
+    of the ``heads * n**2`` scores 1 operation to scale it, 5 for the softmax, and 1
+    each for a mask and for what is added. A causal mask saves nothing of that. Rotary
+    positions and the cosine cost 3 for each number of q and k.
+
+    Shape:
+        The one of x; C becomes `width` where `out` is false.
 
     Args:
         heads: Into how many parts the width is cut, each with scores of its own.
         causal: Whether a position sees only itself and those before it; needs one axis,
             as long in `key` as in x.
-        bias: Whether the four linear maps add a learned number to each feature.
+        bias: Whether the four linear maps add a learned number to each feature, or a
+            list of those that do.
         dropout: The share of weights that training sets to zero.
         over: The position axes of x that ask; all, if none is named.
         width: How many features it asks with, of all heads together; the C of x if not
             given.
         scale: What likeness is multiplied by; ``(width / heads) ** -0.5`` if not given.
+            With "learned", a learned number of each head. With "cosine", likeness is
+            the cosine of the angle between q and k, times ``exp(s)`` with a learned s
+            of each head, times 100 at most (Swin v2).
+        kv_heads: How many heads k and v have, each shared by as many heads of q:
+            grouped-query attention, or with 1 multi-query; must divide `heads`.
+        fused: Whether one weight, `qkv`, holds the maps q, k and v one after another;
+            needs x to ask itself.
+        out: Whether the last map is there.
+        rotary: The base of rotary positions, such as 10000: each pair of features of q
+            and of k is turned by an angle that grows with the position, ever slower
+            from pair to pair. Needs one axis.
+        pairing: Which features are a pair: one of each "half" (transformers), or two
+            side by side, "interleaved" (RoFormer, the original Llama).
+        rotary_scaling: How Llama 3.1 slows the turns for long inputs: by factor where
+            the first context would see fewer than low turns, not at all where it would
+            see more than high, in between where between.
     """
 
     name = "attention"
@@ -129,6 +155,8 @@ class Attention(Op):
         Port("x"),
         Port("key", optional=True),
         Port("value", optional=True),
+        Port("mask", optional=True, dtype="any"),
+        Port("added", optional=True),
     )
     paper = "Vaswani et al. 2017, Attention Is All You Need"
     examples = (
@@ -157,6 +185,60 @@ class Attention(Op):
             "attention(2, key = memory, width = 12)",
             {"x": "[B, N = 5, C = 8]", "memory": "[B, C = 6, T = 3]"},
         ),
+        Example(
+            "attention(2, mask = seen)",
+            {"x": "[B, T = 4, C = 6]", "seen": "bool[B, T = 4]"},
+        ),
+        Example(
+            "attention(2, causal = true, mask = seen, added = bias)",
+            {
+                "x": "[B, T = 4, C = 6]",
+                "seen": "int[B, T = 4]",
+                "bias": "[C = 2, Q = 4, T = 4]",
+            },
+        ),
+        Example(
+            "attention(2, key = memory, over = T, mask = seen, added = bias)",
+            {
+                "x": "[B, N = 2, T = 3, C = 4]",
+                "memory": "[B, C = 3, N = 2, H = 2, W = 2]",
+                "seen": "bool[B, W = 2, N = 2, H = 2]",
+                "bias": "[H = 2, W = 2, T = 3, N = 2]",
+            },
+        ),
+        Example(
+            "attention(2, over = [H, W], added = bias)",
+            {
+                "x": "[B, S = 3, H = 2, W = 2, C = 4]",
+                "bias": "[B, P = 2, H = 2, Q = 2, W = 2]",
+            },
+        ),
+        Example(
+            "attention(6, kv_heads = 2, causal = true)", {"x": "[B, T = 4, C = 12]"}
+        ),
+        Example(
+            "attention(4, key = memory, kv_heads = 1, dropout = 0.1)",
+            {"x": "[B, N = 3, C = 8]", "memory": "[B, T = 5, C = 6]"},
+        ),
+        Example(
+            'attention(2, bias = ["q", "v", "out"], scale = "cosine")',
+            {"x": "[B, T = 5, C = 6]"},
+        ),
+        Example("attention(2, fused = true, out = false)", {"x": "[B, C = 8, T = 5]"}),
+        Example(
+            'attention(4, kv_heads = 2, fused = true, bias = ["out"], rotary = 10000)',
+            {"x": "[B, T = 6, C = 16]"},
+        ),
+        Example(
+            'attention(2, width = 8, out = false, scale = "learned", rotary = 100, '
+            'pairing = "interleaved", key = memory)',
+            {"x": "[B, T = 4, C = 6]", "memory": "[B, T = 7, C = 6]"},
+        ),
+        Example(
+            "attention(2, kv_heads = 1, bias = false, causal = true, rotary = 500000, "
+            "rotary_scaling = [8, 1, 4, 16], mask = seen, scale = 0.5)",
+            {"x": "[B, T = 5, C = 12]", "seen": "bool[B, T = 5]"},
+        ),
     )
 
     letters: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -166,17 +248,43 @@ class Attention(Op):
 
     heads: Count
     causal: Flag = False
-    bias: Flag = True
+    bias: Biased = True
     dropout: Rate = 0.0
     over: Axes = ()
     width: SizeField | None = None
     scale: Scale | None = None
+    kv_heads: Count | None = None
+    fused: Flag = False
+    out: Flag = True
+    rotary: Base | None = None
+    pairing: Pairing = "half"
+    rotary_scaling: Stretch | None = None
 
     def inner(self, x: Tensor) -> Size:
         """The features that it asks with."""
         return x["C"] if self.width is None else self.width
 
-    def roles(self, ins: Inputs) -> _Roles:
+    def kept(self, x: Tensor) -> Size:
+        """The features of k, which are those of v."""
+        inner = self.inner(x)
+        if self.kv_heads in (None, self.heads):
+            return inner
+        return quotient(inner, self.heads) * self.kv_heads
+
+    def maps(self, r: Roles) -> dict[str, tuple[Size, Size]]:
+        """The linear maps around it, as features out and in."""
+        inner, kept = self.inner(r.x), self.kept(r.x)
+        found = {
+            "q": (inner, r.x["C"]),
+            "k": (kept, r.key["C"]),
+            "v": (kept, r.value["C"]),
+            "out": (r.x["C"], inner),
+        }
+        if not self.out:
+            del found["out"]
+        return found
+
+    def roles(self, ins: Inputs) -> Roles:
         """The tensors and the parts of their axes."""
         x = ins["x"]
         key = ins.get("key", x)
@@ -184,16 +292,17 @@ class Attention(Op):
         batch = tuple(p for p in x.positions if p not in asking)
         own = tuple(p for p in key.positions if p not in batch)
         asked = own if "key" in ins else asking
-        return _Roles(x, key, ins.get("value", key), batch, asking, asked)
+        return Roles(x, key, ins.get("value", key), batch, asking, asked)
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         r = self.roles(ins)
         features = need_features(self, r.x)
         cut = "C" if self.width is None else "width"
         check_heads(self.heads, self.width or features, facts, cut)
-        for port, other in ins.items():
-            if port != "x":
-                self._check_other(r, other, port, facts)
+        self._check_arguments(ins)
+        for port in ("key", "value"):
+            if port in ins:
+                self._check_other(r, ins[port], port, facts)
         if not r.asked:
             needs = "needs a position axis in the key, besides those of the batch"
             raise Refused(WrongAxes("attention", needs, str(r.key)), "key")
@@ -202,9 +311,54 @@ class Attention(Op):
         need_equal(self, facts, (r.key, r.value), r.asked, at="value")
         if self.causal:
             self._check_causal(r, facts)
-        return (r.x,)
+        if self.rotary is not None:
+            self._check_rotary(r, facts)
+        for port in MASKS:
+            if port in ins:
+                check_mask(self, r, ins[port], port, self.heads, facts)
+        return (r.x if self.out else r.x.resized({"C": self.inner(r.x)}),)
 
-    def _check_other(self, r: _Roles, other: Tensor, port: str, facts: Facts) -> None:
+    def _check_arguments(self, ins: Inputs) -> None:
+        """Refuses what does not go together, whatever the shapes."""
+        if self.heads % (self.kv_heads or 1):
+            problem = f"does not divide heads = {self.heads}"
+            better = [str(n) for n in range(1, self.heads) if self.heads % n == 0]
+            mend = f"use kv_heads = {' or '.join(better[-2:] or ['1'])}"
+            self._refuse("kv_heads", problem, str(self.kv_heads), mend)
+        if self.fused and "key" in ins:
+            problem = "has one weight for q, k and v of one tensor"
+            self._refuse("fused", problem, "true, with a key", "leave fused out")
+        has = [name for name in MAPS[:3] if name in biased(self.bias)]
+        if self.fused and len(has) in (1, 2):
+            problem = "has one bias for q, k and v, or none"
+            mend = "leave fused out: apart, each of them may have one"
+            self._refuse("fused", problem, f"true, with bias = {spelled(has)}", mend)
+        if self.rotary is None and (self.rotary_scaling or self.pairing != "half"):
+            name = "rotary_scaling" if self.rotary_scaling else "pairing"
+            found = spelled(getattr(self, name))
+            self._refuse(name, "needs rotary", found, "give a base: rotary = 10000")
+        if not self.out and "out" in biased(self.bias) and self.bias is not True:
+            mend = "leave it out of the list"
+            found = spelled(self.bias)
+            self._refuse("bias", "names a map that is not there: out", found, mend)
+
+    def _refuse(self, name: str, problem: str, found: str, mend: str) -> None:
+        raise Refused(WrongValue("attention", name, problem, found, mend), name)
+
+    def _check_rotary(self, r: Roles, facts: Facts) -> None:
+        for tensor, axes in ((r.x, r.asking), (r.key, r.asked)):
+            if len(axes) > 1:
+                needs = "with rotary needs one axis, along which positions count"
+                mend = f"merge({', '.join(axes)}, into = T) first, or name it: over = …"
+                fault = WrongAxes("attention", needs, str(tensor), mend)
+                raise Refused(fault, "rotary")
+        if not facts.divides(2 * self.heads, self.inner(r.x)):
+            size = self.inner(r.x)
+            found = f"{size} features for {self.heads} heads"
+            problem = "turns pairs, and a head has an odd number of features"
+            self._refuse("rotary", problem, found, "use other heads, or another width")
+
+    def _check_other(self, r: Roles, other: Tensor, port: str, facts: Facts) -> None:
         need_features(self, other)
         if (BATCH in r.x) != (BATCH in other):
             needs = f"needs the batch B in x and in its {port}, or in neither"
@@ -214,7 +368,7 @@ class Attention(Op):
         need_axes(self, other, r.batch, port)
         need_equal(self, facts, (r.x, other), r.batch, at=port)
 
-    def _check_causal(self, r: _Roles, facts: Facts) -> None:
+    def _check_causal(self, r: Roles, facts: Facts) -> None:
         if len(r.asking) > 1 or len(r.asked) > 1:
             needs = "with causal needs one axis, along which there is a before"
             axes = r.asking if len(r.asking) > 1 else r.asked
@@ -231,33 +385,64 @@ class Attention(Op):
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         r = self.roles(ins)
-        inner = self.inner(r.x)
-        return projections(r.x["C"], r.key["C"], r.value["C"], self.bias, inner)
+        maps, has = self.maps(r), list(biased(self.bias))
+        if self.fused:
+            joined = self.inner(r.x) + 2 * self.kept(r.x)
+            others = {name: maps[name] for name in maps if name not in MAPS[:3]}
+            maps = {"qkv": (joined, r.x["C"]), **others}
+            has += ["qkv"] * ("q" in has)
+        weights = []
+        for name, shape in maps.items():
+            weights.append(Weight(f"{name}.weight", shape))
+            if name in has:
+                weights.append(Weight(f"{name}.bias", shape[:1]))
+        if isinstance(self.scale, str):
+            weights.append(Weight(LEARNED_SCALES[self.scale], (self.heads, 1, 1)))
+        return tuple(weights)
+
+    def _rows(self, r: Roles) -> dict[str, Size]:
+        """At how many positions each map stands."""
+        batch = r.x.extent(batch_axes(r.x, r.asking))
+        asking, asked = batch * r.x.extent(r.asking), batch * r.key.extent(r.asked)
+        rows = {"q": asking, "k": asked, "v": asked, "out": asking}
+        return {name: rows[name] for name in self.maps(r)}
+
+    def _pairs(self, r: Roles) -> Size:
+        """Of how many pairs of positions there are scores."""
+        batch = r.x.extent(batch_axes(r.x, r.asking))
+        return batch * r.x.extent(r.asking) * r.key.extent(r.asked)
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         r = self.roles(ins)
-        features, batch = r.x["C"], r.x.extent(batch_axes(r.x, r.asking))
-        asking, asked = r.x.extent(r.asking), r.key.extent(r.asked)
-        read = 2 * asking * features + asked * (r.key["C"] + r.value["C"])
-        inner = self.inner(r.x)
-        macs = batch * inner * (read + 2 * asking * asked)
-        scores = batch * self.heads * asking * asked
+        rows, maps = self._rows(r), self.maps(r)
+        macs = 2 * self._pairs(r) * self.inner(r.x)
+        for name, (to, of) in maps.items():
+            macs = macs + rows[name] * to * of
+        scores = self.heads * self._pairs(r)
         elementwise = {"scale": scores, "softmax": 5 * scores}
-        if self.bias:
-            added = asking * (features + inner) + 2 * asked * inner
-            elementwise["bias"] = batch * added
+        added = scores * sum(port in ins for port in MASKS)
+        for name in biased(self.bias):
+            if name in maps:
+                added = added + rows[name] * maps[name][0]
+        if added != 0:
+            elementwise["bias"] = added
+        likened = rows["q"] * maps["q"][0] + rows["k"] * maps["k"][0]
+        if self.scale == "cosine":
+            elementwise["norm"] = 3 * likened
+        if self.rotary is not None:
+            elementwise["rotary"] = 3 * likened
         return Cost(macs, elementwise)
 
     def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         r = self.roles(ins)
-        features, batch = r.x["C"], r.x.extent(batch_axes(r.x, r.asking))
-        asking, asked = r.x.extent(r.asking), r.key.extent(r.asked)
+        rows = self._rows(r)
         key = "key" if "key" in ins else "x"
         value = "value" if "value" in ins else key
-        read = asking * features * (3 + ("x" in needs))  # q, and out
-        read = read + asked * r.key["C"] * (1 + (key in needs))
-        read = read + asked * r.value["C"] * (1 + (value in needs))
-        macs = batch * self.inner(r.x) * (read + 4 * asking * asked)
+        sources = {"q": "x", "k": key, "v": value}
+        macs = 4 * self._pairs(r) * self.inner(r.x)
+        for name, (to, of) in self.maps(r).items():
+            passed = name == "out" or sources[name] in needs
+            macs = macs + rows[name] * to * of * (1 + passed)
         return Cost(macs, doubled(self.cost(ins, outs).elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
@@ -269,13 +454,27 @@ class Attention(Op):
             size = r.key[axis]
             assert isinstance(size, int)
             asked[axis] = Upto(r.asking[0]) if self.causal else Whole(size)
-        spread = {port: {**beside, **asked} for port in ins}
+        others = [port for port in ins if port not in MASKS]
+        spread = {port: {**beside, **asked} for port in others}
+        for port in MASKS:
+            if port in ins:
+                spread[port] = self._spread_of_mask(r, ins[port], port, asked)
         if "key" in ins:
             spread["x"] = _weighing({**beside, **asking}, asked)
         if "value" in ins:
             weighed = "key" if "key" in ins else "x"
             spread[weighed] = _weighing(spread[weighed], asked)
         return spread
+
+    def _spread_of_mask(
+        self, r: Roles, mask: Tensor, port: str, asked: Mapping[str, Reach]
+    ) -> dict[str, Reach]:
+        found = laid(self, r, mask, port)
+        asks = zip(found.asking, r.asking, strict=False)
+        reaches: dict[str, Reach] = {a: Same(a) for a in found.batch if a != BATCH}
+        reaches |= {theirs: Same(ours) for theirs, ours in asks}
+        reaches |= asked
+        return _weighing(reaches, asked) if port == "added" else reaches
 
     def paths(self, ins: Inputs, outs: Outputs) -> Paths | None:
         r = self.roles(ins)
@@ -287,39 +486,68 @@ class Attention(Op):
         r = self.roles(ins)
         batch = batch_axes(r.x, r.asking)
         layouts = dict.fromkeys(ins, (*batch, *r.asked, "C"))
-        return {**layouts, "x": (*batch, *r.asking, "C")}
+        layouts["x"] = (*batch, *r.asking, "C")
+        for port in MASKS:
+            if port in ins:
+                layouts[port] = laid(self, r, ins[port], port).layout
+        return layouts
 
     def emit(self, site: Site) -> Emit:
         r = self.roles(site.ins)
-        make = Make(
-            "Attention",
-            (
-                positional("dim", r.x["C"]),
-                Arg("heads", self.heads),
-                Arg("key_dim", r.key["C"], r.x["C"]),
-                Arg("value_dim", r.value["C"], r.key["C"]),
-                Arg("bias", self.bias, True),
-                Arg("causal", self.causal, False),
-                Arg("dropout", self.dropout, 0.0),
-                Arg("width", self.inner(r.x), r.x["C"]),
-                Arg("scale", self.scale, None),
-            ),
-        )
         ahead = len(batch_axes(r.x, r.asking))
         slots = [_row("x", ahead, len(r.asking))]
         for port in ("key", "value"):
             if port in site.ins:
                 word = "" if port == "key" or "key" in site.ins else "value="
                 slots.append(word + _row(port, ahead, len(r.asked)))
+        for port in MASKS:
+            if port in site.ins:
+                mask = site.ins[port]
+                code = mask_code(r, mask, laid(self, r, mask, port), port)
+                slots.append(f"{port}={code}")
         call = f"{{self}}({', '.join(slots)})"
         if len(r.asking) > 1:
             end = ahead + len(r.asking)
             call += f".unflatten({ahead}, {{x}}.shape[{ahead}:{end}])"
+        make = Make("Attention", self._arguments(r, site.ins))
         return Emit(call, (site.layouts["x"],), make)
+
+    def _arguments(self, r: Roles, ins: Inputs) -> tuple[Arg, ...]:
+        """What the constructor of the module is given."""
+        masked = any(port in ins for port in MASKS)
+        has = biased(self.bias)
+        joined = {"q": "qkv", "k": "qkv", "v": "qkv"} if self.fused else {}
+        without = dict.fromkeys(joined.get(n, n) for n in MAPS if n not in has)
+        partly = 0 < len(has) < len(MAPS)
+        learned = isinstance(self.scale, str)
+        grouped = self.kv_heads != self.heads
+        return (
+            positional("dim", r.x["C"]),
+            Arg("heads", self.heads),
+            Arg("key_dim", r.key["C"], r.x["C"]),
+            Arg("value_dim", r.value["C"], r.key["C"]),
+            Arg("bias", bool(has), True),
+            Arg("causal", self.causal and not masked, False),
+            Arg("dropout", self.dropout, 0.0),
+            Arg("width", self.inner(r.x), r.x["C"]),
+            Arg("scale", 1.0 if isinstance(self.scale, str) else self.scale, None),
+            Arg("kv_heads", self.kv_heads if grouped else None, None),
+            Arg("fused", self.fused, False),
+            Arg("unbiased", tuple(without) if partly else (), ()),
+            Arg("project", self.out, True),
+            Arg("cosine", learned and self.scale == "cosine", False),
+            Arg("learned", learned and self.scale == "learned", False),
+            Arg("before", self.causal and masked, False),
+            Arg("rotary", self.rotary, None),
+            Arg("interleaved", self.pairing == "interleaved", False),
+            Arg("scaling", self.rotary_scaling, None),
+        )
 
     def label(self, ins: Inputs) -> str:
         kind = "causal attention" if self.causal else "attention"
-        return f"{kind}, {self.heads} head{'s' * (self.heads > 1)}"
+        shared = self.kv_heads not in (None, self.heads)
+        of_keys = f", {self.kv_heads} of keys" if shared else ""
+        return f"{kind}, {self.heads} head{'s' * (self.heads > 1)}{of_keys}"
 
 
 def _row(port: str, ahead: int, count: int) -> str:
@@ -329,7 +557,8 @@ def _row(port: str, ahead: int, count: int) -> str:
     return f"{{{port}}}.flatten({ahead}, {ahead + count - 1})"
 
 
-def _runtime() -> None:
+def _runtime() -> None:  # noqa: C901 - a class, not branches
+    import torch
     import torch.nn.functional as F
     from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
 
@@ -351,36 +580,118 @@ def _runtime() -> None:
             dropout: float = 0.0,
             width: int | None = None,
             scale: float | None = None,
+            kv_heads: int | None = None,  #: kv_heads or fused
+            fused: bool = False,  #: fused
+            unbiased: tuple[str, ...] = (),  #: unbiased
+            project: bool = True,  #: project
+            cosine: bool = False,  #: cosine
+            learned: bool = False,  #: learned
+            before: bool = False,  #: before
+            rotary: float | None = None,  #: rotary
+            interleaved: bool = False,  #: interleaved
+            scaling: tuple[float, float, float, float] | None = None,  #: scaling
         ) -> None:
             super().__init__()
             self.heads = heads
             self.causal = causal
             self.dropout = dropout
             self.scale = scale
+            self.before = before  #: before
+            self.fused = fused  #: fused
+            self.cosine = cosine  #: cosine
+            self.learned = learned  #: learned
+            self.rotary = rotary  #: rotary
+            self.interleaved = interleaved  #: interleaved
+            self.scaling = scaling  #: scaling
             width = width or dim
-            self.q = nn.Linear(dim, width, bias)
-            self.k = nn.Linear(key_dim or dim, width, bias)
-            self.v = nn.Linear(value_dim or key_dim or dim, width, bias)
+            self.size = width // heads
+            kept = width  #: fused
+            self.kv_heads = kv_heads or heads  #: kv_heads or fused
+            kept = self.size * self.kv_heads  #: kv_heads
+            key_dim = key_dim or dim
+            value_dim = value_dim or key_dim
+            if fused:  #: fused
+                self.qkv = nn.Linear(dim, width + 2 * kept, bias)
+            else:
+                self.q = nn.Linear(dim, width, bias)
+                self.k = nn.Linear(key_dim, width, bias)  #: not kv_heads
+                self.v = nn.Linear(value_dim, width, bias)  #: not kv_heads
+                self.k = nn.Linear(key_dim, kept, bias)  #: kv_heads
+                self.v = nn.Linear(value_dim, kept, bias)  #: kv_heads
             self.out = nn.Linear(width, dim, bias)
+            if not project:  #: project
+                self.add_module("out", nn.Identity())
+            for name in unbiased:  #: unbiased
+                getattr(self, name).bias = None
+            if cosine:  #: cosine
+                self.logit_scale = nn.Parameter(torch.full((heads, 1, 1), 2.302585))
+            if learned:  #: learned
+                even = torch.full((heads, 1, 1), self.size**-0.5)
+                self.head_scale = nn.Parameter(even)
 
         def forward(
             self,
             x: Tensor,
             key: Tensor | None = None,
             value: Tensor | None = None,
+            mask: Tensor | None = None,  #: mask
+            added: Tensor | None = None,  #: added
         ) -> Tensor:
-            key = x if key is None else key
-            value = key if value is None else value
+            if self.fused:  #: fused
+                parts = self.heads, self.kv_heads, self.kv_heads
+                q, k, v = self._split(self.qkv(x)).split(parts, -3)
+            else:
+                key = x if key is None else key
+                value = key if value is None else value
+                q = self._split(self.q(x))  # (..., heads, N, width / heads)
+                k = self._split(self.k(key))  # (..., heads, M, width / heads)
+                v = self._split(self.v(value))
+            if self.rotary is not None:  #: rotary
+                q, k = self._turned(q, self.rotary), self._turned(k, self.rotary)
+            if self.cosine:  #: cosine
+                largest = 4.605170185988092  # log(100)
+                scale = self.logit_scale.clamp(max=largest).exp()
+                q, k = F.normalize(q, dim=-1) * scale, F.normalize(k, dim=-1)
+            if self.learned:  #: learned
+                q = q * self.head_scale
+            seen = None  #: added and not mask
+            seen = mask  #: mask
+            if self.before:  #: before
+                size = q.shape[-2], k.shape[-2]
+                before = torch.ones(size, dtype=torch.bool, device=x.device).tril()
+                seen = before if seen is None else seen & before
+            if added is not None:  #: added
+                seen = added if seen is None else added.where(seen, -torch.inf)
             y = F.scaled_dot_product_attention(
-                self._split(self.q(x)),  # (..., heads, N, width / heads)
-                self._split(self.k(key)),  # (..., heads, M, width / heads)
-                self._split(self.v(value)),
+                q,
+                k,
+                v,
+                attn_mask=seen,  #: mask or added
                 dropout_p=self.dropout if self.training else 0.0,
                 is_causal=self.causal,
                 scale=self.scale,
+                enable_gqa=self.kv_heads < self.heads,  #: kv_heads
             )
             return self.out(y.transpose(-3, -2).flatten(-2))  # (..., N, C)
 
         def _split(self, x: Tensor) -> Tensor:
             """(..., N, width) to (..., heads, N, width / heads)."""
-            return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+            return x.unflatten(-1, (-1, self.size)).transpose(-3, -2)
+
+        def _turned(self, x: Tensor, base: float) -> Tensor:  #: rotary
+            """Each pair of features turned as far as it stands (Su et al. 2021)."""
+            pair = torch.arange(0, self.size, 2, device=x.device).float()
+            speed = 1.0 / base ** (pair / self.size)  # of each pair, in float32
+            if self.scaling is not None:  #: scaling
+                factor, low, high, context = self.scaling  # Llama 3.1
+                turns = context / (2 * torch.pi / speed)
+                fast = ((turns - low) / (high - low)).clamp(0, 1)
+                speed = (1 - fast) * speed / factor + fast * speed
+            place = torch.arange(x.shape[-2], device=x.device).float()
+            angle = place[:, None] * speed  # (N, width / heads / 2)
+            cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+            parts, dim = (2, -1), -2
+            if self.interleaved:  #: interleaved
+                parts, dim = (-1, 2), -1
+            a, b = x.unflatten(-1, parts).unbind(dim)
+            return torch.stack((a * cos - b * sin, b * cos + a * sin), dim).flatten(-2)

@@ -16,8 +16,8 @@ from archdsl.source import Source, Span
 
 GROUP = "archdsl.ops"
 _NOT_OPS = {
-    "base", "emit", "fields", "paths", "recurrence", "registry", "rules", "spelling",
-    "spread",
+    "base", "emit", "fields", "heads", "paths", "recurrence", "registry", "roles",
+    "rules", "spelling", "spread",
 }  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.shapes import WindowDoesNotDivide
 from archdsl.ir.dim import Poly, Size, ceil_div, near_divisors, product, quotient
-from archdsl.ops.attention import check_heads, projections
 from archdsl.ops.base import (
     Cost,
     Example,
@@ -35,6 +34,7 @@ from archdsl.ops.emit import (
     positional,
 )
 from archdsl.ops.fields import Axes, Count, Flag, NonNegativeSizeEach, Rate, SizeEach
+from archdsl.ops.heads import check_heads, projections
 from archdsl.ops.patch_merge import zeros_behind
 from archdsl.ops.rules import chosen, each, need_features
 from archdsl.ops.spelling import spelled

@@ -2,25 +2,35 @@
 
 An op that needs a class of its own defines it inside a function ``_runtime``, which
 nobody calls: it is real, typed, linted Python, and torch stays unimported.
+
+A class with many options would fill a compiled file with what it does not use. So a
+line may end in a mark: ``#: mask or added`` is lifted only where an argument of one of
+these names is given somewhere in the file, ``#: not mask`` only where none is; ``and``
+joins such conditions. A mark speaks for its line and for all below that is indented
+further; where it takes an ``if`` away, what stands in the ``else`` stays.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 import textwrap
+from collections.abc import Collection
 from functools import cache
 
 from archdsl.ops.base import Op
 
+_MARK = re.compile(r"  #: ([\w ]+)$")
+
 
 @cache
-def _runtime(module: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """The classes and functions of a file's runtime: text, and names that it uses."""
+def _runtime(module: str) -> dict[str, str]:
+    """The classes and functions of a file's runtime, by name."""
     text = inspect.getsource(sys.modules[module])
     lines = text.splitlines()
-    found: dict[str, tuple[str, frozenset[str]]] = {}
+    found: dict[str, str] = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.name == "_runtime":
             for inner in node.body:
@@ -29,13 +39,23 @@ def _runtime(module: str) -> dict[str, tuple[str, frozenset[str]]]:
                         [inner.lineno, *(d.lineno for d in inner.decorator_list)]
                     )
                     body = "\n".join(lines[first - 1 : inner.end_lineno])
-                    names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
-                    found[inner.name] = textwrap.dedent(body), frozenset(names)
+                    found[inner.name] = textwrap.dedent(body)
     return found
 
 
-def lifted(op: Op, name: str) -> dict[str, str]:
+@cache
+def _names(text: str) -> frozenset[str]:
+    """The names that a text uses."""
+    return frozenset(n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name))
+
+
+def lifted(op: Op, name: str, given: Collection[str] = ()) -> dict[str, str]:
     """The text of a runtime class and of all that it uses, by name, users last.
+
+    Args:
+        op: Whose file has the class.
+        name: What the class is called.
+        given: The arguments that some use gives, of the constructor or of a call.
 
     Raises:
         KeyError: The op's file has no such class.
@@ -44,11 +64,50 @@ def lifted(op: Op, name: str) -> dict[str, str]:
     texts: dict[str, str] = {}
 
     def take(wanted: str) -> None:
-        text, uses = known[wanted]
-        for other in sorted(uses & known.keys() - {wanted}):
+        text = _chosen(known[wanted], given)
+        for other in sorted(_names(text) & known.keys() - {wanted}):
             if other not in texts:
                 take(other)
         texts[wanted] = text
 
     take(name)
     return texts
+
+
+def _chosen(text: str, given: Collection[str]) -> str:
+    """The lines that are there for these arguments, without their marks."""
+    lines, kept, i = text.splitlines(), list[str](), 0
+    while i < len(lines):
+        line = lines[i]
+        mark = _MARK.search(line)
+        i += 1
+        if mark is None:
+            kept.append(line)
+        elif all(_holds(words, given) for words in mark[1].split(" and ")):
+            kept.append(line[: mark.start()])
+        else:
+            i = _end(lines, i, line)
+            if lines[i:] and lines[i] == " " * _indent(line) + "else:":
+                end = _end(lines, i + 1, line)
+                lines[i:end] = [inner[4:] for inner in lines[i + 1 : end]]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).rstrip()
+
+
+def _holds(words: str, given: Collection[str]) -> bool:
+    """Whether one of the words is given; after ``not``, whether none is."""
+    names = words.removeprefix("not ").split(" or ")
+    return any(name in given for name in names) != words.startswith("not ")
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _end(lines: list[str], start: int, head: str) -> int:
+    """Where the lines end that are indented further than `head`."""
+    end = start
+    for i in range(start, len(lines)):
+        if lines[i] and _indent(lines[i]) <= _indent(head):
+            break
+        end = i + 1 if lines[i] else end
+    return end

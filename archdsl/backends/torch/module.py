@@ -20,6 +20,7 @@ from archdsl.backends.torch.text import WIDTH, annotation, camel, define
 from archdsl.ir.graph import Graph, Ref
 from archdsl.ir.tensor import Layout, Tensor
 from archdsl.ops.base import Op
+from archdsl.ops.emit import Emit, Make
 
 
 def class_name(graph: Graph) -> str:
@@ -54,16 +55,30 @@ def write(graph: Graph, origin: str = "") -> str:
 
 def _runtime(plan: Plan) -> dict[str, str]:
     """The runtime classes of all ops in use, in the order of first use."""
-    found: dict[str, str] = {}
+    makers: dict[tuple[str, str], Op] = {}
+    given: dict[tuple[str, str], set[str]] = {}
     for inner in _plans(plan):
         for number, emit in inner.emits.items():
             op = inner.graph[number].payload
             for make in (emit.make, emit.module):
                 if make is not None and "." not in make.callee:
                     assert isinstance(op, Op)
-                    for name, text in lifted(op, make.callee).items():
-                        found.setdefault(name, text)
+                    key = type(op).__module__, make.callee
+                    makers.setdefault(key, op)
+                    given.setdefault(key, set()).update(_given(emit, make))
+    found: dict[str, str] = {}
+    for key, op in makers.items():
+        for name, text in lifted(op, key[1], given[key]).items():
+            found.setdefault(name, text)
     return found
+
+
+def _given(emit: Emit, make: Make) -> Iterator[str]:
+    """The arguments that one use gives to a class, by keyword."""
+    for arg in make.args:
+        if type(arg.value) is not type(arg.default) or arg.value != arg.default:
+            yield arg.name
+    yield from re.findall(r"\b(\w+)=", emit.forward)
 
 
 def _plans(plan: Plan) -> Iterator[Plan]:

@@ -93,4 +93,5 @@ def weights_of(
         added = added.masked_fill(~attn_mask, -math.inf)
     elif attn_mask is not None:
         added = added + attn_mask
-    return (scores + added).softmax(-1), added > _APART
+    weights = (scores + added).softmax(-1)
+    return weights.nan_to_num(), added > _APART  # NaN: who sees nothing

@@ -111,13 +111,20 @@ def scaled_dot_product_attention(
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Shadow:
     """One kernel, which holds its inputs, its result and a number for each query.
 
+    A mask of truth values becomes one of numbers.
+
     With dropout, a learned mask, or other than 4 dimensions, several: `_attention`.
     """
+    if attn_mask is not None:
+        attn_mask = attn_mask.to("float32")
     learned = attn_mask is not None and attn_mask.needs
     if dropout_p or learned or query.ndim != 4:
+        if enable_gqa:
+            key, value = (repeated(t, query.shape[-3]) for t in (key, value))
         return _attention(query, key, value, attn_mask, dropout_p, is_causal)
     stride = like(query.shape, [query.layout])
     result = Shadow(query.shape, query.dtype, stride)
@@ -125,6 +132,12 @@ def scaled_dot_product_attention(
     masks = [attn_mask] if attn_mask is not None else []
     inputs = (query, key, value)
     return made("attention", result, inputs, (*inputs, sums, result, *masks))
+
+
+def repeated(x: Shadow, heads: int) -> Shadow:
+    """Each head as often as heads of the query share it."""
+    shape = (*x.shape[:-3], heads, *x.shape[-2:])
+    return x if shape == x.shape else made("repeat", Shadow(shape, x.dtype), (x,))
 
 
 def _attention(
@@ -145,6 +158,11 @@ def _attention(
     scores = softmax(scores, -1)
     scores = dropout(scores, p, training=True)
     return matmul(scores, value)
+
+
+def normalize(x: Shadow, dim: int) -> Shadow:
+    """Divided by its length along a dimension."""
+    return x / x.norm(dim).clamp(min=1e-12).expand(*x.shape)
 
 
 def embedding(ids: Shadow, weight: Shadow) -> Shadow:

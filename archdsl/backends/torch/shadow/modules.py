@@ -43,6 +43,10 @@ class Module:
         for name, child in self.children():
             child.place(f"{path}.{name}" if path else name)
 
+    def add_module(self, name: str, module: Module) -> None:
+        """Holds a module under a name."""
+        setattr(self, name, module)
+
     def register_buffer(
         self, name: str, tensor: Shadow | None, persistent: bool = True
     ) -> None:

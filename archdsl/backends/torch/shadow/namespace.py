@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import inf
+from math import inf, pi
 from types import SimpleNamespace
 
 from archdsl.backends.torch.shadow import functions, modules, recurrent
@@ -66,6 +66,8 @@ def _torch() -> SimpleNamespace:
         Tensor=Shadow,
         Size=Size,
         inf=inf,
+        pi=pi,
+        bool="bool",
         tanh=functions.tanh,
         sigmoid=functions.sigmoid,
         cat=functions.cat,
@@ -100,7 +102,7 @@ def _nn() -> SimpleNamespace:
 
 
 def _functional() -> SimpleNamespace:
-    words = "relu relu6 gelu silu softmax dropout linear pad"
+    words = "relu relu6 gelu silu softmax dropout linear normalize pad"
     names = (*words.split(), "scaled_dot_product_attention")
     plain = {name: getattr(functions, name) for name in names}
     pools = {}
@@ -153,8 +155,8 @@ def _zeros_like(x: Shadow) -> Shadow:
     return Shadow(x.shape, x.dtype)
 
 
-def _arange(count: int, device: str = "cpu") -> Shadow:
-    return Shadow((count,), "int64")
+def _arange(*bounds: int, device: str = "cpu") -> Shadow:
+    return Shadow((len(range(*bounds)),), "int64")
 
 
 def _meshgrid(*axes: Shadow, indexing: str) -> list[Shadow]:

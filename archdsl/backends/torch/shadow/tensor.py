@@ -170,6 +170,11 @@ class Shadow:
         found = Shadow((*index.shape, *self.shape[1:]), self.dtype)
         return made("index", found, (self,), (index,))
 
+    def split(self, sizes: Sequence[int], dim: int = 0) -> tuple[Shadow, ...]:
+        """Stretches of a dimension, one after another."""
+        dim %= self.ndim
+        return tuple(self.narrow(dim, 0, size) for size in sizes)
+
     # -- shapes that may take a copy -------------------------------------------------
 
     def reshape(self, *shape: int) -> Shadow:
@@ -262,6 +267,68 @@ class Shadow:
         """One over the root; holds its result."""
         result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
         return made("rsqrt", result, (self,), (result,))
+
+    def __rtruediv__(self, other: Number) -> Shadow:
+        result = pointwise("rdiv", self)
+        return made("rdiv", result, (self,), (result,))
+
+    def __rpow__(self, other: Number) -> Shadow:
+        return pointwise("rpow", self)
+
+    def __and__(self, other: Shadow) -> Shadow:
+        return pointwise("and", self, other)
+
+    def __invert__(self) -> Shadow:
+        return pointwise("not", self)
+
+    def _held(self, what: str) -> Shadow:
+        result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
+        return made(what, result, (self,), (self,))
+
+    def cos(self) -> Shadow:
+        """The cosine; holds its input."""
+        return self._held("cos")
+
+    def sin(self) -> Shadow:
+        """The sine; holds its input."""
+        return self._held("sin")
+
+    def clamp(self, min: Number | None = None, max: Number | None = None) -> Shadow:
+        """Between two numbers; holds its input."""
+        return self._held("clamp")
+
+    def exp(self) -> Shadow:
+        """Holds its result."""
+        result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
+        return made("exp", result, (self,), (result,))
+
+    def norm(self, dim: int) -> Shadow:
+        """The length along a dimension, which stays; holds its input and result."""
+        shape = list(self.shape)
+        shape[dim] = 1
+        result = Shadow(shape, self.dtype)
+        return made("norm", result, (self,), (self, result))
+
+    def tril(self) -> Shadow:
+        """A copy without what stands above the diagonal."""
+        return Shadow(self.shape, self.dtype)
+
+    def to(self, dtype: str) -> Shadow:
+        """Itself, or a copy of another kind."""
+        return self if dtype == self.dtype else pointwise("to", self, dtype=dtype)
+
+    def bool(self) -> Shadow:
+        """Whether each number is another than 0."""
+        return self.to("bool")
+
+    def float(self) -> Shadow:
+        """The numbers in float32."""
+        return self.to("float32")
+
+    def where(self, mask: Shadow, other: Number) -> Shadow:
+        """Another number where a mask is false; holds the mask."""
+        result = pointwise("where", self, mask, dtype=self.dtype)
+        return made("where", result, (self,), (mask,))
 
     def __ge__(self, other: Shadow | Number) -> Shadow:
         return pointwise("ge", self, other, dtype="bool")

@@ -136,6 +136,10 @@ class _Trial:
             x.abs() + 0.1 if x.is_floating_point() else x
             for x in subject.inputs(torch.float64)
         ]
+        # What a mask hides is felt where it hides nothing.
+        self.shown = [
+            x if x.is_floating_point() else torch.ones_like(x) for x in self.inputs
+        ]
         # An id is no number to be made large: there, features that differ in sign let
         # a maximum feel it in one of them.
         numbers = all(x.is_floating_point() for x in self.inputs)
@@ -152,7 +156,6 @@ class _Trial:
         except SpecError:
             return skipped(NAME, of, "too many positions to follow")
         fields = next((x.fields for x in found.layers if x.path == path), ())
-        self.before = self._value(place, at, self.inputs)
         felt = [
             self._felt(place, at, name, axis, seen)
             for name, axis, seen in _claims(self.subject.graph, fields, at)
@@ -165,20 +168,31 @@ class _Trial:
         said = f"{along} {seen[0]} to {seen[-1]}" if seen else f"nothing of {along}"
         number = self.names.index(name)
         x = self.inputs[number]
+        before = self._value(place, at, self.inputs)
         dim = self.subject.graph.inputs[name].names.index(axis)
         index = torch.arange(x.shape[dim])
         index = index.view([-1 if i == dim else 1 for i in range(x.dim())])
 
         def moved(where: Tensor, turn: int, leak: float) -> bool:
-            changed = torch.where(where, self._other(number, turn), x)
-            return self._moves(place, at, number, changed, leak)
+            inputs = list(self.inputs)
+            inputs[number] = torch.where(where, self._other(number, turn), x)
+            return _apart(before, self._value(place, at, inputs), leak)
+
+        def shows(where: Tensor) -> bool:
+            """Whether it is felt where all masks are open."""
+            inputs = list(self.shown)
+            seen = self._value(place, at, inputs)
+            other = self._other(number, 0) if x.is_floating_point() else 0 * x
+            inputs[number] = torch.where(where, other, inputs[number])
+            return _apart(seen, self._value(place, at, inputs), 0.0)
 
         tries = _TRIES if x.is_floating_point() else _IDS
         outside = (index < seen.start) | (index >= seen.stop)
         if outside.any() and moved(outside, 0, _LEAK):
             return _Felt(said, f"more than {said}" if seen else f"some of {along}")
         for end in (seen[0], seen[-1]) if seen else ():
-            if not any(moved(index == end, turn, 0.0) for turn in range(tries)):
+            felt = any(moved(index == end, turn, 0.0) for turn in range(tries))
+            if not felt and not shows(index == end):
                 return _Felt(said, f"{along} not {end}")
         return _Felt(said, said)
 
@@ -194,14 +208,6 @@ class _Trial:
         drawn = torch.rand(x.shape, generator=self.generator, dtype=x.dtype)
         return x + (1 + drawn) * 2 * (turn + 1)
 
-    def _moves(
-        self, place: Place, at: At, number: int, changed: Tensor, leak: float
-    ) -> bool:
-        inputs = [changed if i == number else x for i, x in enumerate(self.inputs)]
-        after = self._value(place, at, inputs)
-        most = leak * self.before.abs().max().clamp(min=1e-30).item()
-        return bool(((after - self.before).abs() > most).any())
-
     def _value(self, place: Place, at: At, inputs: list[Tensor]) -> Tensor:
         """What a layer makes at a position, the last time that it runs."""
         kept: list[Tensor] = []
@@ -216,6 +222,11 @@ class _Trial:
         with torch.no_grad(), suppress(_Stop):
             self.steps.run(inputs)
         return kept[-1]
+
+
+def _apart(before: Tensor, after: Tensor, leak: float) -> bool:
+    most = leak * before.abs().max().clamp(min=1e-30).item()
+    return bool(((after - before).abs() > most).any())
 
 
 def _claims(
