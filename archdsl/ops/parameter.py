@@ -46,7 +46,7 @@ class _Source(Op):
     ports = ()
     axis_keywords = "axes"
 
-    axes: AxisSizes
+    axes: AxisSizes = ()
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         tensor = Tensor(self.known())
@@ -79,11 +79,11 @@ class _Source(Op):
 class Parameter(_Source):
     """Learned tensor of its own: queries, tokens, gains.
 
-    Takes no input and has exactly the axes that are named; where it meets a tensor
-    with a batch, it broadcasts. Costs nothing.
+    Takes no input and has exactly the axes that are named, or none: a number. Where it
+    meets a tensor with a batch, it broadcasts. Costs nothing.
 
     Args:
-        axes: The axes with their sizes: ``N = 100, C = 256``; one number without.
+        axes: The axes with their sizes: ``N = 100, C = 256``.
         init: What training starts from: "normal" (mean 0, standard deviation 0.02),
             "zeros", "ones" or a number that all of it is.
     """
@@ -97,10 +97,9 @@ class Parameter(_Source):
         ),
         Example('add(parameter(C = 3, T = 2, init = "zeros"))', {"x": "[B, C = 3]"}),
         Example("multiply(parameter(C = 3, init = 1e-6))", {"x": "[B, T = 5, C = 3]"}),
-        Example("multiply(parameter(init = 2))", {"x": "[B, C = 3]"}),
+        Example("multiply(parameter(init = 2.5))", {"x": "[B, C = 3]"}),
     )
 
-    axes: AxisSizes = ()
     init: Start = "normal"
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:

@@ -20,7 +20,7 @@ from tests.parity.reference import (
 )
 
 TEXT = r"embeddings\.text_embeddings\."
-LAYER, OURS = r"encoder\.layer\.(\d+)\.", r"transformer_layer.\1."
+LAYER, OURS = r"encoder\.layer\.(\d+)\.", r"encoder_layer.\1."
 LETTERS = {"query": "q", "key": "k", "value": "v"}
 
 
@@ -55,7 +55,7 @@ def rules(grid):
         ),
         Rule(
             LAYER + r"attention\.attention\.(\w+)\.(\w+)",
-            lambda m: f"transformer_layer.{m[1]}.attention.{LETTERS[m[2]]}.{m[3]}",
+            lambda m: f"encoder_layer.{m[1]}.attention.{LETTERS[m[2]]}.{m[3]}",
         ),
         Rule(LAYER + r"attention\.output\.dense\.(\w+)", OURS + r"attention.out.\2"),
         Rule(LAYER + r"layernorm_before\.(\w+)", OURS + r"layer_norm.\2"),
@@ -72,14 +72,22 @@ def reference(**facts):
     return jittered(ViltModel(ViltConfig(**facts)))
 
 
+PADDING = 0
+
+
 def mine(model, image, text):
-    out = model(image, text)
+    out = model(image, text, text != PADDING)
     return torch.cat((out["states"].flatten(1), out["pooled"]), 1)
 
 
 def yours(model, image, text):
     seen = torch.ones(len(image), *image.shape[2:])
-    out = model(input_ids=text, pixel_values=image, pixel_mask=seen)
+    out = model(
+        input_ids=text,
+        attention_mask=(text != PADDING).long(),
+        pixel_values=image,
+        pixel_mask=seen,
+    )
     return torch.cat((out.last_hidden_state.flatten(1), out.pooler_output), 1)
 
 
@@ -87,6 +95,14 @@ def yours(model, image, text):
 def _in_order(monkeypatch):
     """The reference takes the patches in an order that it draws; here, in their own."""
     monkeypatch.setattr(torch, "multinomial", lambda each, count: torch.arange(count))
+
+
+def texts(length, vocab, real=(3, 7)):
+    """Texts of some words, then padding."""
+    text = 1 + words(length, vocab - 1, batch=len(real))
+    for row, count in zip(text, real, strict=True):
+        row[count:] = PADDING
+    return text
 
 
 def small(height=32, width=32, length=9, **facts):
@@ -100,7 +116,7 @@ def small(height=32, width=32, length=9, **facts):
         settings={"vocab": 50, "dim": 32, "depth": 2, "heads": 2, "patch": 8},
         sizes={"H": height, "W": width, "T": length},
     )
-    beside = words(length, 50)
+    beside = texts(length, 50)
     mapped = rules((height // 8, width // 8))
     return paired(ours, theirs, mapped, beside, mine=mine, yours=yours)
 
@@ -108,7 +124,7 @@ def small(height=32, width=32, length=9, **facts):
 @pytest.mark.slow
 def test_vilt_equals_the_reference():
     ours, theirs = archdsl.load(f"{SPECS}/vilt_b32.arch"), reference()
-    beside = words(40, 30522)
+    beside = texts(40, 30522)
     pair = paired(ours, theirs, rules((12, 12)), beside, mine=mine, yours=yours)
     assert difference(*pair[:2], images(384, 384)) <= TOLERANCE
 
@@ -154,3 +170,14 @@ def test_the_other_type_of_word_is_seen():
     with torch.no_grad():
         table.copy_(table.flip(0))
     assert difference(ours, theirs, images(32, 32)) > CLEARLY
+
+
+def test_a_word_that_is_padding_is_not_seen():
+    pair, x = small(), images(32, 32)
+    told = texts(9, 50)
+    longer = told.clone()
+    longer[:, -1] = 5
+    ours, theirs, _ = pair.given(longer)
+    assert difference(ours, theirs, x) <= TOLERANCE
+    ours.other = told
+    assert difference(ours, theirs, x) > CLEARLY
