@@ -134,8 +134,19 @@ def _attention(m, name, scope, x):
         fields["dropout"] = 0.1
     if m.chance(20):
         fields["heads"], fields["width"] = m.of([(1, 3), (2, 4), (3, 6)])
+    if m.chance(30):
+        fields["scale"] = m.of([0.5, "cosine", "learned"])
     if m.chance(20):
-        fields["scale"] = 0.5
+        fields["kv_heads"] = m.of([1, 2])
+    if not ports and m.chance(20):
+        fields["fused"] = True
+    if m.chance(20):
+        fields["rotary"] = m.of([10, 10000])
+        fields["pairing"] = m.of(["half", "interleaved"])
+    if m.chance(20):
+        fields["out"] = False
+    elif m.chance(20) and "fused" not in fields:
+        fields["bias"] = m.some(["q", "k", "v", "out"])
     return Use(ops()[name], fields | over, ports)
 
 

@@ -160,7 +160,14 @@ def no_positions(model: Graph) -> Iterator[Diagnostic]:
     token = any(isinstance(op, ClassToken) for op in ops)
     one = sum(isinstance(op, Embedding) for op in ops) == 1
     row = any(graph.scan is not None for graph in graphs)
-    if asks and one and not row and all(_is_blind(op, token) for op in ops):
+    biased = any(port == "added" for node in asks for port, _ in node.inputs)
+    if (
+        asks
+        and one
+        and not biased
+        and not row
+        and all(_is_blind(op, token) for op in ops)
+    ):
         note = Note("attention", asks[0].span)
         yield Diagnostic(NoPositions(enter.name), node.span, (note,))
 
@@ -168,7 +175,7 @@ def no_positions(model: Graph) -> Iterator[Diagnostic]:
 def _is_blind(op: Op, token: bool) -> bool:
     """Whether an op takes positions as a set; only a class token stands apart."""
     if isinstance(op, Attention):
-        return not op.causal
+        return not op.causal and op.rotary is None
     return isinstance(op, _BLIND) or (isinstance(op, Select) and token)
 
 

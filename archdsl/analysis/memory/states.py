@@ -107,6 +107,6 @@ def _caches(graph: Graph, prefix: Path, size: int) -> Iterator[Cached]:
                     [a for a in (BATCH, *roles.batch) if a in roles.x]
                 )
                 with blaming(node.span):
-                    each = 2 * rows * node.payload.inner(roles.x) * size
+                    each = 2 * rows * node.payload.kept(roles.x) * size
                     asked = product(roles.key[a] for a in roles.asked)
                 yield Cached(path, not node.payload.causal, each, asked)
