@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archdsl.analysis.cost import Costs, layers
+from archdsl.analysis.ids import known_ids
 from archdsl.backends.torch.load import load
 from archdsl.ir.graph import Graph
 
@@ -117,7 +118,7 @@ def inputs_for(
     graph: Graph, batch: int = 2, dtype: torch.dtype = torch.float32
 ) -> list[Tensor]:
     """Random inputs, ids small enough for every embedding."""
-    vocab = min(_vocabularies(graph), default=2)
+    vocab = min(known_ids(graph), default=2)
     inputs = []
     for tensor in graph.inputs.values():
         shape = [batch if a == "B" else size for a, size in tensor.axes]
@@ -127,12 +128,6 @@ def inputs_for(
             ids = torch.randint(2 if tensor.dtype == "bool" else vocab, shape)
             inputs.append(ids.to(DTYPES[tensor.dtype]))
     return inputs
-
-
-def _vocabularies(graph: Graph) -> Iterator[int]:
-    for layer in layers(graph):
-        if layer.node.payload.name == "embedding":
-            yield layer.node.payload.vocab
 
 
 def outputs_of(graph: Graph, result: object) -> dict[str, Tensor]:

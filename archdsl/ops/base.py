@@ -148,6 +148,10 @@ class Op(BaseModel):
         """
         return None
 
+    def ids(self, ins: Inputs) -> Size | None:
+        """How many ids it knows, of an op that takes some: 0 to one less than this."""
+        return None
+
     # -- PyTorch ---------------------------------------------------------------------
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:

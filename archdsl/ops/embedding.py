@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import WrongAxes, WrongDtype
-from archdsl.ops.base import Example, Facts, Inputs, Op, Outputs, Port, Weight
+from archdsl.ops.base import Example, Facts, Inputs, Op, Outputs, Port, Size, Weight
 from archdsl.ops.emit import Emit, Make, Site, positional
 from archdsl.ops.fields import SizeField
 
@@ -45,6 +45,9 @@ class Embedding(Op):
             mend = "give the ids' axis another name, such as T"
             raise Refused(WrongAxes(self.name, needs, str(x), mend))
         return (x.cast("float").resized({"C": self.dim}),)
+
+    def ids(self, ins: Inputs) -> Size | None:
+        return self.vocab
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         return (Weight("weight", (self.vocab, self.dim)),)

@@ -247,16 +247,25 @@ def felt(graph: Graph, batch: int = 200) -> dict[str, dict[Place, Sources]]:
     """The same, by changing each place of each input and looking what changes.
 
     A maximum feels a change only sometimes, so each example of a large batch tries
-    another one. What comes through a mask of -100 is lost in float64's rounding.
+    another one; ids without a batch are drawn often. What comes through a mask of -100
+    is lost in float64's rounding.
     """
     torch.manual_seed(0)
     module = jittered(load(graph))
-    inputs = inputs_for(graph, batch, torch.float64)
-    before = run(graph, module, inputs)
     found = {
         name: {place: frozenset() for place in places(tensor)}
         for name, tensor in zip(graph.result_names, graph.outputs, strict=True)
     }
+    ids = any(t.dtype == "int" and "B" not in t for t in graph.inputs.values())
+    for _ in range(60 if ids else 1):
+        feel(graph, module, found, 2 if ids else batch)
+    return found
+
+
+def feel(graph: Graph, module: nn.Module, found, batch: int) -> None:
+    """Notes what some random inputs show."""
+    inputs = inputs_for(graph, batch, torch.float64)
+    before = run(graph, module, inputs)
     for i, (name, tensor) in enumerate(graph.inputs.items()):
         others = inputs_for(graph, batch, torch.float64)[i]
         if tensor.dtype == "int":
@@ -269,7 +278,6 @@ def felt(graph: Graph, batch: int = 200) -> dict[str, dict[Place, Sources]]:
             for output in before:
                 for there in moved(graph, output, after[output] - before[output]):
                     found[output][there] |= {(name, place)}
-    return found
 
 
 def index_of(names: tuple[str, ...], where: Mapping[str, int]) -> tuple:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.randoms.maker import Maker
 
 FEATURES = (1, 2, 3, 4, 6, 8)
+KINDS = ("tanh", "quick")
 
 
 def plain(m: Maker, name: str, scope: Scope, x: Tensor) -> Use:
@@ -282,7 +283,19 @@ def _token(m, name, scope, x):
 
 
 def _gelu(m, name, scope, x):
-    return Use(ops()[name], {"approximate": "tanh"} if m.chance(50) else {})
+    return Use(ops()[name], m.of([{}, {}, *({"approximate": a} for a in KINDS)]))
+
+
+def _normalize(m, name, scope, x):
+    axes = [a for a in x.names if a != "B"]
+    over = {"over": [AxisName(a) for a in m.some(axes)]} if m.chance(60) else {}
+    return Use(ops()[name], over | ({"eps": 0.01} if m.chance(30) else {}))
+
+
+def _clamp(m, name, scope, x):
+    low, high = m.of([(-1, 1), (None, 0.5), (0, None), (-0.25, 2)])
+    bounds = {"min": low, "max": high}
+    return Use(ops()[name], {k: v for k, v in bounds.items() if v is not None})
 
 
 def _softmax(m, name, scope, x):
@@ -330,7 +343,8 @@ PROPOSALS: dict[str, Callable[..., Use]] = {
     "select": _select, "merge": _merge, "split": _split, "concat": _concat,
     "dropout": _rate, "drop_path": _rate, "embedding": _embedding,
     "patch_merge": _patch_merge, "gelu": _gelu, "softmax": _softmax, "relu": plain,
-    "relu6": plain, "tanh": plain, "sigmoid": plain, "silu": plain,
+    "relu6": plain, "abs": plain, "clamp": _clamp, "normalize": _normalize,
+    "tanh": plain, "sigmoid": plain, "silu": plain,
     "parameter": _source, "zeros": _source, "ones": _source,
 }  # fmt: skip
 SIMPLE = [

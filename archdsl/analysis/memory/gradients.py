@@ -169,6 +169,8 @@ class Training:
     def _read(self, node: Node, on: Flags) -> list[tuple[str, Ref]]:
         """The inputs of a node that lead to some of its results."""
         if not isinstance(node.payload, Call):
+            if all(t.dtype != "float" for t in node.outputs):
+                return []  # ids pass no gradient on
             return [(p, r) for p, r in node.inputs if _is_read(node, p)]
         inner = node.payload.graph
         body = self._turn_results(inner, on)[0] if inner.scan else on

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from archdsl.analysis.cost import layers
+from archdsl.analysis.ids import known_ids
 from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import Tensor as Type
 
@@ -126,10 +126,7 @@ def drawn(graph: Graph, examples: int, seed: int = 0) -> tuple[Tensor, ...]:
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    vocabularies = (
-        getattr(layer.node.payload, "vocab", None) for layer in layers(graph)
-    )
-    known = min((v for v in vocabularies if isinstance(v, int)), default=2)
+    known = min((v for v in known_ids(graph) if isinstance(v, int)), default=2)
     found = []
     for tensor in graph.inputs.values():
         shape = _shape(tensor, examples)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from archdsl.analysis.cost import MOST_LAYERS, Layer, count_layers, layers
+from archdsl.analysis.ids import known_ids
 from archdsl.analysis.report import symbols
 from archdsl.backends.torch.load import load
 from archdsl.ir.graph import Graph
 from archdsl.ir.tensor import FEATURES, Tensor
-from archdsl.ops.embedding import Embedding
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +101,7 @@ class Trial:
         """One tensor for each input, random but for what a file gives."""
         import torch
 
-        vocabulary = min(_vocabularies(self.graph), default=2)
+        vocabulary = min(map(_number, known_ids(self.graph)), default=2)
         made = []
         with seeded(self.seed, turn, "inputs"):
             for tensor in self.graph.inputs.values():
@@ -147,13 +147,6 @@ def _some(names: list[str], count: int = 3) -> str:
 def _number(size: object) -> int:
     assert isinstance(size, int)
     return size
-
-
-def _vocabularies(graph: Graph) -> Iterator[int]:
-    """How many ids each embedding knows: random ones are known to all."""
-    for layer in layers(graph):
-        if isinstance(layer.node.payload, Embedding):
-            yield _number(layer.node.payload.vocab)
 
 
 def need_torch(device: str = "cpu") -> None:

@@ -58,6 +58,18 @@ def _same(x: Shadow) -> Shape:
     return like(x.shape, [x.layout])
 
 
+def normalize(x: Shadow, dim: int | tuple[int, ...], eps: float = 1e-12) -> Shadow:
+    """Holds its input, and for each vector its length, as it is and as it divides."""
+    return x / _length(x, dim).clamp(min=eps).expand(*x.shape)
+
+
+def _length(x: Shadow, dim: int | tuple[int, ...]) -> Shadow:
+    gone = {d % x.ndim for d in (dim if isinstance(dim, tuple) else (dim,))}
+    shape = [1 if i in gone else s for i, s in enumerate(x.shape)]
+    result = Shadow(shape, x.dtype)
+    return made("norm", result, (x,), (x, result))
+
+
 def softmax(x: Shadow, dim: int) -> Shadow:
     """Holds its result, which lies in order."""
     result = Shadow(x.shape, x.dtype)
@@ -158,11 +170,6 @@ def _attention(
     scores = softmax(scores, -1)
     scores = dropout(scores, p, training=True)
     return matmul(scores, value)
-
-
-def normalize(x: Shadow, dim: int) -> Shadow:
-    """Divided by its length along a dimension."""
-    return x / x.norm(dim).clamp(min=1e-12).expand(*x.shape)
 
 
 def embedding(ids: Shadow, weight: Shadow) -> Shadow:

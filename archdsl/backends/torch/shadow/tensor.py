@@ -141,8 +141,8 @@ class Shadow:
 
     def __getitem__(self, key: Index | tuple[Index, ...]) -> Shadow:
         keys = key if isinstance(key, tuple) else (key,)
-        if len(keys) == 1 and isinstance(keys[0], Shadow):
-            return self._rows(keys[0])
+        if any(isinstance(k, Shadow) for k in keys):
+            return self._rows(keys)
         named = sum(k is not None and k is not Ellipsis for k in keys)
         if Ellipsis not in keys:
             keys = (*keys, Ellipsis)
@@ -165,10 +165,14 @@ class Shadow:
                 at += 1
         return self.seen(shape, stride)
 
-    def _rows(self, index: Shadow) -> Shadow:
-        """The rows that a tensor of indices names: a copy."""
-        found = Shadow((*index.shape, *self.shape[1:]), self.dtype)
-        return made("index", found, (self,), (index,))
+    def _rows(self, keys: Sequence[Index]) -> Shadow:
+        """What tensors of indices name, which stand side by side: a copy."""
+        indices = [k for k in keys if isinstance(k, Shadow)]
+        ahead = len(keys) - len(indices)  # whole dimensions, `:`
+        shape = broadcast(*(i.shape for i in indices))
+        behind = self.shape[ahead + len(indices) :]
+        found = Shadow((*self.shape[:ahead], *shape, *behind), self.dtype)
+        return made("index", found, (self,), indices)
 
     def split(self, sizes: Sequence[int], dim: int = 0) -> tuple[Shadow, ...]:
         """Stretches of a dimension, one after another."""
@@ -233,6 +237,10 @@ class Shadow:
         found = self._reduced(dims)
         return made("amax", found, (self,), (self, found))
 
+    def argmax(self, dim: int) -> Shadow:
+        """Where the largest is along a dimension."""
+        return self._reduced(dim, "int64")
+
     def any(self, dims: int) -> Shadow:
         """Whether any is true along a dimension."""
         return self._reduced(dims, "bool")
@@ -265,8 +273,32 @@ class Shadow:
 
     def rsqrt(self) -> Shadow:
         """One over the root; holds its result."""
+        return self._function("rsqrt", of_result=True)
+
+    def exp(self) -> Shadow:
+        """Holds its result."""
+        return self._function("exp", of_result=True)
+
+    def sqrt(self) -> Shadow:
+        """Holds its result."""
+        return self._function("sqrt", of_result=True)
+
+    def log(self) -> Shadow:
+        """Holds its input."""
+        return self._function("log")
+
+    def abs(self) -> Shadow:
+        """Holds its input."""
+        return self._function("abs")
+
+    def clamp(self, min: Number | None = None, max: Number | None = None) -> Shadow:
+        """Holds its input."""
+        return self._function("clamp")
+
+    def _function(self, what: str, *, of_result: bool = False) -> Shadow:
+        """A function of one number."""
         result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
-        return made("rsqrt", result, (self,), (result,))
+        return made(what, result, (self,), (result if of_result else self,))
 
     def __rtruediv__(self, other: Number) -> Shadow:
         result = pointwise("rdiv", self)
@@ -281,33 +313,13 @@ class Shadow:
     def __invert__(self) -> Shadow:
         return pointwise("not", self)
 
-    def _held(self, what: str) -> Shadow:
-        result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
-        return made(what, result, (self,), (self,))
-
     def cos(self) -> Shadow:
         """The cosine; holds its input."""
-        return self._held("cos")
+        return self._function("cos")
 
     def sin(self) -> Shadow:
         """The sine; holds its input."""
-        return self._held("sin")
-
-    def clamp(self, min: Number | None = None, max: Number | None = None) -> Shadow:
-        """Between two numbers; holds its input."""
-        return self._held("clamp")
-
-    def exp(self) -> Shadow:
-        """Holds its result."""
-        result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
-        return made("exp", result, (self,), (result,))
-
-    def norm(self, dim: int) -> Shadow:
-        """The length along a dimension, which stays; holds its input and result."""
-        shape = list(self.shape)
-        shape[dim] = 1
-        result = Shadow(shape, self.dtype)
-        return made("norm", result, (self,), (self, result))
+        return self._function("sin")
 
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""

@@ -26,7 +26,7 @@ from archdsl.ir.graph import Enter, Graph, Path
 NAME = "receptive-field"
 _LEAK = 1e-13  # of the largest number: below lies what comes through a mask of -100
 # Other numbers, or other ids, that are tried before a position counts as not felt.
-_TRIES, _IDS = 8, 60
+_TRIES, _IDS = 10, 60
 _MOST_MACS = 40 * 10**9  # of all runs
 _LAYERS = 4  # besides those that make the outputs
 
@@ -142,9 +142,8 @@ class _Trial:
         ]
         # An id is no number to be made large: there, features that differ in sign let
         # a maximum feel it in one of them.
-        numbers = all(x.is_floating_point() for x in self.inputs)
-        module = subject.positive if numbers else subject.shaken
-        self.steps = Steps(subject.plan, module)
+        self.numbers = Steps(subject.plan, subject.positive)
+        self.ids = Steps(subject.plan, subject.shaken)
 
     def row(self, place: Place, at: At) -> Row:
         """What one position of a layer sees, along each axis of each input."""
@@ -168,25 +167,25 @@ class _Trial:
         said = f"{along} {seen[0]} to {seen[-1]}" if seen else f"nothing of {along}"
         number = self.names.index(name)
         x = self.inputs[number]
-        before = self._value(place, at, self.inputs)
+        self.steps = self.numbers if x.is_floating_point() else self.ids
+        self.before = self._value(place, at, self.inputs)
         dim = self.subject.graph.inputs[name].names.index(axis)
         index = torch.arange(x.shape[dim])
         index = index.view([-1 if i == dim else 1 for i in range(x.dim())])
 
         def moved(where: Tensor, turn: int, leak: float) -> bool:
-            inputs = list(self.inputs)
-            inputs[number] = torch.where(where, self._other(number, turn), x)
-            return _apart(before, self._value(place, at, inputs), leak)
+            return self._moves(place, at, number, where, turn, leak)
 
         def shows(where: Tensor) -> bool:
             """Whether it is felt where all masks are open."""
             inputs = list(self.shown)
             seen = self._value(place, at, inputs)
-            other = self._other(number, 0) if x.is_floating_point() else 0 * x
+            other = self._other(x, 0) if x.is_floating_point() else 0 * x
             inputs[number] = torch.where(where, other, inputs[number])
             return _apart(seen, self._value(place, at, inputs), 0.0)
 
-        tries = _TRIES if x.is_floating_point() else _IDS
+        numbers = all(x.is_floating_point() for x in self.inputs)
+        tries = _TRIES if numbers else _IDS
         outside = (index < seen.start) | (index >= seen.stop)
         if outside.any() and moved(outside, 0, _LEAK):
             return _Felt(said, f"more than {said}" if seen else f"some of {along}")
@@ -196,17 +195,42 @@ class _Trial:
                 return _Felt(said, f"{along} not {end}")
         return _Felt(said, said)
 
-    def _other(self, number: int, turn: int) -> Tensor:
-        """An input with other numbers everywhere, ever larger: a maximum feels that."""
-        x = self.inputs[number]
+    def _other(self, x: Tensor, turn: int) -> Tensor:
+        """An input with other numbers everywhere.
+
+        They are ever larger: a maximum feels that. At last they are smaller: where the
+        maximum lies feels that, too.
+        """
         if x.dtype == torch.bool:
             return ~x
         if not x.is_floating_point():
-            ids = self.subject.ids
-            step = torch.randint(1, max(ids, 2), x.shape, generator=self.generator)
-            return (x + step) % ids
+            return self._other_ids(x)
         drawn = torch.rand(x.shape, generator=self.generator, dtype=x.dtype)
-        return x + (1 + drawn) * 2 * (turn + 1)
+        return x * drawn / 8 if turn >= _TRIES - 2 else x + (1 + drawn) * 2 * (turn + 1)
+
+    def _other_ids(self, x: Tensor) -> Tensor:
+        """Other ids everywhere."""
+        ids = self.subject.ids
+        step = torch.randint(1, max(ids, 2), x.shape, generator=self.generator)
+        return (x + step) % ids
+
+    def _moves(
+        self, place: Place, at: At, number: int, where: Tensor, turn: int, leak: float
+    ) -> bool:
+        """Whether a position feels another input at some places.
+
+        Ids may say where to look, so that from the second turn on all are others.
+        """
+        inputs, before = list(self.inputs), self.before
+        ids = [i for i, x in enumerate(inputs) if x.dtype == torch.int64]
+        if turn and ids:
+            for i in ids:
+                inputs[i] = self._other_ids(inputs[i])
+            before = self._value(place, at, inputs)
+        x = inputs[number]
+        inputs[number] = torch.where(where, self._other(x, turn), x)
+        after = self._value(place, at, inputs)
+        return _apart(before, after, leak)
 
     def _value(self, place: Place, at: At, inputs: list[Tensor]) -> Tensor:
         """What a layer makes at a position, the last time that it runs."""

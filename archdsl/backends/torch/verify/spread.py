@@ -133,24 +133,42 @@ class _Trial:
         """
         index = _index(self.needs[port], source)
         for turn in range(_TRIES):
+            ids = self._other_ids(port) if turn else {}
             changed = self.taken[port].clone()
             if turn == 0 or self.ins[port].dtype != "float":
                 changed[index] = self.other[port][index]
             else:
                 drawn = torch.randn(changed[index].shape, generator=self.generator)
                 changed[index] = drawn.double() * (2 + turn / 4)
-            if self._moves(output, at, {port: changed}):
+            if self._moves(output, at, {port: changed}, ids):
                 return True
         return False
 
-    def _moves(self, output: int, at: At, changed: Taken) -> bool:
-        """Whether an output position is another one after a change of the inputs."""
+    def _other_ids(self, port: str) -> Taken:
+        """Ids at the other ports, which may say where to look."""
+        ids = [p for p, t in self.ins.items() if t.dtype == "int" and p != port]
+        return {p: self._drawn(p, self.ins[p]) for p in ids}
+
+    def _moves(
+        self, output: int, at: At, changed: Taken, ids: Taken | None = None
+    ) -> bool:
+        """Whether an output position is another one after a change of the inputs.
+
+        Args:
+            output: Which result.
+            at: The position.
+            changed: What some inputs are changed to.
+            ids: What others are before and after, where not as they were drawn.
+        """
         index = _index(self.place.layouts[output], at)
-        after = self.steps.one(self.place, {**self.taken, **changed})[output]
-        x, y = self.before[output][index], after[index]
+        taken = {**self.taken, **(ids or {})}
+        before = self.steps.one(self.place, taken) if ids else self.before
+        after = self.steps.one(self.place, {**taken, **changed})
+        x, y = before[output][index], after[output][index]
         if not x.is_floating_point():
             return not torch.equal(x, y)
-        return x.numel() > 0 and (x - y).abs().max().item() > _TINY
+        same = (x == y) | (x.isnan() & y.isnan())  # a logarithm has no other
+        return bool((~same & ~((x - y).abs() <= _TINY)).any())
 
     def _outside(self, port: str, said: Sources) -> Tensor:
         """An input, changed wherever the op says that it does not look."""
@@ -183,9 +201,8 @@ class _Trial:
 
     @property
     def _ids(self) -> int:
-        found = getattr(self.place.op, "vocab", 2)
-        assert isinstance(found, int)
-        return found
+        ids = self.place.op.ids(self.ins)
+        return 2 if ids is None else _number(ids)
 
 
 # --- positions ----------------------------------------------------------------------

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archdsl.analysis.cost import Costs
+from archdsl.analysis.ids import known_ids
 from archdsl.analysis.verification import Row
 from archdsl.backends.torch.layout import Plan, Planner
 from archdsl.backends.torch.load import load
@@ -22,7 +23,6 @@ from archdsl.backends.torch.verify.steps import (
     StepFailed,
     Steps,
     Taken,
-    places,
 )
 from archdsl.diagnostics import SpecError
 from archdsl.ir.dim import Size, substitute
@@ -32,7 +32,7 @@ from archdsl.ir.tensor import Tensor as Type
 DTYPES = {"float": torch.float32, "int": torch.int64, "bool": torch.bool}
 # What a run in float64 may take; more is left out unless it is asked for.
 MOST_BYTES, MOST_MACS = 6 * 2**30, 200 * 10**9
-_FEW_IDS = 2  # where no table says how many there are
+_FEW_IDS = 10  # where no table says how many there are
 
 
 def silent(words: str) -> None:
@@ -249,8 +249,7 @@ class Subject:
     @cached_property
     def ids(self) -> int:
         """How many ids every embedding has, at least."""
-        found = [getattr(place.op, "vocab", None) for place in places(self.plan)]
-        return min((self.size(n) for n in found if n is not None), default=_FEW_IDS)
+        return min(map(self.size, known_ids(self.graph)), default=_FEW_IDS)
 
 
 class Check(NamedTuple):
