@@ -135,11 +135,18 @@ def _attention(m, name, scope, x):
         fields["dropout"] = 0.1
     if m.chance(20):
         fields["heads"], fields["width"] = m.of([(1, 3), (2, 4), (3, 6)])
+    fields |= _heads_of_attention(m, whole=not ports)
+    return Use(ops()[name], fields | over, ports)
+
+
+def _heads_of_attention(m, *, whole):
+    """What else may be said of the maps around attention and of its scores."""
+    fields = {}
     if m.chance(30):
         fields["scale"] = m.of([0.5, "cosine", "learned"])
     if m.chance(20):
         fields["kv_heads"] = m.of([1, 2])
-    if not ports and m.chance(20):
+    if whole and m.chance(20):
         fields["fused"] = True
     if m.chance(20):
         fields["rotary"] = m.of([10, 10000])
@@ -148,7 +155,7 @@ def _attention(m, name, scope, x):
         fields["out"] = False
     elif m.chance(20) and "fused" not in fields:
         fields["bias"] = m.some(["q", "k", "v", "out"])
-    return Use(ops()[name], fields | over, ports)
+    return fields
 
 
 def _window(m, name, scope, x):

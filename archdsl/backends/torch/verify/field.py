@@ -136,14 +136,10 @@ class _Trial:
             x.abs() + 0.1 if x.is_floating_point() else x
             for x in subject.inputs(torch.float64)
         ]
-        # What a mask hides is felt where it hides nothing.
-        self.shown = [
-            x if x.is_floating_point() else torch.ones_like(x) for x in self.inputs
-        ]
         # An id is no number to be made large: there, features that differ in sign let
         # a maximum feel it in one of them.
-        self.numbers = Steps(subject.plan, subject.positive)
-        self.ids = Steps(subject.plan, subject.shaken)
+        self.of_numbers = Steps(subject.plan, subject.positive)
+        self.of_ids = Steps(subject.plan, subject.shaken)
 
     def row(self, place: Place, at: At) -> Row:
         """What one position of a layer sees, along each axis of each input."""
@@ -167,7 +163,7 @@ class _Trial:
         said = f"{along} {seen[0]} to {seen[-1]}" if seen else f"nothing of {along}"
         number = self.names.index(name)
         x = self.inputs[number]
-        self.steps = self.numbers if x.is_floating_point() else self.ids
+        self.steps = self.of_numbers if x.is_floating_point() else self.of_ids
         self.before = self._value(place, at, self.inputs)
         dim = self.subject.graph.inputs[name].names.index(axis)
         index = torch.arange(x.shape[dim])
@@ -176,22 +172,13 @@ class _Trial:
         def moved(where: Tensor, turn: int, leak: float) -> bool:
             return self._moves(place, at, number, where, turn, leak)
 
-        def shows(where: Tensor) -> bool:
-            """Whether it is felt where all masks are open."""
-            inputs = list(self.shown)
-            seen = self._value(place, at, inputs)
-            other = self._other(x, 0) if x.is_floating_point() else 0 * x
-            inputs[number] = torch.where(where, other, inputs[number])
-            return _apart(seen, self._value(place, at, inputs), 0.0)
-
         numbers = all(x.is_floating_point() for x in self.inputs)
         tries = _TRIES if numbers else _IDS
         outside = (index < seen.start) | (index >= seen.stop)
         if outside.any() and moved(outside, 0, _LEAK):
             return _Felt(said, f"more than {said}" if seen else f"some of {along}")
         for end in (seen[0], seen[-1]) if seen else ():
-            felt = any(moved(index == end, turn, 0.0) for turn in range(tries))
-            if not felt and not shows(index == end):
+            if not any(moved(index == end, turn, 0.0) for turn in range(tries)):
                 return _Felt(said, f"{along} not {end}")
         return _Felt(said, said)
 
@@ -209,7 +196,9 @@ class _Trial:
         return x * drawn / 8 if turn >= _TRIES - 2 else x + (1 + drawn) * 2 * (turn + 1)
 
     def _other_ids(self, x: Tensor) -> Tensor:
-        """Other ids everywhere."""
+        """Other ids everywhere; truth values by chance."""
+        if x.dtype == torch.bool:
+            return torch.rand(x.shape, generator=self.generator) < 0.5
         ids = self.subject.ids
         step = torch.randint(1, max(ids, 2), x.shape, generator=self.generator)
         return (x + step) % ids
@@ -219,10 +208,11 @@ class _Trial:
     ) -> bool:
         """Whether a position feels another input at some places.
 
-        Ids may say where to look, so that from the second turn on all are others.
+        Ids and truth values may say where to look, so that from the second turn on all
+        are others.
         """
         inputs, before = list(self.inputs), self.before
-        ids = [i for i, x in enumerate(inputs) if x.dtype == torch.int64]
+        ids = [i for i, x in enumerate(inputs) if not x.is_floating_point()]
         if turn and ids:
             for i in ids:
                 inputs[i] = self._other_ids(inputs[i])
@@ -230,7 +220,8 @@ class _Trial:
         x = inputs[number]
         inputs[number] = torch.where(where, self._other(x, turn), x)
         after = self._value(place, at, inputs)
-        return _apart(before, after, leak)
+        most = leak * before.abs().max().clamp(min=1e-30).item()
+        return bool(((after - before).abs() > most).any())
 
     def _value(self, place: Place, at: At, inputs: list[Tensor]) -> Tensor:
         """What a layer makes at a position, the last time that it runs."""
@@ -246,11 +237,6 @@ class _Trial:
         with torch.no_grad(), suppress(_Stop):
             self.steps.run(inputs)
         return kept[-1]
-
-
-def _apart(before: Tensor, after: Tensor, leak: float) -> bool:
-    most = leak * before.abs().max().clamp(min=1e-30).item()
-    return bool(((after - before).abs() > most).any())
 
 
 def _claims(

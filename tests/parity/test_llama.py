@@ -1,0 +1,174 @@
+"""Llama computes what that of transformers computes."""
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+import archdsl
+from tests.parity.reference import (
+    CLEARLY,
+    SPECS,
+    TOLERANCE,
+    Rule,
+    difference,
+    fill,
+    gradient_difference,
+    jittered,
+    words,
+)
+from tests.tools import static
+
+LAYER = r"model\.layers\.(\d+)\."
+OURS = r"llama_layer.\1."
+RULES = [
+    Rule(r"model\.embed_tokens\.weight", "embedding.weight"),
+    Rule(LAYER + r"input_layernorm\.weight", OURS + "rms_norm.weight"),
+    Rule(LAYER + r"post_attention_layernorm\.weight", OURS + "rms_norm_2.weight"),
+    Rule(LAYER + r"self_attn\.([qkv])_proj\.weight", OURS + r"attention.\2.weight"),
+    Rule(LAYER + r"self_attn\.o_proj\.weight", OURS + "attention.out.weight"),
+    Rule(LAYER + r"mlp\.gate_proj\.weight", OURS + "swiglu.linear.weight"),
+    Rule(LAYER + r"mlp\.up_proj\.weight", OURS + "swiglu.linear_2.weight"),
+    Rule(LAYER + r"mlp\.down_proj\.weight", OURS + "swiglu.linear_3.weight"),
+    Rule(r"model\.norm\.weight", "rms_norm.weight"),
+    Rule(r"lm_head\.weight", "linear.weight"),
+]
+# Llama 3.1's way to long inputs, with a context so short that every case is met.
+STRETCHED = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 32,
+}  # fmt: skip
+FACTS = {
+    "hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 3,
+    "num_attention_heads": 6, "num_key_value_heads": 2, "vocab_size": 97,
+    "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "max_position_embeddings": 64,
+}  # fmt: skip
+SETTINGS = {
+    "dim": 48, "width": 80, "depth": 3, "heads": 6, "kv_heads": 2, "vocab": 97,
+}  # fmt: skip
+SIZES = {
+    "llama2_7b": {},
+    "llama2_13b": {
+        "hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 40,
+        "num_attention_heads": 40,
+    },
+    "llama2_70b": {
+        "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80,
+        "num_attention_heads": 64, "num_key_value_heads": 8,
+    },
+    "llama3_8b": {
+        "vocab_size": 128256, "intermediate_size": 14336, "num_key_value_heads": 8,
+    },
+    "llama3_70b": {
+        "vocab_size": 128256, "hidden_size": 8192, "intermediate_size": 28672,
+        "num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8,
+    },
+    "llama3_405b": {
+        "vocab_size": 128256, "hidden_size": 16384, "intermediate_size": 53248,
+        "num_hidden_layers": 126, "num_attention_heads": 128, "num_key_value_heads": 8,
+    },
+    "tinyllama": {
+        "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22,
+        "num_key_value_heads": 4,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def precise(monkeypatch):
+    """The reference's norm, which is computed in float32, in the input's precision."""
+
+    def forward(self, x):
+        mean = x.square().mean(-1, keepdim=True)
+        return self.weight * (x * (mean + self.variance_epsilon).rsqrt())
+
+    monkeypatch.setattr(LlamaRMSNorm, "forward", forward)
+
+
+def small(length=11, settings=None, **facts):
+    """Both models, narrow; facts of the reference may differ from those of the spec."""
+    torch.manual_seed(0)
+    scaled = facts.pop("rope_scaling", None)
+    facts = {**FACTS, **facts}
+    theta = facts.pop("rope_theta")
+    how = {"rope_type": "default", **(scaled or {}), "rope_theta": theta}
+    config = LlamaConfig(
+        use_cache=False, attn_implementation="sdpa", rope_parameters=how, **facts
+    )
+    theirs = jittered(LlamaForCausalLM(config))
+    ours = archdsl.load(
+        f"{SPECS}/llama.arch:llama",
+        settings={**SETTINGS, **(settings or {})},
+        sizes={"T": length},
+    )
+    return fill(ours, theirs, RULES), theirs
+
+
+@pytest.mark.parametrize("length", [1, 11, 40])
+def test_llama_equals_the_reference(length):
+    ours, theirs = small(length)
+    assert difference(ours, theirs, words(length, 97)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("shared", [1, 6])
+def test_it_does_however_many_heads_share_a_key(shared):
+    ours, theirs = small(settings={"kv_heads": shared}, num_key_value_heads=shared)
+    assert difference(ours, theirs, words(11, 97)) <= TOLERANCE
+
+
+def test_llama_3_1s_long_inputs_equal_the_references():
+    settings = {"scaling": [8, 1, 4, 32], "base": 500}
+    facts = {"rope_scaling": STRETCHED, "rope_theta": 500.0}
+    ours, theirs = small(64, settings=settings, **facts)
+    assert difference(ours, theirs, words(64, 97)) <= TOLERANCE
+    plain, _ = small(64, settings={"base": 500}, **facts)
+    assert difference(plain, theirs, words(64, 97)) > CLEARLY
+
+
+def test_its_gradients_equal_the_references():
+    ours, theirs = small(16)
+    assert gradient_difference(ours, theirs, RULES, words(16, 97)) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        {"hidden_act": "gelu"},
+        {"rms_norm_eps": 1e-6},
+        {"rope_theta": 500000.0},
+        {"rope_scaling": {"rope_type": "linear", "factor": 2.0}},
+    ],
+    ids=str,
+)
+def test_another_fact_is_seen(fact):
+    ours, theirs = small(**fact)
+    assert difference(ours, theirs, words(11, 97)) > CLEARLY
+
+
+def test_the_other_pairing_and_another_sharing_are_seen():
+    ours, theirs = small()
+    for layer in ours.llama_layer:
+        layer.attention.k.weight.data = layer.attention.k.weight.data.roll(8, 0)
+    assert difference(ours, theirs, words(11, 97)) > CLEARLY
+    ours, theirs = small()
+    for layer in ours.llama_layer:  # as Meta's own checkpoints have it
+        for part in (layer.attention.q, layer.attention.k):
+            rows = part.weight.data.unflatten(0, (-1, 2, 4))
+            part.weight.data = rows.transpose(1, 2).flatten(0, 2).contiguous()
+    assert difference(ours, theirs, words(11, 97)) > CLEARLY
+
+
+def params_and_shapes(name):
+    with torch.device("meta"):
+        theirs = LlamaForCausalLM(LlamaConfig(**SIZES[name]))
+    graph = archdsl.parse(f"{SPECS}/llama.arch:{name}", sizes={"T": 8})
+    said = static(graph)
+    expected = {n: tuple(p.shape) for n, p in theirs.named_parameters()}
+    return said.params, said.learned, expected
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_size_has_the_references_parameters(name):
+    params, ours, theirs = params_and_shapes(name)
+    assert params == sum(torch.Size(s).numel() for s in theirs.values())
+    assert sorted(ours.values()) == sorted(theirs.values())
