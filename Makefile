@@ -10,7 +10,7 @@ JOBS ?= 2
 SEED ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all check format docs bench accuracy fuzz clean
+.PHONY: help env demo test test-all check format docs bench accuracy parity fuzz clean
 
 help: ## list the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -61,6 +61,9 @@ bench: env accuracy ## measure time, memory, the front end, and other counters
 
 accuracy: env ## hold today's counters against the exact costs: docs/accuracy.md
 	$(BIN)/python benchmarks/accuracy.py
+
+parity: env ## hold every system against its reference at full size: docs/systems.md
+	$(BIN)/python -m tests.parity --report docs/systems.md
 
 fuzz: env ## judge COUNT random inputs (SEED, JOBS; REPORT=page to write the table)
 	$(BIN)/python -m tests.fuzz --count $(COUNT) --jobs $(JOBS) --seed $(SEED) \

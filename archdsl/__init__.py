@@ -10,7 +10,7 @@ archdsl.verify("specs/swin_t.arch").ok  # whether it does what the report says
 archdsl.draw("specs/swin_t.arch", "swin.svg")
 ```
 
-Nothing but `load` and `verify` imports torch.
+Nothing imports torch but `load`, `verify`, `save` and `from_pretrained`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from archdsl.version import VERSION
 
 if (Path(__file__).parents[1] / "grammars" / "arch.lark").is_file():
     # A checkout: `archdsl.grammars` and `archdsl.specs` stand beside the package.
@@ -32,17 +34,19 @@ if TYPE_CHECKING:
         diff,
         draw,
         format,
+        from_pretrained,
         load,
         parse,
+        save,
         sweep,
         verify,
     )
     from archdsl.diagnostics import SpecError
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "SpecError", "__version__", "analyze", "check", "compare", "compile", "diff",
-    "draw", "format", "load", "parse", "sweep", "verify",
+    "draw", "format", "from_pretrained", "load", "parse", "save", "sweep", "verify",
 ]  # fmt: skip
 
 

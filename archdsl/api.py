@@ -307,10 +307,56 @@ def load(
 
     Imports torch. Arguments and errors are those of `parse`.
     """
+    from archdsl.backends.torch.checkpoints.models import remember
     from archdsl.backends.torch.load import load as load_graph
+    from archdsl.build.architecture import Architecture
 
     opened = open_spec(spec)
-    return load_graph(_graph(opened, settings, sizes, outputs), opened.name)
+    graph = _graph(opened, settings, sizes, outputs)
+    given = _words(settings), sizes or {}, outputs
+    model = load_graph(graph, opened.name)
+    remember(model, Architecture.of(opened.program, graph.name, *given))
+    return model
+
+
+def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Writes the weights of a model that `load` made, and its architecture.
+
+    The file is safetensors; `from_pretrained` makes the model of it again, and
+    `load(spec, weights=path)` reads it, too. It is written whole or not at all.
+
+    Args:
+        model: The model, or what torch.compile or a data-parallel wrapper made of it.
+        path: A file whose name ends in ``.safetensors``.
+
+    Raises:
+        ValueError: The model is none of `load`, or was changed after it was compiled;
+            or the file cannot be written.
+    """
+    from archdsl.backends.torch.checkpoints.models import save as save_model
+
+    save_model(model, Path(path))
+
+
+def from_pretrained(source: str | os.PathLike[str]) -> nn.Module:
+    """The model of a checkpoint that `save` or `save_pretrained` wrote, for evaluation.
+
+    Needs no spec: the checkpoint holds its texts. Nothing of it is run but what any
+    spec compiles to.
+
+    Args:
+        source: A file, a folder, or ``owner/name``, ``owner/name@revision``,
+            ``owner/name:file`` on the Hub.
+
+    Raises:
+        FileNotFoundError: There is no such file or repository, or none can be reached.
+        ValueError: The file is corrupt, tells no architecture, or is of another one.
+        SpecError: Its texts are no spec that this version understands.
+    """
+    from archdsl.backends.torch.checkpoints import resolve
+    from archdsl.backends.torch.checkpoints.models import restore
+
+    return restore(resolve(source))
 
 
 def verify(

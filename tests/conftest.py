@@ -3,9 +3,11 @@
 import torch
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.libraries import name_ops_of_torchvision
 from tests.tools import ALL
 
 torch.set_num_threads(1)
+name_ops_of_torchvision()
 
 # Equal runs try equal examples; `make test-all` tries ten times as many, and makes
 # what it finds small, which would take a failing short run many minutes.

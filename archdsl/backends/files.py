@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -16,12 +18,23 @@ def write_bytes(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return
+    with replacing(path) as new:
+        new.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new file beside another, which takes its place at the end if all went well.
+
+    Raises:
+        OSError: The folder does not exist, or cannot be written to.
+    """
     path = path.resolve() if path.is_symlink() else path
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+    os.close(handle)
     new = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        yield new
         new.chmod(_mode(path))
         new.replace(path)
     except BaseException:

@@ -79,13 +79,14 @@ class Loader:
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
+        self.uses: dict[str, str] = {}  # texts by their paths, but for the first
         self._modules: dict[str, Module] = {}
         self._open: list[str] = []
         self._size = 0  # of all files used
         self._folder: Path | Traversable | None = None
         self._beside = PurePath()  # that folder, as messages call it
 
-    def load(self, source: Source, folder: Path | None) -> Module:
+    def load(self, source: Source, folder: Path | Traversable | None) -> Module:
         """The module of a text; `folder` is where it looks for what it uses."""
         self._folder, self._beside = folder, PurePath(source.name).parent
         here = None if folder is None else _Spot(folder)
@@ -186,6 +187,7 @@ class Loader:
             self._report(TooMuchWork(what, f"{MOST_TEXT:,} characters"), use.span)
             return False
         name = "/".join((*spot.folder, place.name))
+        self.uses[name] = text
         if spot.root is self._folder:
             name = (self._beside / name).as_posix()  # as the user would open it
         self._load(Source(name, text), spot, key)

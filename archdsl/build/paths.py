@@ -28,6 +28,8 @@ _TAKEN = frozenset([
     "register_state_dict_pre_hook", "requires_grad_", "set_extra_state",
     "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
     "training", "type", "xpu", "zero_grad",
+    # attributes of a module that `archdsl.load` makes
+    "from_pretrained", "push_to_hub", "save_pretrained",
     # attributes of the modules that hold lists and dicts of layers
     "append", "clear", "extend", "insert", "items", "keys", "pop", "update", "values",
 ])  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,10 +41,18 @@ _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
 
 @dataclass(frozen=True)
 class Program:
-    """A file and all that it uses, read and parsed."""
+    """A file and all that it uses, read and parsed.
+
+    Attributes:
+        module: The file.
+        diagnostics: Errors of its text and of those that it uses.
+        uses: The texts that it uses, by their paths below its folder or the specs that
+            ship.
+    """
 
     module: Module
     diagnostics: tuple[Diagnostic, ...]
+    uses: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def models(self) -> list[str]:
@@ -51,7 +60,7 @@ class Program:
         return self.module.models
 
 
-def read(source: Source, folder: Path | None = None) -> Program:
+def read(source: Source, folder: Path | Traversable | None = None) -> Program:
     """Parses a spec and the files it uses.
 
     Args:
@@ -60,7 +69,7 @@ def read(source: Source, folder: Path | None = None) -> Program:
     """
     loader = Loader()
     module = loader.load(source, folder)
-    return Program(module, tuple(loader.diagnostics))
+    return Program(module, tuple(loader.diagnostics), loader.uses)
 
 
 def build(

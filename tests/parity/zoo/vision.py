@@ -1,0 +1,89 @@
+"""Transformers for images."""
+
+from functools import partial
+
+from transformers import (
+    SwinConfig,
+    SwinForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+)
+
+from tests.parity.systems import System
+
+FAMILY = "vision transformer"
+
+
+def of_transformers(model, config, **facts):
+    """A classifier of transformers, by facts of its configuration.
+
+    Its eager attention computes the softmax in float32, so it is not the one to take.
+    """
+    facts = {"num_labels": 1000, **facts}
+    return model(config(**facts, attn_implementation="sdpa"))
+
+
+def swin(spec, **facts):
+    """A Swin of transformers; the small one has windows of 4 on maps of 16, 8 and 4."""
+    return System(
+        spec,
+        FAMILY,
+        "transformers SwinForImageClassification",
+        partial(of_transformers, SwinForImageClassification, SwinConfig, **facts),
+        narrow={
+            "embed_dim": 24,
+            "depths": [2, 2, 2],
+            "num_heads": [2, 3, 4],
+            "window_size": 4,
+            "num_labels": 10,
+            "image_size": 64,
+        },
+        settings={
+            "dim": 24,
+            "depths": [2, 2, 2],
+            "heads": [2, 3, 4],
+            "window": 4,
+            "classes": 10,
+        },
+        sizes={"H": 64, "W": 64},
+        checkpoint="transformers",
+        trained=spec == "swin_t",
+    )
+
+
+def vit(spec, **facts):
+    """A ViT of transformers with the epsilon of the authors' code."""
+    facts = {"layer_norm_eps": 1e-6, **facts}
+    return System(
+        spec,
+        FAMILY,
+        "transformers ViTForImageClassification",
+        partial(of_transformers, ViTForImageClassification, ViTConfig, **facts),
+        narrow={
+            "hidden_size": 64,
+            "intermediate_size": 256,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "patch_size": 8,
+            "num_labels": 10,
+            "image_size": 48,
+        },
+        settings={"dim": 64, "depth": 3, "heads": 4, "patch": 8, "classes": 10},
+        sizes={"H": 48, "W": 48},
+        checkpoint="transformers",
+        trained=spec == "vit_b16",
+    )
+
+
+LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16}
+DEEP = {"depths": [2, 2, 18, 2]}
+WIDE = {"embed_dim": 128, "num_heads": [4, 8, 16, 32]}
+
+VISION = [
+    vit("vit_b16"),
+    vit("vit_b16:vit_b32", patch_size=32),
+    vit("vit_b16:vit_l16", num_hidden_layers=24, **LARGE),
+    swin("swin_t"),
+    swin("swin_s", **DEEP),
+    swin("swin_b", **DEEP, **WIDE),
+]
