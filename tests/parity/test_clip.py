@@ -36,17 +36,17 @@ def tower(theirs, ours):
 
 SEEN, TOLD = r"vision_model\.embeddings\.", r"text_model\.embeddings\."
 RULES = [
-    Rule(SEEN + r"patch_embedding\.weight", "look.conv.weight"),
-    Rule(SEEN + r"class_embedding", "look.class_token.weight", lambda x: x[None]),
-    Rule(SEEN + r"position_embedding\.weight", "look.position_embedding.weight"),
-    Rule(r"vision_model\.pre_layrnorm\.(\w+)", r"look.layer_norm.\1"),
-    *tower("vision_model", "look"),
-    Rule(r"vision_model\.post_layernorm\.(\w+)", r"look.layer_norm_2.\1"),
+    Rule(SEEN + r"patch_embedding\.weight", "image_tower.conv.weight"),
+    Rule(SEEN + r"class_embedding", "image_tower.class_token.weight", lambda x: x[None]),
+    Rule(SEEN + r"position_embedding\.weight", "image_tower.position_embedding.weight"),
+    Rule(r"vision_model\.pre_layrnorm\.(\w+)", r"image_tower.layer_norm.\1"),
+    *tower("vision_model", "image_tower"),
+    Rule(r"vision_model\.post_layernorm\.(\w+)", r"image_tower.layer_norm_2.\1"),
     Rule(r"visual_projection\.weight", "linear.weight"),
-    Rule(TOLD + r"token_embedding\.weight", "read.embedding.weight"),
-    Rule(TOLD + r"position_embedding\.weight", "read.position_embedding.weight"),
-    *tower("text_model", "read"),
-    Rule(r"text_model\.final_layer_norm\.(\w+)", r"read.layer_norm.\1"),
+    Rule(TOLD + r"token_embedding\.weight", "text_tower.embedding.weight"),
+    Rule(TOLD + r"position_embedding\.weight", "text_tower.position_embedding.weight"),
+    *tower("text_model", "text_tower"),
+    Rule(r"text_model\.final_layer_norm\.(\w+)", r"text_tower.layer_norm.\1"),
     Rule(r"text_projection\.weight", "linear_2.weight"),
     Rule("logit_scale", "parameter.weight"),
 ]
@@ -103,7 +103,7 @@ def small(ends=(4, 7), **facts):
             "read": "text_tower(dim = 24, depth = 2, heads = 2, vocab = 40)",
             "features": 20,
         },
-        sizes={"H": 32, "W": 32, "T": 9},
+        sizes={"H": 32, "W": 32, "T": 9, "K": 2},
     )
     beside = texts(9, 40, ends)
     return paired(ours, theirs, RULES, beside, mine=mine, yours=yours)
@@ -162,7 +162,7 @@ def test_another_end_is_seen():
 
 def test_a_look_ahead_is_seen():
     ours, theirs, _ = small()
-    for layer in ours.model.read.transformer_layer:
+    for layer in ours.model.text_tower.transformer_layer:
         layer.attention.causal = False
     assert difference(ours, theirs, images(32, 32)) > CLEARLY
 

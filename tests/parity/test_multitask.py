@@ -44,7 +44,7 @@ class Heads(nn.Module):
         )
 
 
-HEADS = Rule(r"heads\.(\w+)", r"linear.\1", lambda x: x.flatten(0, 1))
+HEADS = Rule(r"heads\.(\w+)", r"head_of_task.linear.\1", lambda x: x.flatten(0, 1))
 
 # ------------------------------------------------------- the task beside the words
 
@@ -113,7 +113,7 @@ def test_another_task_is_seen():
 
 def test_another_order_in_the_heads_is_seen():
     (ours, theirs, _), x = small_by_token()
-    weight = ours.model.linear.weight
+    weight = ours.model.head_of_task.linear.weight
     with torch.no_grad():
         weight.copy_(weight.unflatten(0, (3, 4)).transpose(0, 1).flatten(0, 1))
     assert difference(ours, theirs, x) > CLEARLY
@@ -167,13 +167,13 @@ FILM_RULES = [
 ]
 
 
-def by_film(height=64, width=64, **settings):
+def by_film(rows=64, columns=64, **settings):
     size = {"width": 64, "depth": 4, "dim": 32, "tasks": 4, "classes": 10, **settings}
     spec = f"{SPECS}/multitask.arch:multitask_film"
-    ours = archdsl.load(spec, settings=size, sizes={"H": height, "W": width})
+    ours = archdsl.load(spec, settings=size, sizes={"H": rows, "W": columns})
     torch.manual_seed(0)
     theirs = jittered(MultitaskFilm(**size))
-    return paired(ours, theirs, FILM_RULES, TASKS), images(height, width)
+    return paired(ours, theirs, FILM_RULES, TASKS), images(rows, columns)
 
 
 def small_by_film():

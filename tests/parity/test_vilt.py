@@ -20,7 +20,7 @@ from tests.parity.reference import (
 )
 
 TEXT = r"embeddings\.text_embeddings\."
-LAYER, OURS = r"encoder\.layer\.(\d+)\.", r"encoder_layer.\1."
+LAYER, OURS = r"encoder\.layer\.(\d+)\.", r"vilt_layer.\1."
 LETTERS = {"query": "q", "key": "k", "value": "v"}
 
 
@@ -55,7 +55,7 @@ def rules(grid):
         ),
         Rule(
             LAYER + r"attention\.attention\.(\w+)\.(\w+)",
-            lambda m: f"encoder_layer.{m[1]}.attention.{LETTERS[m[2]]}.{m[3]}",
+            lambda m: f"vilt_layer.{m[1]}.attention.{LETTERS[m[2]]}.{m[3]}",
         ),
         Rule(LAYER + r"attention\.output\.dense\.(\w+)", OURS + r"attention.out.\2"),
         Rule(LAYER + r"layernorm_before\.(\w+)", OURS + r"layer_norm.\2"),
