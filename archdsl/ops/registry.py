@@ -17,7 +17,7 @@ from archdsl.source import Source, Span
 GROUP = "archdsl.ops"
 _NOT_OPS = {
     "base", "emit", "fields", "heads", "paths", "recurrence", "registry", "roles",
-    "rules", "spelling", "spread",
+    "rules", "spelling", "spread", "window_runtime", "windows",
 }  # fmt: skip
 
 

@@ -28,18 +28,19 @@ _MARK = re.compile(r"  #: ([\w ]+)$")
 @cache
 def _runtime(module: str) -> dict[str, str]:
     """The classes and functions of a file's runtime, by name."""
-    text = inspect.getsource(sys.modules[module])
+    function = getattr(sys.modules[module], "_runtime", None)
+    if function is None:
+        return {}
+    text = inspect.getsource(function)  # which may come from another file
     lines = text.splitlines()
+    (outer,) = ast.parse(text).body
+    assert isinstance(outer, ast.FunctionDef)
     found: dict[str, str] = {}
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and node.name == "_runtime":
-            for inner in node.body:
-                if isinstance(inner, ast.ClassDef | ast.FunctionDef):
-                    first = min(
-                        [inner.lineno, *(d.lineno for d in inner.decorator_list)]
-                    )
-                    body = "\n".join(lines[first - 1 : inner.end_lineno])
-                    found[inner.name] = textwrap.dedent(body)
+    for inner in outer.body:
+        if isinstance(inner, ast.ClassDef | ast.FunctionDef):
+            first = min([inner.lineno, *(d.lineno for d in inner.decorator_list)])
+            body = "\n".join(lines[first - 1 : inner.end_lineno])
+            found[inner.name] = textwrap.dedent(body)
     return found
 
 

@@ -68,6 +68,8 @@ def _torch() -> SimpleNamespace:
         inf=inf,
         pi=pi,
         bool="bool",
+        float32="float32",
+        promote_types=_promoted,
         tanh=functions.tanh,
         sigmoid=functions.sigmoid,
         cat=functions.cat,
@@ -155,8 +157,14 @@ def _zeros_like(x: Shadow) -> Shadow:
     return Shadow(x.shape, x.dtype)
 
 
-def _arange(*bounds: int, device: str = "cpu") -> Shadow:
-    return Shadow((len(range(*bounds)),), "int64")
+def _arange(*ends: int, device: str = "cpu", dtype: str = "int64") -> Shadow:
+    """Takes the stop; or the start, the stop and the step."""
+    return Shadow((len(range(*ends)),), dtype)
+
+
+def _promoted(one: str, other: str) -> str:
+    """The kind of numbers that holds both: of ours, never another float."""
+    return "float32" if "float32" in (one, other) else one
 
 
 def _meshgrid(*axes: Shadow, indexing: str) -> list[Shadow]:

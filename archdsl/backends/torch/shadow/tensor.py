@@ -268,6 +268,11 @@ class Shadow:
     def __rsub__(self, other: Number) -> Shadow:
         return pointwise("rsub", self, other)
 
+    def __rpow__(self, base: Number) -> Shadow:
+        """A number to the power of each; holds its exponent and result."""
+        result = pointwise("pow", self)
+        return made("pow", result, (self,), (self, result))
+
     def __neg__(self) -> Shadow:
         return pointwise("neg", self)
 
@@ -295,6 +300,26 @@ class Shadow:
         """Holds its input."""
         return self._function("clamp")
 
+    def sin(self) -> Shadow:
+        """Holds its input."""
+        return self._function("sin")
+
+    def cos(self) -> Shadow:
+        """Holds its input."""
+        return self._function("cos")
+
+    def cumsum(self, dim: int, dtype: str = "") -> Shadow:
+        """Running sums along a dimension; holds nothing."""
+        stride = like(self.shape, [self.layout])
+        return made("cumsum", Shadow(self.shape, dtype or self.dtype, stride), (self,))
+
+    def to(self, dtype: str) -> Shadow:
+        """The same in another kind of numbers: itself, or a copy."""
+        if dtype == self.dtype:
+            return self
+        stride = like(self.shape, [self.layout])
+        return made("to", Shadow(self.shape, dtype, stride), (self,))
+
     def _function(self, what: str, *, of_result: bool = False) -> Shadow:
         """A function of one number."""
         result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
@@ -320,6 +345,21 @@ class Shadow:
     def sin(self) -> Shadow:
         """The sine; holds its input."""
         return self._function("sin")
+
+    def sign(self) -> Shadow:
+        """-1, 0 or 1."""
+        return pointwise("sign", self)
+
+    def log2(self) -> Shadow:
+        """The logarithm; holds its input."""
+        return self._function("log2")
+
+    def norm(self, dim: int) -> Shadow:
+        """The length along a dimension, which stays; holds its input and result."""
+        shape = list(self.shape)
+        shape[dim] = 1
+        result = Shadow(shape, self.dtype)
+        return made("norm", result, (self,), (self, result))
 
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""

@@ -1,0 +1,152 @@
+"""Ops that route, resize and name positions: their numbers are PyTorch's own.
+
+Every expectation is written here from the definitions, or is another library's.
+"""
+
+import math
+
+import pytest
+import torch
+
+import archdsl
+from archdsl.backends.torch.load import load
+from tests.tools import forgotten, jittered
+
+
+def run(text: str, *inputs: torch.Tensor):
+    """What a model makes of some inputs, in float64, every weight random."""
+    with forgotten():
+        module = jittered(load(archdsl.parse(text)))
+    return module(*inputs)
+
+
+def model(*lines: str) -> str:
+    return "\n".join(["model m {", *(f"  {line}" for line in lines), "}", ""])
+
+
+# --- functions of numbers, and what is picked ----------------------------------------
+
+
+def test_quick_gelu_is_the_numbers_times_a_sigmoid():
+    x = torch.randn(2, 5, 4, dtype=torch.float64)
+    text = model("input x: [B, T = 5, C = 4]", 'gelu("quick")', "output y")
+    torch.testing.assert_close(run(text, x), x / (1 + (-1.702 * x).exp()))
+
+
+def test_normalize_divides_by_the_length_or_by_eps():
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    x[0, 1] = 1e-3
+    text = model(
+        "input x: [B, C = 3, H = 4, W = 5]",
+        "normalize(over = [H, C], eps = 0.5)",
+        "output y",
+    )
+    length = x.square().sum((1, 2), keepdim=True).sqrt().clamp(min=0.5)
+    torch.testing.assert_close(run(text, x), x / length)
+
+
+def test_gather_at_argmax_takes_the_features_at_the_first_of_the_largest_ids():
+    ids = torch.tensor([[1, 7, 7, 2], [9, 1, 2, 3], [0, 0, 0, 4]])
+    x = torch.randn(3, 4, 2, dtype=torch.float64)
+    text = model(
+        "input ids: int[B, T = 4]",
+        "input x: [B, T = 4, C = 2]",
+        "x -> gather(T, ids -> argmax(T))",
+        "output y",
+    )
+    expected = torch.stack([x[0, 1], x[1, 0], x[2, 3]])
+    torch.testing.assert_close(run(text, ids, x), expected)
+
+
+def test_gather_goes_through_shared_axes_side_by_side():
+    index = torch.randint(4, (2, 3, 5))  # B, K, H
+    x = torch.randn(2, 5, 4, 3, dtype=torch.float64)  # B, H, T, C
+    text = model(
+        "input index: int[B, K = 3, H = 5]",
+        "input x: [B, H = 5, T = 4, C = 3]",
+        "x -> gather(T, index)",
+        "output y: [B, H, K, C]",
+    )
+    y = run(text, index, x)
+    for b, h, k in ((0, 0, 0), (1, 4, 2), (0, 3, 1)):
+        assert torch.equal(y[b, h, k], x[b, h, index[b, k, h]])
+
+
+def test_nothing_learns_through_an_argmax():
+    """What only leads to ids costs no gradient, and autograd agrees."""
+    text = model(
+        "input x: [B, T = 4, C = 3]",
+        "let where = x -> linear(5) -> linear(1) -> select(C, 0) -> argmax(T)",
+        "x -> linear(2) -> gather(T, where)",
+        "output y",
+    )
+    graph = archdsl.parse(text)
+    from archdsl.analysis.memory.gradients import Gradients
+
+    costs = {row.path: row.cost for row in Gradients().layers(graph)}
+    macs = {".".join(path): cost.macs for path, cost in costs.items()}
+    assert (macs["linear"], macs["linear_2"], macs["linear_3"]) == (0, 0, 24)
+    module = load(graph)
+    module(torch.randn(2, 4, 3)).sum().backward()
+    learns = {n: p.grad is not None for n, p in module.named_parameters()}
+    assert learns["linear_3.weight"]
+    assert not learns["linear.weight"] and not learns["linear_2.weight"]
+
+
+# --- sines and cosines ----------------------------------------------------------------
+
+
+def table(places, features: int, base: float):
+    """Feature 2i the sine, 2i + 1 the cosine, number by number (Vaswani et al. 2017)."""
+    rows = []
+    for p in places:
+        angles = [p / base ** (2 * (i // 2) / features) for i in range(features)]
+        rows.append(
+            [(math.cos if i % 2 else math.sin)(a) for i, a in enumerate(angles)]
+        )
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("base", [10000, 100])
+def test_sinusoids_are_added_as_vaswani_writes(base):
+    x = torch.randn(2, 9, 6, dtype=torch.float64)
+    text = model(
+        "input x: [B, T, C = 6]", f"sinusoid_embedding(base = {base})", "output y"
+    )
+    expected = x + table(range(9), 6, base)
+    torch.testing.assert_close(run(text, x), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("start", [1, 0.5, 0])
+def test_a_mask_of_padding_leaves_the_positions_of_what_is_there(start):
+    """DETR's sums of a mask, written as a loop."""
+    mask = torch.rand(2, 3, 5) > 0.4
+    text = model(
+        "input x: [B, C = 2, H = 3, W = 5]",
+        "input mask: bool[B, H = 3, W = 5]",
+        f"x -> sinusoids(4, over = W, start = {start}, normalize = true, mask = mask)",
+        "output y: [B, H, W, C = 4]",
+    )
+    y = run(text, torch.randn(2, 2, 3, 5, dtype=torch.float64), mask)
+    for b in range(2):
+        for h in range(3):
+            count = mask[b, h].sum().item()
+            seen = [mask[b, h, : w + 1].sum().item() + start - 1 for w in range(5)]
+            places = [n / (count + 1e-6) * 2 * math.pi for n in seen]
+            expected = table(places, 4, 10000)
+            torch.testing.assert_close(y[b, h], expected, rtol=0, atol=1e-10)
+
+
+def test_without_a_mask_all_positions_count():
+    text = model(
+        "input x: [B, T = 6]",
+        "input mask: bool[B, T = 6]",
+        "x -> sinusoids(4, start = 1, normalize = true) as plain",
+        "x -> sinusoids(4, start = 1, normalize = true, mask = mask) as masked",
+        "output plain",
+        "output masked",
+    )
+    found = run(
+        text, torch.randn(1, 6, dtype=torch.float64), torch.ones(1, 6, dtype=torch.bool)
+    )
+    torch.testing.assert_close(found["masked"][0], found["plain"], rtol=0, atol=1e-12)
