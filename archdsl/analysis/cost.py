@@ -28,6 +28,7 @@ class Totals:
         weight_bytes: Bytes of the parameters.
         buffer_bytes: Bytes of the buffers.
         activation_bytes: Bytes of all tensors that ops write; views write none.
+        frozen: Elements of the parameters that training leaves as they are.
     """
 
     params: Size = 0
@@ -37,6 +38,12 @@ class Totals:
     weight_bytes: Size = 0
     buffer_bytes: Size = 0
     activation_bytes: Size = 0
+    frozen: Size = 0
+
+    @property
+    def trainable(self) -> Size:
+        """Elements of the parameters that training changes."""
+        return self.params - self.frozen
 
     @property
     def matmul_flops(self) -> Size:
@@ -66,6 +73,7 @@ class Totals:
             total(p.weight_bytes for p in parts),
             total(p.buffer_bytes for p in parts),
             total(p.activation_bytes for p in parts),
+            total(p.frozen for p in parts),
         )
 
     def times(self, count: Size) -> Totals:
@@ -78,6 +86,7 @@ class Totals:
             self.weight_bytes,
             self.buffer_bytes,
             self.activation_bytes * count,
+            self.frozen,
         )
 
     def without_weights(self) -> Totals:
@@ -157,6 +166,7 @@ def _cost(op: Operation, ins: Inputs, outs: Outputs) -> Totals:
         weight_bytes,
         buffer_bytes,
         0 if op.view else total(t.nbytes for t in outs),
+        total(w.numel for w in weights if w.frozen),
     )
 
 

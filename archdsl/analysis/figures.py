@@ -64,6 +64,7 @@ class Figure(NamedTuple):
 # What the parts of a model add up to.
 ADDITIVE: Mapping[str, Callable[[Totals], Size]] = {
     "params": lambda t: t.params,
+    "trainable_params": lambda t: t.trainable,
     "macs": lambda t: t.macs,
     "flops": lambda t: t.flops,
     "matmul_flops": lambda t: t.matmul_flops,
@@ -90,6 +91,7 @@ def _field(key: str, title: str, form: Form, meaning: str, place: str) -> Figure
 
 _ALL = (
     _total("params", "params", "exact", "learned elements, shared ones once"),
+    _total("trainable_params", "trainable", "exact", "params that training changes"),
     _total("macs", "MACs", "short", "multiply-accumulates of matrix products"),
     _total("flops", "FLOPs", "short", "2 x MACs and all element-wise arithmetic"),
     _total("matmul_flops", "matmul FLOPs", "short", "2 x MACs"),

@@ -130,6 +130,9 @@ def _figures(report: Report, shown: Sequence[str]) -> list[tuple[str, Number, st
     rows: list[tuple[str, Number, str]] = []
     if "params" in shown:
         rows += [("params", t.params, "learned elements, shared ones once")]
+        if t.trainable_params != t.params:
+            words = "those that training changes; the others are frozen"
+            rows += [("  trainable", t.trainable_params, words)]
         rows += [("buffers", t.buffers, "elements held and not learned")]
     if "flops" in shown:
         rows += [("MACs", t.macs, "multiply-accumulates of matrix products")]

@@ -140,6 +140,7 @@ def _path_length(model: Model, figure: Figure) -> Size:
 
 FIGURES: Mapping[str, Callable[[Model, Figure], Size]] = {
     "params": lambda model, _: model.totals.params,
+    "trainable_params": lambda model, _: model.totals.trainable,
     "buffers": lambda model, _: model.totals.buffers,
     "macs": lambda model, _: model.totals.macs,
     "matmul_flops": lambda model, _: model.totals.matmul_flops,

@@ -40,6 +40,7 @@ class TotalsReport(Part):
     activation_bytes: Number
     weight_bytes: Number
     buffer_bytes: Number
+    trainable_params: Number
 
 
 class LayerReport(Part):
@@ -192,6 +193,7 @@ def _totals(graph: Graph, costs: Costs) -> TotalsReport:
         activation_bytes=number(total.activation_bytes),
         weight_bytes=number(total.weight_bytes),
         buffer_bytes=number(total.buffer_bytes),
+        trainable_params=number(total.trainable),
     )
 
 

@@ -121,7 +121,7 @@ class Flow(Steps):
             return
         span = step.span
         mend = "begin a new line with it"
-        if step.span.text.startswith("concat"):
+        if step.span.text.startswith(("concat", "stack")):
             mend = "name it by `as name`, and put it into the list"
         self.report(Dropped(f"`{span.text}`", mend), span)
 

@@ -102,7 +102,6 @@ _UNNEEDED = {
     "query": "leave it out: what flows in asks",
     "mask": "`causal = true` hides what comes later; there are no other masks",
     "attnmask": "`causal = true` hides what comes later; there are no other masks",
-    "paddingidx": "leave it out: every row of the table is learned",
     "name": "names are given after the step: `… as name`",
 }  # fmt: skip
 _SIZES = {

@@ -15,12 +15,21 @@ Outputs: TypeAlias = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Weight:
-    """A tensor that an operation holds: learned, or a buffer where not."""
+    """A tensor that an operation holds: learned, or a buffer where not.
+
+    One that is learned may be frozen: a parameter that training leaves as it is.
+    """
 
     name: str
     shape: tuple[Size, ...]
     learned: bool = True
     itemsize: int = 4  # bytes an element
+    frozen: bool = False
+
+    @property
+    def trained(self) -> bool:
+        """Whether training changes it, so that it has a gradient."""
+        return self.learned and not self.frozen
 
     @property
     def numel(self) -> Size:

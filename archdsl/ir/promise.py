@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # or an axis of an input. `archdsl.analysis.promises` computes them.
 FIGURES: Mapping[str, Literal["model", "axis"]] = {
     "params": "model",
+    "trainable_params": "model",
     "buffers": "model",
     "macs": "model",
     "matmul_flops": "model",

@@ -124,8 +124,8 @@ class Op(BaseModel):
             needs: The ports whose tensors need a gradient: ids and images need none.
         """
         cost = self.cost(ins, outs)
-        learned = any(weight.learned for weight in self.weights(ins))
-        return Cost(cost.macs * (learned + bool(needs)), doubled(cost.elementwise))
+        trained = any(weight.trained for weight in self.weights(ins))
+        return Cost(cost.macs * (trained + bool(needs)), doubled(cost.elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         """Which input positions an output position depends on; sizes are numbers here.

@@ -7,7 +7,7 @@ from math import gcd
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults.shapes import NotDivisible, TooSmall, WrongAxes
+from archdsl.diagnostics.faults.shapes import NotDivisible, WrongAxes
 from archdsl.ir.dim import Size, ceil_div, near_divisors, product, quotient
 from archdsl.ops.base import (
     Cost,
@@ -30,64 +30,12 @@ from archdsl.ops.emit import (
     features_first,
     positional,
 )
-from archdsl.ops.fields import Axes, Count, Each, Flag, NonNegativeEach, SizeField
+from archdsl.ops.fields import Axes, Count, Each, Flag, Padding, SizeField
+from archdsl.ops.norm import Small
 from archdsl.ops.rules import chosen, each, need_features
 from archdsl.ops.spelling import spelled
 from archdsl.ops.spread import Spread, Taps, same_positions
-
-
-def default_padding(kernel: int, stride: int, dilation: int = 1) -> int:
-    """Windows that overlap are centred; windows that do not, tile."""
-    return dilation * (kernel - 1) // 2 if stride < kernel else 0
-
-
-def windows(
-    op: Op,
-    x: Tensor,
-    axes: tuple[str, ...],
-    sizes: tuple[Each, Each, Each],
-    padding: NonNegativeEach | None,
-) -> dict[str, Taps]:
-    """The window along each axis, from kernel, stride and dilation, and padding."""
-    kernel = each(op, sizes[0], axes, "kernel")
-    stride = each(op, sizes[1], axes, "stride")
-    dilation = each(op, sizes[2], axes, "dilation")
-    if padding is None:
-        around = tuple(map(default_padding, kernel, stride, dilation))
-    else:
-        around = each(op, padding, axes, "padding")
-    lengths = [known(x[a]) for a in axes]
-    rows = zip(axes, lengths, kernel, stride, dilation, around, strict=True)
-    return {row[0]: Taps(*row) for row in rows}
-
-
-def slid(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Tensor:
-    """The tensor after a window has slid over some of its axes.
-
-    Raises:
-        Refused: A window is larger than what it slides over.
-    """
-    sizes: dict[str, Size] = {}
-    for axis, t in taps.items():
-        room = tensor[axis] + 2 * t.padding - t.dilation * (t.kernel - 1) - 1
-        if not facts.at_least(room, 0):
-            apart = f" and dilation {t.dilation}" if t.dilation > 1 else ""
-            what = f"{op.name} with kernel {t.kernel}{apart}"
-            mend = _smaller(op, tensor, t)
-            raise Refused(TooSmall(what, axis, tensor[axis], mend))
-        sizes[axis] = room // t.stride + 1
-    return tensor.resized(sizes)
-
-
-def _smaller(op: Op, tensor: Tensor, taps: Taps) -> str:
-    """What would leave something of an axis that is smaller than the window."""
-    if isinstance(op, Conv) and op.features == tensor["C"]:
-        call = f"conv({spelled(op.kernel)}, …)"
-        return f"the features that flow in are known: did you mean `{call}`?"
-    room = tensor[taps.axis] + 2 * taps.padding
-    if taps.dilation > 1 or not isinstance(room, int) or room < 2:
-        return f"use a larger input, or fewer steps that make {taps.axis} smaller"
-    return f"use kernel = {room} or less, more padding, or a larger input"
+from archdsl.ops.windows import around, lopsided, slid, windows
 
 
 def fold(template: str, tensor: Tensor, over: tuple[str, ...]) -> str:
@@ -122,23 +70,30 @@ class Conv(Op):
     It slides over all position axes, or those of `over`; other positions are batch.
     Windows that overlap are centred (``padding = dilation * (kernel - 1) // 2``),
     windows that do not, tile (``padding = 0``), unless `padding` is given.
-    Costs ``features * (C / groups) * kernel`` MACs at each output position.
+    Costs ``features * (C / groups) * kernel`` MACs at each output position, and, if
+    weights are standardized, 5 operations a weight in each run.
 
     Shape:
         C becomes `features`. An axis of n that the window slides over becomes
         ``(n + 2 * padding - reach) // stride + 1``, where the window reaches over
         ``dilation * (kernel - 1) + 1`` positions: with the padding rule, an odd kernel
-        and a stride of 1, n stays.
+        and a stride of 1, n stays. With "tf_same" it becomes ``ceil(n / stride)``.
 
     Args:
         features: The size of C that comes out.
         kernel: The length of the window, one number or one for each axis.
         stride: The step from window to window.
-        padding: Zeros put around each axis, on both sides.
+        padding: Zeros put around each axis: a number for both sides, or a pair of
+            numbers, before and behind. "tf_same" is TensorFlow's "SAME": so many that
+            every stride has a window, and where they are odd, one more behind; of an
+            open size, the stride must be a divisor.
         dilation: The distance between neighbouring taps.
         groups: Into how many separate parts C is cut; must divide C and `features`.
         bias: Whether a learned number is added to each feature.
         over: The position axes that the window slides over; all, if none is named.
+        standardize: What is added to the variance where the weights of each feature
+            that comes out are brought to mean 0 and variance 1 before they are used
+            (Qiao et al. 2019, Weight Standardization).
     """
 
     name = "conv"
@@ -154,6 +109,15 @@ class Conv(Op):
             {"x": "[B, C = 2, D = 5, H = 4, W = 4]"},
         ),
         Example("conv(4, 3, over = T)", {"x": "[B, C = 2, T = 5, H = 3, W = 2]"}),
+        Example(
+            'conv(4, 3, stride = 2, padding = "tf_same")',
+            {"x": "[B, C = 3, H = 8, W = 7]"},
+        ),
+        Example("conv(4, 3, padding = [[2, 0]])", {"x": "[B, C = 3, T = 6]"}),
+        Example(
+            "conv(4, 3, groups = 2, standardize = 1e-6)",
+            {"x": "[B, C = 2, H = 5, W = 4]"},
+        ),
     )
 
     letters: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -166,11 +130,12 @@ class Conv(Op):
     features: SizeField
     kernel: Each
     stride: Each = 1
-    padding: NonNegativeEach | None = None
+    padding: Padding | None = None
     dilation: Each = 1
     groups: Count = 1
     bias: Flag = True
     over: Axes = ()
+    standardize: Small | None = None
 
     def taps(self, x: Tensor) -> dict[str, Taps]:
         """The window along each axis that it slides over."""
@@ -197,7 +162,10 @@ class Conv(Op):
         x, y = ins["x"], outs[0]
         window = product(self.kernels(x))
         macs = y.numel * window * quotient(x["C"], self.groups)
-        return Cost(macs, {"bias": y.numel} if self.bias else {})
+        elementwise = {"bias": y.numel} if self.bias else {}
+        if self.standardize is not None:
+            elementwise["norm"] = 5 * self.weights(ins)[0].numel
+        return Cost(macs, elementwise)
 
     def kernels(self, x: Tensor) -> tuple[int, ...]:
         """The length of the window along each axis."""
@@ -226,20 +194,24 @@ class Conv(Op):
         x = site.ins["x"]
         taps = tuple(self.taps(x).values())
         over = tuple(t.axis for t in taps)
+        apart = lopsided(taps)
         make = Make(
-            f"nn.Conv{len(taps)}d",
+            f"{'nn.' if self.standardize is None else 'Standardized'}Conv{len(taps)}d",
             (
                 positional("in_channels", x["C"]),
                 positional("out_channels", self.features),
                 Arg("kernel_size", one(t.kernel for t in taps)),
                 Arg("stride", one(t.stride for t in taps), 1),
-                Arg("padding", one(t.padding for t in taps), 0),
+                Arg("padding", 0 if apart else one(t.padding for t in taps), 0),
                 Arg("dilation", one(t.dilation for t in taps), 1),
                 Arg("groups", self.groups, 1),
                 Arg("bias", self.bias, True),
+                Arg("eps", self.standardize, None),
             ),
         )
-        return Emit(fold("{self}({x})", x, over), (site.layouts["x"],), make)
+        code = "{self}(F.pad({x}, {pad}))" if apart else "{self}({x})"
+        literals = (positional("pad", around(taps)),) if apart else ()
+        return Emit(fold(code, x, over), (site.layouts["x"],), make, literals)
 
     def label(self, ins: Inputs) -> str:
         kernel = "×".join(str(t.kernel) for t in self.taps(ins["x"]).values())
@@ -252,12 +224,81 @@ class Conv(Op):
         return f"{label}, {self.groups} groups"
 
 
-def known(size: Size) -> int:
-    """An open size does not matter to a window; it is checked where it does."""
-    return size if isinstance(size, int) else -1
-
-
 def one(values: Iterable[int]) -> int | tuple[int, ...]:
     """One number where all are equal, as people write it."""
     numbers = tuple(values)
     return numbers[0] if len(set(numbers)) == 1 else numbers
+
+
+def _runtime() -> None:
+    import torch.nn.functional as F
+    from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
+
+    class StandardizedConv1d(nn.Conv1d):
+        """A convolution with standardized weights (Qiao et al. 2019)."""
+
+        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
+            self,
+            in_channels: int,
+            out_channels: int,
+            kernel_size: int,
+            stride: int = 1,
+            padding: int = 0,
+            dilation: int = 1,
+            groups: int = 1,
+            bias: bool = True,
+            eps: float = 1e-5,
+        ) -> None:
+            sizes = in_channels, out_channels, kernel_size
+            super().__init__(*sizes, stride, padding, dilation, groups, bias)
+            self.eps = eps
+
+        def forward(self, x: Tensor) -> Tensor:
+            weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
+            return self._conv_forward(x, weight, self.bias)
+
+    class StandardizedConv2d(nn.Conv2d):
+        """A convolution with standardized weights (Qiao et al. 2019)."""
+
+        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
+            self,
+            in_channels: int,
+            out_channels: int,
+            kernel_size: int | tuple[int, int],
+            stride: int | tuple[int, int] = 1,
+            padding: int | tuple[int, int] = 0,
+            dilation: int | tuple[int, int] = 1,
+            groups: int = 1,
+            bias: bool = True,
+            eps: float = 1e-5,
+        ) -> None:
+            sizes = in_channels, out_channels, kernel_size
+            super().__init__(*sizes, stride, padding, dilation, groups, bias)
+            self.eps = eps
+
+        def forward(self, x: Tensor) -> Tensor:
+            weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
+            return self._conv_forward(x, weight, self.bias)
+
+    class StandardizedConv3d(nn.Conv3d):
+        """A convolution with standardized weights (Qiao et al. 2019)."""
+
+        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
+            self,
+            in_channels: int,
+            out_channels: int,
+            kernel_size: int | tuple[int, int, int],
+            stride: int | tuple[int, int, int] = 1,
+            padding: int | tuple[int, int, int] = 0,
+            dilation: int | tuple[int, int, int] = 1,
+            groups: int = 1,
+            bias: bool = True,
+            eps: float = 1e-5,
+        ) -> None:
+            sizes = in_channels, out_channels, kernel_size
+            super().__init__(*sizes, stride, padding, dilation, groups, bias)
+            self.eps = eps
+
+        def forward(self, x: Tensor) -> Tensor:
+            weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
+            return self._conv_forward(x, weight, self.bias)

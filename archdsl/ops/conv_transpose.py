@@ -20,12 +20,13 @@ from archdsl.ops.base import (
     Tensor,
     Weight,
 )
-from archdsl.ops.conv import fold, known, need_groups, one
+from archdsl.ops.conv import fold, need_groups, one
 from archdsl.ops.emit import Arg, Emit, Make, Site, features_first, positional
 from archdsl.ops.fields import Axes, Count, Each, Flag, NonNegativeEach, SizeField
 from archdsl.ops.rules import chosen, each, need_features
 from archdsl.ops.spelling import spelled
 from archdsl.ops.spread import Sown, Spread, same_positions
+from archdsl.ops.windows import known
 
 
 def default_cut(kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:

@@ -56,11 +56,13 @@ class Make:
     """The construction of a module: ``nn.Conv2d(3, 64, kernel_size=7)``.
 
     `callee` is a name under ``torch`` or ``nn``, or a class that the op's own file
-    defines in its ``_runtime`` function.
+    defines in its ``_runtime`` function. Of one that is `frozen`, no parameter needs a
+    gradient.
     """
 
     callee: str
     args: tuple[Arg, ...] = ()
+    frozen: bool = False
 
 
 @dataclass(frozen=True)

@@ -113,11 +113,35 @@ def _each(check: Callable[[object], S]) -> Callable[[object], S | tuple[S, ...]]
     return validate
 
 
+TF_SAME = "tf_same"
+
+
+def _padding(value: object) -> str | int | tuple[int | tuple[int, int], ...]:
+    if isinstance(value, str):
+        if value != TF_SAME:
+            raise ValueError(f'must be a number, a list of them, or "{TF_SAME}"')
+        return value
+    if not isinstance(value, tuple | list):
+        return _natural(value)
+    if not value:
+        raise ValueError("must have a number for each axis")
+    return tuple(_side(v) for v in value)
+
+
+def _side(value: object) -> int | tuple[int, int]:
+    if not isinstance(value, tuple | list):
+        return _natural(value)
+    if len(value) != 2:
+        raise ValueError("must have two numbers for an axis, before and behind it")
+    return _natural(value[0]), _natural(value[1])
+
+
 # The last item of each says in the manual what an argument may be.
 SizeField = Annotated[
     int | Poly, PlainValidator(_positive), "a whole number ≥ 1, or an open size"
 ]
 Count = Annotated[int, PlainValidator(_count), "a whole number ≥ 1"]
+Natural = Annotated[int, PlainValidator(_natural), "a whole number ≥ 0"]
 Integer = Annotated[int, PlainValidator(_integer)]
 Rate = Annotated[float, PlainValidator(_rate), "a number ≥ 0 and < 1"]
 Real = Annotated[float, PlainValidator(_real)]
@@ -135,6 +159,11 @@ NonNegativeEach = Annotated[
     int | tuple[int, ...],
     PlainValidator(_each(_natural)),
     "a whole number ≥ 0, or a list of them",
+]
+Padding = Annotated[  # of each axis, or before and behind each
+    str | int | tuple[int | tuple[int, int], ...],
+    PlainValidator(_padding),
+    f'a whole number ≥ 0, a list of them or of pairs, or "{TF_SAME}"',
 ]
 SizeEach = Annotated[
     Size | tuple[Size, ...],

@@ -92,6 +92,7 @@ class Transposed(Op):
         features: The size of C that must come in.
         flip: Whether the weight is stored as (features, entries), as that of a linear
             layer is; an embedding's is stored as (entries, features).
+        frozen: Whether training leaves the weight as it is.
     """
 
     name = "transposed"
@@ -107,6 +108,7 @@ class Transposed(Op):
     entries: SizeField
     features: SizeField
     flip: Flag = False
+    frozen: Flag = False
 
     @classmethod
     def of(cls, op: Op, ins: Inputs) -> Transposed | None:
@@ -116,7 +118,7 @@ class Transposed(Op):
             return None
         rows, columns = weight.shape
         if op.name == "embedding":
-            return cls(entries=rows, features=columns)
+            return cls(entries=rows, features=columns, frozen=weight.frozen)
         return cls(entries=columns, features=rows, flip=True)
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
@@ -133,8 +135,9 @@ class Transposed(Op):
         return Cost(outs[0].numel * self.features)
 
     def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
-        cost = self.cost(ins, outs)  # the weight is another layer's, and learned
-        return Cost(cost.macs * (1 + bool(needs)), doubled(cost.elementwise))
+        cost = self.cost(ins, outs)  # the weight is another layer's
+        macs = cost.macs * ((not self.frozen) + bool(needs))
+        return Cost(macs, doubled(cost.elementwise))
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         return {"x": features_last(ins["x"], ins["x"].positions)}

@@ -154,6 +154,8 @@ class BatchNorm(Op):
         affine: Whether there are a learned scale and shift.
         frozen: Whether averages, scale and shift are buffers that training leaves as
             they are, as in detectors that begin from a trained backbone.
+        zero_init: Whether training begins with a scale of 0, so that a residual branch
+            that ends with the norm adds nothing at first (Goyal et al. 2017).
     """
 
     name = "batch_norm"
@@ -167,15 +169,21 @@ class BatchNorm(Op):
         Example("batch_norm", {"x": "[B, C = 2, T = 2, D = 2, H = 3, W = 4]"}),
         Example("batch_norm(frozen = true)", {"x": "[B, C = 4, H = 3, W = 5]"}),
         Example("batch_norm(1e-3, frozen = true)", {"x": "[B, C = 4]"}),
+        Example("batch_norm(zero_init = true)", {"x": "[B, C = 4, H = 3, W = 5]"}),
     )
 
     eps: Small = 1e-5
     momentum: Small = 0.1
     affine: Flag = True
     frozen: Flag = False
+    zero_init: Flag = False
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         need_features(self, ins["x"])
+        if self.zero_init and not self.affine:
+            problem = "says nothing of a norm without a scale"
+            fault = WrongValue(self.name, "zero_init", problem, "true", "leave it out")
+            raise Refused(fault, "zero_init")
         if self.frozen:
             self._need_defaults()
         elif "B" not in ins["x"]:
@@ -186,7 +194,7 @@ class BatchNorm(Op):
     def _need_defaults(self) -> None:
         """A frozen norm has a scale and a shift, and averages nothing."""
         fields = type(self).model_fields
-        for name in ("momentum", "affine"):
+        for name in ("momentum", "affine", "zero_init"):
             value = getattr(self, name)
             if value != fields[name].default:
                 problem = "says nothing of a norm that is frozen"
@@ -229,7 +237,8 @@ class BatchNorm(Op):
             Arg("momentum", self.momentum, 0.1),
             Arg("affine", self.affine, True),
         )
-        make = Make(f"nn.BatchNorm{count if count in (2, 3) else 1}d", args)
+        kind = f"BatchNorm{count if count in (2, 3) else 1}d"
+        make = Make(f"Zero{kind}" if self.zero_init else f"nn.{kind}", args)
         return Emit(forward, (site.layouts["x"],), make)
 
     def label(self, ins: Inputs) -> str:
@@ -262,3 +271,24 @@ def _runtime() -> None:
             shift = self.bias - self.running_mean * scale
             scale = scale.reshape(-1, *self.places)
             return x * scale + shift.reshape(-1, *self.places)
+
+    class ZeroBatchNorm1d(nn.BatchNorm1d):
+        """A batch norm whose scale is 0 at first (Goyal et al. 2017)."""
+
+        def reset_parameters(self) -> None:
+            super().reset_parameters()
+            nn.init.zeros_(self.weight)
+
+    class ZeroBatchNorm2d(nn.BatchNorm2d):
+        """A batch norm whose scale is 0 at first (Goyal et al. 2017)."""
+
+        def reset_parameters(self) -> None:
+            super().reset_parameters()
+            nn.init.zeros_(self.weight)
+
+    class ZeroBatchNorm3d(nn.BatchNorm3d):
+        """A batch norm whose scale is 0 at first (Goyal et al. 2017)."""
+
+        def reset_parameters(self) -> None:
+            super().reset_parameters()
+            nn.init.zeros_(self.weight)

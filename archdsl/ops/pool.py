@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import gcd
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.shapes import WrongAxes
-from archdsl.ir.dim import Size, product
+from archdsl.ir.dim import product
 from archdsl.ops.base import Cost, Example, Facts, Inputs, Layout, Op, Outputs, Tensor
-from archdsl.ops.conv import one, slid, windows
-from archdsl.ops.emit import Arg, Emit, Make, Site, features_first, positional
-from archdsl.ops.fields import Axes, Each, NonNegativeEach
-from archdsl.ops.rules import chosen, each, need_float
+from archdsl.ops.conv import one
+from archdsl.ops.emit import (
+    Arg,
+    Emit,
+    Literal,
+    Make,
+    Site,
+    features_first,
+    positional,
+)
+from archdsl.ops.fields import TF_SAME, Axes, Each, Flag, Padding
+from archdsl.ops.rules import chosen, need_float
 from archdsl.ops.spelling import spelled
-from archdsl.ops.spread import At, Spread, Taps, same_positions
+from archdsl.ops.spread import Spread, Taps, same_positions
+from archdsl.ops.windows import around, lopsided, slid, windows
 
 
 class _Pool(Op):
@@ -26,7 +33,8 @@ class _Pool(Op):
     Shape:
         An axis of n that the window slides over becomes
         ``(n + 2 * padding - reach) // stride + 1``, where the window reaches over as
-        many positions as it is long, those between its taps counted.
+        many positions as it is long, those between its taps counted. `ceil_mode`
+        rounds up instead of down; with "tf_same" it is ``ceil(n / stride)``.
     """
 
     group = "convolution and pooling"
@@ -34,7 +42,7 @@ class _Pool(Op):
 
     kernel: Each
     stride: Each | None = None
-    padding: NonNegativeEach | None = None
+    padding: Padding | None = None
 
     def taps(self, x: Tensor) -> dict[str, Taps]:
         """The window along each axis that it slides over."""
@@ -44,22 +52,51 @@ class _Pool(Op):
         self, x: Tensor, over: tuple[str, ...], dilations: Each
     ) -> dict[str, Taps]:
         """The windows over the chosen axes."""
-        axes = _axes(self, x, over)
+        axes = pooled_axes(self, x, over)
         stride = self.kernel if self.stride is None else self.stride
         return windows(self, x, axes, (self.kernel, stride, dilations), self.padding)
+
+    @property
+    def up(self) -> bool:
+        """Whether a last window may lie partly behind the axis."""
+        raise NotImplementedError
+
+    @property
+    def plain(self) -> bool:
+        """Whether putting something around first, and then pooling, does the same."""
+        return not self.up
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
         need_float(self, x)
         taps = self.taps(x)
         for axis, t in taps.items():
-            reach = t.dilation * (t.kernel - 1) + 1
-            if 2 * t.padding > reach:
-                problem = f"must be at most {reach // 2} on {axis}, half of the window"
-                found = spelled(self.padding)
-                fault = WrongValue(self.name, "padding", problem, found)
-                raise Refused(fault, "padding")
-        return (slid(self, x, taps, facts),)
+            if 2 * max(t.padding, t.behind) > t.reach:
+                problem = (
+                    f"must be at most {t.reach // 2} on {axis}, half of the window"
+                )
+                self._refuse("padding", problem)
+        rows = tuple(taps.values())
+        if self.up and (self.padding == TF_SAME or lopsided(rows)):
+            problem = "says nothing where the padding says what lies behind"
+            self._refuse("ceil_mode", problem, "leave it out")
+        if not self.plain and self.separate(rows):
+            problem = "must be one number for both sides, at most half of the kernel"
+            self._refuse("padding", f"{problem}, where windows reach over the border")
+        return (slid(self, x, taps, facts, up=self.up),)
+
+    def _refuse(self, field: str, problem: str, mend: str = "") -> NoReturn:
+        found = spelled(getattr(self, field))
+        raise Refused(WrongValue(self.name, field, problem, found, mend), field)
+
+    def separate(self, taps: tuple[Taps, ...]) -> bool:
+        """Whether PyTorch cannot pad by itself, so that it is done in a step before."""
+        if not any(around(taps)):
+            return False
+        if self.padding != TF_SAME and lopsided(taps):
+            return True
+        wide = any(2 * max(t.padding, t.behind) > t.kernel for t in taps)
+        return wide or self.overlooked(taps)
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         return {"x": {**same_positions(ins["x"]), **self.taps(ins["x"])}}
@@ -70,18 +107,29 @@ class _Pool(Op):
     def emit(self, site: Site) -> Emit:
         taps = tuple(self.taps(site.ins["x"]).values())
         kernel = one([t.kernel for t in taps])
-        padding = [t.padding for t in taps]
-        pad: tuple[int, ...] = ()
-        if any(2 * t.padding > t.kernel for t in taps) or self.overlooked(taps):
-            pad = tuple(p for p in reversed(padding) for _ in "lr")
-            padding = [0]
+        pad = around(taps) if self.separate(taps) else ()
+        padding, up, late = [0] * len(taps), self.up, [False] * len(taps)
+        if not pad:
+            # One more behind than before: a window more if rounded up; of those that
+            # move by one, all begin one position later.
+            late = [t.behind > t.padding and t.stride == 1 for t in taps]
+            padding = [
+                t.behind if z else t.padding for z, t in zip(late, taps, strict=True)
+            ]
+            up = up or any(t.behind > t.padding and t.stride > 1 for t in taps)
         args = (
             positional("kernel_size", kernel),
             Arg("stride", one([t.stride for t in taps]), kernel),
             Arg("padding", one(padding), 0),
             Arg("dilation", one([t.dilation for t in taps]), 1),
+            Arg("ceil_mode", up, False),
+            *self.more(any(padding)),
         )
-        return _emit(self, site, args, len(taps), pad, self.around)
+        return emit_pool(self, site, args, late, pad)
+
+    def more(self, padded: bool) -> tuple[Arg, ...]:
+        """Further arguments of PyTorch's function."""
+        return ()
 
     def overlooked(self, taps: tuple[Taps, ...]) -> bool:
         """Whether PyTorch forgets the padding when it checks the size."""
@@ -89,7 +137,7 @@ class _Pool(Op):
 
     def label(self, ins: Inputs) -> str:
         stride = "" if self.stride is None else f" /{spelled(self.stride)}"
-        return f"{self.name.replace('_', ' ')} {_times(self.kernel)}{stride}"
+        return f"{self.name.replace('_', ' ')} {times(self.kernel)}{stride}"
 
 
 class MaxPool(_Pool):
@@ -103,9 +151,14 @@ class MaxPool(_Pool):
     Args:
         kernel: The length of the window, one number or one for each axis.
         stride: The step from window to window; `kernel` if not given.
-        padding: How far the axis is extended on both sides, at most half a window.
+        padding: How far the axis is extended: a number for both sides, or a pair of
+            numbers, before and behind, at most half a window each. "tf_same" is
+            TensorFlow's "SAME": so far that every stride has a window, and where that
+            is odd, by one more behind; of an open size, the stride must be a divisor.
         dilation: The distance between neighbouring taps.
         over: The position axes that the window slides over; all, if none is named.
+        ceil_mode: Whether a last window may lie partly behind the axis and its
+            padding, as long as it begins before that.
     """
 
     name = "max_pool"
@@ -123,10 +176,22 @@ class MaxPool(_Pool):
         Example(
             "max_pool([3, 2], over = [H, W])", {"x": "[B, T = 3, H = 6, W = 5, C = 2]"}
         ),
+        Example(
+            "max_pool(3, stride = 2, padding = 0, ceil_mode = true)",
+            {"x": "[B, C = 2, H = 8, W = 7]"},
+        ),
+        Example('max_pool(3, [2, 1], "tf_same")', {"x": "[B, C = 2, H = 8, W = 5]"}),
+        Example('max_pool(2, 1, "tf_same")', {"x": "[B, C = 2, T = 6]"}),
+        Example("max_pool(3, padding = [[1, 0]])", {"x": "[B, C = 2, T = 8]"}),
     )
 
     dilation: Each = 1
     over: Axes = ()
+    ceil_mode: Flag = False
+
+    @property
+    def up(self) -> bool:
+        return self.ceil_mode
 
     def taps(self, x: Tensor) -> dict[str, Taps]:
         return self.windows(x, self.over, self.dilation)
@@ -140,14 +205,19 @@ class AvgPool(_Pool):
     """The mean of the window around each position, feature by feature.
 
     It slides over all position axes, or those of `over`, with the padding rule of
-    `max_pool`; zeros put around count as values, as PyTorch has it.
+    `max_pool`; zeros put around count as values, as PyTorch has it, but not those of
+    "tf_same".
     Costs ``kernel`` operations for each number that comes out: additions, a division.
 
     Args:
         kernel: The length of the window, one number or one for each axis.
         stride: The step from window to window; `kernel` if not given.
-        padding: Zeros put around each axis on both sides, at most half a window.
+        padding: Zeros put around each axis: a number for both sides, a pair of numbers,
+            before and behind, or "tf_same", as of `max_pool`.
         over: The position axes that the window slides over; all, if none is named.
+        ceil_mode: Whether a last window may lie partly behind the axis and its
+            padding, as long as it begins before that; what lies there is not counted.
+        count_include_pad: Whether zeros put around count as values.
     """
 
     name = "avg_pool"
@@ -159,9 +229,32 @@ class AvgPool(_Pool):
         Example("avg_pool(4, 3, padding = 2)", {"x": "[B, C = 2, H = 7, W = 5]"}),
         Example("avg_pool(2, over = T)", {"x": "[B, C = 2, T = 6, H = 2, W = 3]"}),
         Example("avg_pool(3, 1)", {"x": "[B, C = 2, D = 4, H = 2, W = 3]"}),
+        Example("avg_pool(2, ceil_mode = true)", {"x": "[B, C = 2, H = 5, W = 4]"}),
+        Example(
+            "avg_pool(3, 2, count_include_pad = false)",
+            {"x": "[B, C = 2, H = 8, W = 7]"},
+        ),
+        Example(
+            'avg_pool([3, 2], [2, 1], "tf_same")', {"x": "[B, C = 2, H = 8, W = 5]"}
+        ),
     )
 
     over: Axes = ()
+    ceil_mode: Flag = False
+    count_include_pad: Flag = True
+
+    @property
+    def up(self) -> bool:
+        return self.ceil_mode
+
+    @property
+    def plain(self) -> bool:
+        counted = self.count_include_pad and self.padding != TF_SAME
+        return counted and not self.up
+
+    def more(self, padded: bool) -> tuple[Arg, ...]:
+        counted = self.count_include_pad and self.padding != TF_SAME
+        return (Arg("count_include_pad", counted or not padded, True),)
 
     def taps(self, x: Tensor) -> dict[str, Taps]:
         return self.windows(x, self.over, 1)
@@ -174,98 +267,8 @@ class AvgPool(_Pool):
         return Cost(elementwise={"pool": outs[0].numel * window})
 
 
-@dataclass(frozen=True)
-class Shares:
-    """An axis cut in `parts` windows of nearly one length, which may overlap by one."""
-
-    axis: str
-    size: int
-    parts: int
-
-    def sources(self, at: At) -> Sequence[int]:
-        """The window of this index."""
-        index = at[self.axis]
-        stop = -(-(index + 1) * self.size // self.parts)
-        return range(index * self.size // self.parts, stop)
-
-
-class AdaptiveAvgPool(Op):
-    """The mean of windows that are chosen so that a given size comes out.
-
-    Of n positions, output i of m takes ``floor(i * n / m)`` up to, and without,
-    ``ceil((i + 1) * n / m)``. It works on all position axes, or those of `over`.
-    Costs an operation for each value that a window reads: on an axis
-    ``n + m - gcd(n, m)``; an open n is taken to be a multiple of m.
-
-    Shape:
-        Each axis that is pooled becomes `size`.
-
-    Args:
-        size: The size that comes out, one number or one for each axis.
-        over: The position axes that are pooled; all, if none is named.
-    """
-
-    name = "adaptive_avg_pool"
-    group = "convolution and pooling"
-    paper = "He et al. 2014, Spatial Pyramid Pooling"
-    examples = (
-        Example("adaptive_avg_pool(3)", {"x": "[B, C = 2, H = 7, W = 6]"}),
-        Example("adaptive_avg_pool([4, 1])", {"x": "[B, H = 3, W = 5, C = 2]"}),
-        Example("adaptive_avg_pool(4)", {"x": "[B, T = 9, C = 2]"}),
-        Example(
-            "adaptive_avg_pool(2, over = [H, W])",
-            {"x": "[B, C = 2, T = 3, H = 5, W = 4]"},
-        ),
-    )
-
-    size: Each
-    over: Axes = ()
-
-    def parts(self, x: Tensor) -> dict[str, int]:
-        """The sizes that come out."""
-        axes = _axes(self, x, self.over)
-        return dict(zip(axes, each(self, self.size, axes, "size"), strict=True))
-
-    def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
-        x = ins["x"]
-        need_float(self, x)
-        parts = self.parts(x)
-        for axis, count in parts.items():
-            facts.divides(count, x[axis], costs=True)
-        return (x.resized(parts),)
-
-    def cost(self, ins: Inputs, outs: Outputs) -> Cost:
-        x, parts = ins["x"], self.parts(ins["x"])
-        reads = product(_reads(x[a], m) for a, m in parts.items())
-        rest = x.extent(a for a in x.names if a not in parts)
-        return Cost(elementwise={"pool": rest * reads})
-
-    def spread(self, ins: Inputs, outs: Outputs) -> Spread:
-        x = ins["x"]
-        sizes = {a: s for a, s in x.axes if isinstance(s, int)}
-        shares = {a: Shares(a, sizes[a], m) for a, m in self.parts(x).items()}
-        return {"x": {**same_positions(x), **shares}}
-
-    def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
-        return {"x": features_first(ins["x"], tuple(self.parts(ins["x"])))}
-
-    def emit(self, site: Site) -> Emit:
-        parts = tuple(self.parts(site.ins["x"]).values())
-        args = (positional("output_size", one(parts)),)
-        return _emit(self, site, args, len(parts))
-
-    def label(self, ins: Inputs) -> str:
-        return f"adaptive avg pool {_times(self.size)}"
-
-
-def _reads(size: Size, parts: int) -> Size:
-    """How many values the windows of an axis read together."""
-    if isinstance(size, int):
-        return size + parts - gcd(size, parts)
-    return size
-
-
-def _axes(op: Op, x: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
+def pooled_axes(op: Op, x: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
+    """The axes that a pool works on: those of `over`, or all positions."""
     axes = chosen(op, x, over)
     if len(axes) > 3:
         needs = "works on at most 3 axes"
@@ -273,41 +276,44 @@ def _axes(op: Op, x: Tensor, over: tuple[str, ...]) -> tuple[str, ...]:
     return axes
 
 
-def _times(value: int | tuple[int, ...]) -> str:
+def times(value: int | tuple[int, ...]) -> str:
+    """A size in words: 3, or 3×5."""
     return str(value) if isinstance(value, int) else "×".join(map(str, value))
 
 
-def _emit(
+def emit_pool(
     op: Op,
     site: Site,
     args: tuple[Arg, ...],
-    count: int,
-    pad: tuple[int, ...] = (),
-    around: str = "",
+    late: Sequence[bool],
+    pad: tuple[Literal, ...] = (),
 ) -> Emit:
     """The call of PyTorch's function, and the module that does the same.
 
     Their names are ours: ``F.max_pool2d`` and ``nn.MaxPool2d`` for `MaxPool`.
-    They take one or two axes before those that are pooled. `pad` of `around`
-    is put around first.
+    They take one or two axes before those that are pooled. `pad` is put around first;
+    where `late`, an axis loses its first result.
     """
     layout = site.layouts["x"]
+    count = len(late)
     ahead = len(layout) - count
     written = tuple(a for a in args if a.value != a.default)
     slots = "".join(
         f", {a.name}={{{a.name}}}" if a.keyword else f", {{{a.name}}}" for a in written
     )
-    x = f"F.pad({{x}}, {{pad}}, value={around})" if pad else "{x}"
+    x = f"F.pad({{x}}, {{pad}}, value={getattr(op, 'around')})" if pad else "{x}"  # noqa: B009
     literals = tuple(positional(a.name, a.value) for a in written)
     # PyTorch takes one map of three axes for a batch of maps of two where its features
     # happen to run fastest, and then refuses it.
     alone = op.name == "max_pool" and count == 3 and ahead == 1
     module = Make(f"nn.{type(op).__name__}{count}d", args)
+    cut = f"[..., {', '.join('1:' if z else ':' for z in late)}]" if any(late) else ""
+    as_module = ahead in (1, 2) and not pad and not alone and not cut
     return Emit(
-        forward=_fitted(f"F.{op.name}{count}d({x}{slots})", ahead, alone),
+        forward=_fitted(f"F.{op.name}{count}d({x}{slots})", ahead, alone) + cut,
         layouts=(layout,),
         literals=(positional("pad", pad), *literals) if pad else literals,
-        module=module if ahead in (1, 2) and not pad and not alone else None,
+        module=module if as_module else None,
     )
 
 

@@ -60,7 +60,10 @@ class Upto:
 
 @record
 class Taps:
-    """A sliding window, as in convolutions and pools (Araujo et al. 2019)."""
+    """A sliding window, as in convolutions and pools (Araujo et al. 2019).
+
+    `padding` is what lies before the input, `behind` what lies after it.
+    """
 
     axis: str
     size: int
@@ -68,6 +71,12 @@ class Taps:
     stride: int = 1
     dilation: int = 1
     padding: int = 0
+    behind: int = 0
+
+    @property
+    def reach(self) -> int:
+        """How many positions the window is long, those between its taps counted."""
+        return self.dilation * (self.kernel - 1) + 1
 
     def sources(self, at: At) -> Sequence[int]:
         """The taps that fall inside the input."""

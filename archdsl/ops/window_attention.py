@@ -48,7 +48,7 @@ from archdsl.ops.rules import chosen, each, need_features
 from archdsl.ops.spelling import spelled
 from archdsl.ops.spread import Reach, Spread, Tiles, same_positions
 from archdsl.ops.window_runtime import _runtime  # noqa: F401 - lifted
-from archdsl.ops.windows import Cut, cropped, cut_axis, fitting, folded
+from archdsl.ops.partition import Cut, cropped, cut_axis, fitting, folded
 
 HIDDEN = 512  # features of a continuous bias between its two maps
 

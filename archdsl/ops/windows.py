@@ -1,95 +1,159 @@
-"""How maps are cut in windows: sizes, and the code around what works on windows."""
+"""Windows that slide over position axes: what convolutions and pools share."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from archdsl.ir.dim import Poly, Size, ceil_div, near_divisors
-from archdsl.ir.tensor import Tensor
+from archdsl.diagnostics import Refused
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import NotDivisible, TooSmall
+from archdsl.ir.dim import Size, ceil_div
+from archdsl.ops.base import Facts, Op, Tensor
+from archdsl.ops.emit import Literal
+from archdsl.ops.fields import TF_SAME, Each, Padding
+from archdsl.ops.rules import each
 from archdsl.ops.spelling import spelled
+from archdsl.ops.spread import Taps
 
 
-class Cut(NamedTuple):
-    """How one axis is cut in windows."""
-
-    axis: str
-    size: Size  # after padding
-    declared: Size  # the window, as written
-    window: Size  # the window, no larger than the axis
-    moved: Size  # the shift, as written
-    shift: Size  # the shift, none where the window covers the axis
+def default_padding(kernel: int, stride: int, dilation: int = 1) -> int:
+    """Windows that overlap are centred; windows that do not, tile."""
+    return dilation * (kernel - 1) // 2 if stride < kernel else 0
 
 
-def cut_axis(axis: str, size: Size, window: Size, shift: Size, *, pad: bool) -> Cut:
-    """An axis in windows; one that a window covers is the window, and nothing shifts.
+def tf_same(size: Size, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """What TensorFlow's "SAME" puts before and behind an axis.
+
+    So much that ``ceil(size / stride)`` windows fit, and where that is odd, one more
+    behind. An open size is taken for a multiple of the stride.
+    """
+    reach = dilation * (kernel - 1) + 1
+    if isinstance(size, int):
+        around = (ceil_div(size, stride) - 1) * stride + reach - size
+        assert isinstance(around, int)
+    else:
+        around = reach - stride
+    around = max(around, 0)
+    return around // 2, around - around // 2
+
+
+def windows(
+    op: Op,
+    x: Tensor,
+    axes: tuple[str, ...],
+    sizes: tuple[Each, Each, Each],
+    padding: Padding | None,
+) -> dict[str, Taps]:
+    """The window along each axis, from kernel, stride and dilation, and padding."""
+    kernel = each(op, sizes[0], axes, "kernel")
+    stride = each(op, sizes[1], axes, "stride")
+    dilation = each(op, sizes[2], axes, "dilation")
+    rows = tuple(zip(kernel, stride, dilation, strict=True))
+    if padding is None:
+        around = [(default_padding(*row),) * 2 for row in rows]
+    elif isinstance(padding, str):
+        around = [tf_same(x[a], *row) for a, row in zip(axes, rows, strict=True)]
+    else:
+        sides = padding if isinstance(padding, tuple) else (padding,) * len(axes)
+        sides = _for_each(op, sides, axes)
+        around = [(side, side) if isinstance(side, int) else side for side in sides]
+    return {
+        a: Taps(a, known(x[a]), *row, *sides)
+        for a, row, sides in zip(axes, rows, around, strict=True)
+    }
+
+
+def _for_each(
+    op: Op, sides: tuple[int | tuple[int, int], ...], axes: tuple[str, ...]
+) -> tuple[int | tuple[int, int], ...]:
+    """What is put around each axis, refused where the list is not one of axes."""
+    if len(sides) == len(axes):
+        return sides
+    problem = f"has {len(sides)} numbers for {len(axes)} axes ({', '.join(axes)})"
+    mend = ""
+    if len(axes) == 1 and len(sides) == 2:
+        mend = f"before and behind an axis is a list in a list: [{spelled(sides)}]"
+    fault = WrongValue(op.name, "padding", problem, spelled(sides), mend)
+    raise Refused(fault, "padding")
+
+
+def slid(
+    op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts, *, up: bool = False
+) -> Tensor:
+    """The tensor after a window has slid over some of its axes.
 
     Args:
-        axis: Its name.
-        size: Its size.
-        window: The window that is asked for.
-        shift: How far it is to move.
-        pad: Whether the axis grows to a multiple of the window.
+        op: Whose windows they are.
+        tensor: What they slide over.
+        taps: The windows, by axis.
+        facts: What is known of open sizes.
+        up: Whether a last window may lie partly behind the axis, as long as it begins
+            on it.
+
+    Raises:
+        Refused: A window is larger than what it slides over.
     """
-    if _covers(window, size):
-        return Cut(axis, size, window, size, shift, 0)
-    size = ceil_div(size, window) * window if pad else size
-    return Cut(axis, size, window, window, shift, shift)
+    if getattr(op, "padding", None) == TF_SAME:
+        return _same(op, tensor, taps, facts)
+    sizes: dict[str, Size] = {}
+    for axis, t in taps.items():
+        room = tensor[axis] + t.padding + t.behind - t.reach
+        if not facts.at_least(room + up * (t.stride - 1), 0):
+            apart = f" and dilation {t.dilation}" if t.dilation > 1 else ""
+            what = f"{op.name} with kernel {t.kernel}{apart}"
+            raise Refused(TooSmall(what, axis, tensor[axis], _smaller(op, tensor, t)))
+        if not up:
+            sizes[axis] = room // t.stride + 1
+        elif t.stride <= t.reach - t.padding:
+            sizes[axis] = ceil_div(room, t.stride) + 1
+        else:  # one more would begin behind it
+            sizes[axis] = ceil_div(tensor[axis] + t.padding, t.stride)
+    return tensor.resized(sizes)
 
 
-def _covers(window: Size, size: Size) -> bool:
-    """Whether a window is known to take all of an axis."""
-    if isinstance(window, int) and isinstance(size, int):
-        return window >= size
-    return window == size
+def _same(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Tensor:
+    """The tensor after windows have slid over it with TensorFlow's "SAME".
 
-
-def fitting(cut: Cut, cuts: Iterable[Cut], *, alike: bool) -> str:
-    """Windows that divide the axes, as an argument that mends one that does not.
-
-    Args:
-        cut: Of the axis that is not divided.
-        cuts: Of all axes.
-        alike: Whether the window is one number.
+    Raises:
+        Refused: A stride leaves a rest of an open size. What is put around depends on
+            the rest, and there is one module for all sizes.
     """
-    sizes = [c.size for c in cuts if isinstance(c.size, int)]
-    shared = (
-        near_divisors(cut.declared, math.gcd(*sizes))
-        if isinstance(cut.declared, int)
-        else []
-    )
-    if alike and shared:
-        return " or ".join(map(str, shared))
-    return spelled([_nearest(c.declared, c.size) for c in cuts])
+    sizes: dict[str, Size] = {}
+    for axis, t in taps.items():
+        size = tensor[axis]
+        if isinstance(size, int):
+            sizes[axis] = ceil_div(size, t.stride)
+            continue
+        if not facts.divides(t.stride, size):
+            mend = f"give {axis} a number, or give the padding in numbers"
+            fault = NotDivisible(f"{op.name}: stride", t.stride, axis, size, mend)
+            raise Refused(fault, "stride")
+        sizes[axis] = size // t.stride
+    return tensor.resized(sizes)
 
 
-def _nearest(window: Size, size: Size) -> Size:
-    """The window that is next to one and divides an axis."""
-    if isinstance(window, Poly) or isinstance(size, Poly) or size % window == 0:
-        return window
-    found = near_divisors(window, size) or [1]
-    return min(found, key=lambda d: abs(d - window))
+def _smaller(op: Op, tensor: Tensor, taps: Taps) -> str:
+    """What would leave something of an axis that is smaller than the window."""
+    features = getattr(op, "features", None)
+    if features is not None and features == tensor["C"]:
+        call = f"{op.name}({spelled(getattr(op, 'kernel', None))}, …)"
+        return f"the features that flow in are known: did you mean `{call}`?"
+    room = tensor[taps.axis] + taps.padding + taps.behind
+    if taps.dilation > 1 or not isinstance(room, int) or room < 2:
+        return f"use a larger input, or fewer steps that make {taps.axis} smaller"
+    return f"use kernel = {room} or less, more padding, or a larger input"
 
 
-# --- code ---------------------------------------------------------------------------
+def lopsided(taps: tuple[Taps, ...]) -> bool:
+    """Whether more is put on one side of an axis than on the other."""
+    return any(t.padding != t.behind for t in taps)
 
 
-def folded(x: str, ahead: int) -> str:
-    """Code that calls a module of maps on a tensor with any number of batch axes."""
-    if ahead > 1:
-        call = f"{{self}}({x}.flatten(0, {ahead - 1}))"
-        return f"{call}.unflatten(0, {{x}}.shape[:{ahead}])"
-    return f"{{self}}({x})" if ahead else f"{{self}}({x}[None])[0]"
+def around(taps: tuple[Taps, ...]) -> tuple[Literal, ...]:
+    """What `F.pad` takes: the last axis first, before and behind it."""
+    return tuple(n for t in reversed(taps) for n in (t.padding, t.behind))
 
 
-def cropped(x: Tensor, cuts: Iterable[Cut]) -> str:
-    """Code that takes the padding off again."""
-    rows = tuple(cuts)
-    words = ["..."]
-    for place, row in enumerate(rows, -1 - len(rows)):
-        if row.size != x[row.axis]:
-            words.append(f": {{x}}.shape[{place}]")
-        elif len(words) > 1:
-            words.append(":")
-    return f"[{', '.join(words)}, :]"
+def known(size: Size) -> int:
+    """An open size does not matter to a window; it is checked where it does."""
+    return size if isinstance(size, int) else -1

@@ -21,9 +21,9 @@ from archdsl.build import read
 from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Lint, lints
 from archdsl.diagnostics.render import render
-from archdsl.ops.conv import default_padding
 from archdsl.ops.registry import public_ops
 from archdsl.ops.spread import Sown, Taps
+from archdsl.ops.windows import default_padding
 from archdsl.source import Source
 from tests.diagnostics.test_errors import diagnose, golden
 from tests.randoms.maker import specs

@@ -97,7 +97,7 @@ def test_nothing_learns_through_an_argmax():
 
 
 def table(places, features: int, base: float):
-    """Feature 2i the sine, 2i + 1 the cosine, number by number (Vaswani et al. 2017)."""
+    """Feature 2i the sine, 2i + 1 the cosine, number by number (Vaswani et al.)."""
     rows = []
     for p in places:
         angles = [p / base ** (2 * (i // 2) / features) for i in range(features)]

@@ -170,6 +170,9 @@ def gradients(model: nn.Module, x: Tensor) -> tuple[dict[str, Tensor], Tensor | 
     (out.square() * weights).sum().backward()
     found = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            assert parameter.grad is None
+            continue
         assert parameter.grad is not None, f"{name} has no gradient"
         assert parameter.grad.any(), f"the gradient of {name} is 0"
         found[name] = parameter.grad

@@ -81,42 +81,29 @@ def test_alexnet_equals_a_plain_one():
 # -------------------------------------------------------------------------- VGG
 
 
-class Vgg16(nn.Module):
-    """Simonyan & Zisserman 2014, configuration D, with or without batch norms."""
+DEPTHS = {
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+VGGS = [(name, norm) for name in DEPTHS for norm in (False, True)]
 
-    WIDTHS = (
-        64,
-        64,
-        0,
-        128,
-        128,
-        0,
-        256,
-        256,
-        256,
-        0,
-        512,
-        512,
-        512,
-        0,
-        512,
-        512,
-        512,
-        0,
-    )
 
-    def __init__(self, *, norm, head=4096):
+class Vgg(nn.Module):
+    """Simonyan & Zisserman 2014, with or without batch norms."""
+
+    def __init__(self, depths, *, norm, head=4096):
         super().__init__()
         layers, features = [], 3
-        for width in self.WIDTHS:
-            if not width:
-                layers.append(nn.MaxPool2d(2, 2))
-                continue
-            layers.append(nn.Conv2d(features, width, 3, padding=1))
-            if norm:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.ReLU())
-            features = width
+        for width, depth in zip((64, 128, 256, 512, 512), depths, strict=True):
+            for _ in range(depth):
+                layers.append(nn.Conv2d(features, width, 3, padding=1))
+                if norm:
+                    layers.append(nn.BatchNorm2d(width))
+                layers.append(nn.ReLU())
+                features = width
+            layers.append(nn.MaxPool2d(2, 2))
         self.features = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(7)
         self.classifier = nn.Sequential(
@@ -133,11 +120,11 @@ class Vgg16(nn.Module):
         return self.classifier(self.pool(self.features(x)).flatten(1))
 
 
-def vgg_rules(*, norm):
+def vgg_rules(depths, *, norm):
     """Stage by stage and layer by layer, as the spec counts."""
     step = 3 if norm else 2
     rules, place = [], 0
-    for stage, depth in enumerate((2, 2, 3, 3, 3)):
+    for stage, depth in enumerate(depths):
         for layer in range(depth):
             ours = f"layers.{stage}.conv_relu.{layer}."
             rules.append(Rule(rf"features\.{place}\.(\w+)", ours + r"conv.\1"))
@@ -154,26 +141,40 @@ def vgg_rules(*, norm):
     return rules
 
 
+def named(name, norm):
+    return f"{name}_bn" if norm else name
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "norm"), [("vgg16", False), ("vgg16_bn", True)])
+@pytest.mark.parametrize(("name", "norm"), VGGS)
 def test_a_vgg_equals_a_plain_one(name, norm):
-    theirs = jittered(Vgg16(norm=norm))
-    ours = archdsl.load(f"{SPECS}/vgg16.arch:{name}")
-    fill(ours, theirs, vgg_rules(norm=norm))
+    theirs = jittered(Vgg(DEPTHS[name], norm=norm))
+    ours = archdsl.load(f"{SPECS}/vgg16.arch:{named(name, norm)}")
+    fill(ours, theirs, vgg_rules(DEPTHS[name], norm=norm))
     assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
 
 
+@pytest.mark.parametrize(("name", "norm"), VGGS)
+def test_a_vgg_has_as_many_weights_as_a_plain_one(name, norm):
+    with torch.device("meta"):
+        theirs = Vgg(DEPTHS[name], norm=norm)
+    report = archdsl.analyze(f"{SPECS}/vgg16.arch:{named(name, norm)}")
+    assert report.totals.params == sum(p.numel() for p in theirs.parameters())
+
+
 @pytest.mark.parametrize("norm", [False, True])
-@pytest.mark.parametrize("size", [(64, 96), (160, 64)])
-def test_a_vgg_with_a_narrow_head_equals_a_plain_one(norm, size):
-    theirs = jittered(Vgg16(norm=norm, head=64))
+@pytest.mark.parametrize(
+    ("name", "size"), [("vgg11", (64, 96)), ("vgg16", (64, 96)), ("vgg16", (160, 64))]
+)
+def test_a_vgg_with_a_narrow_head_equals_a_plain_one(name, norm, size):
+    theirs = jittered(Vgg(DEPTHS[name], norm=norm, head=64))
     text = (SPECS / "vgg16.arch").read_text(encoding="utf-8").partition("model vgg11")
     ours = archdsl.load(
         text[0].replace("4096", "64"),
-        settings={"depths": [2, 2, 3, 3, 3], "norm": norm},
+        settings={"depths": list(DEPTHS[name]), "norm": norm},
         sizes=dict(zip("HW", size, strict=True)),
     )
-    fill(ours, theirs, vgg_rules(norm=norm))
+    fill(ours, theirs, vgg_rules(DEPTHS[name], norm=norm))
     assert difference(ours, theirs, images(*size)) <= TOLERANCE
     theirs.pool = nn.AdaptiveMaxPool2d(7)
     assert difference(ours, theirs, images(*size)) > CLEARLY
@@ -183,43 +184,84 @@ def test_a_vgg_with_a_narrow_head_equals_a_plain_one(norm, size):
 
 
 class TextCnn(nn.Module):
-    """Kim 2014: a convolution covers whole words, so its maps are one number wide."""
+    """Kim 2014: a convolution covers whole words, so its maps are one number wide.
 
-    def __init__(self, vocab, dim, widths, filters, classes):
+    Word vectors may be frozen, and there may be two tables of them: then the filters
+    are summed over both.
+    """
+
+    def __init__(self, vocab, dim, widths, filters, classes, frozen=(False,)):
         super().__init__()
-        self.words = nn.Embedding(vocab, dim)
-        self.convs = nn.ModuleList(nn.Conv2d(1, filters, (w, dim)) for w in widths)
+        tables = [nn.Embedding(vocab, dim, padding_idx=0) for _ in frozen]
+        self.words = nn.ModuleList(tables)
+        for table, still in zip(tables, frozen, strict=True):
+            table.weight.requires_grad = not still
+        count = len(frozen)
+        self.convs = nn.ModuleList(nn.Conv2d(count, filters, (w, dim)) for w in widths)
+        self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(filters * len(widths), classes)
 
     def forward(self, tokens):
-        x = self.words(tokens)[:, None]  # (B, 1, T, dim)
+        x = torch.stack([table(tokens) for table in self.words], 1)  # (B, n, T, dim)
         maps = [conv(x).squeeze(-1).relu() for conv in self.convs]
-        return self.head(torch.cat([m.max(-1).values for m in maps], -1))
+        return self.head(self.dropout(torch.cat([m.max(-1).values for m in maps], -1)))
 
 
 TEXTCNN_RULES = [
-    Rule("words.weight", "words.weight"),
-    Rule(r"convs\.(\d)\.weight", r"conv.\1.weight", lambda x: x.squeeze(1).mT),
+    Rule("words.0.weight", "words.weight"),
+    Rule("words.1.weight", "embedding.weight"),
+    Rule(r"convs\.(\d)\.weight", r"conv.\1.weight", lambda x: x.mT.flatten(1, 2)),
     Rule(r"convs\.(\d)\.bias", r"conv.\1.bias"),
     Rule(r"head\.(\w+)", r"linear.\1"),
 ]
+TEXTCNNS = {
+    "textcnn": (False,),
+    "textcnn_static": (True,),
+    "textcnn_multichannel": (False, True),
+}
 
 
-def test_textcnn_equals_a_plain_one():
-    theirs = jittered(TextCnn(20000, 300, (3, 4, 5), 100, 2))
-    ours = fill(archdsl.load(f"{SPECS}/textcnn.arch"), theirs, TEXTCNN_RULES)
+def small_textcnn(name):
+    theirs = jittered(TextCnn(50, 16, (2, 3), 8, 4, TEXTCNNS[name]))
+    settings = {"vocab": 50, "dim": 16, "widths": [2, 3], "filters": 8, "classes": 4}
+    spec = f"{SPECS}/textcnn.arch:{name}"
+    ours = archdsl.load(spec, settings=settings, sizes={"T": 12})
+    return fill(ours, theirs, TEXTCNN_RULES), theirs
+
+
+@pytest.mark.parametrize("name", TEXTCNNS)
+def test_textcnn_equals_a_plain_one(name):
+    theirs = jittered(TextCnn(20000, 300, (3, 4, 5), 100, 2, TEXTCNNS[name]))
+    ours = archdsl.load(f"{SPECS}/textcnn.arch:{name}")
+    fill(ours, theirs, TEXTCNN_RULES)
     assert difference(ours, theirs, words(64, 20000)) <= TOLERANCE
 
 
-def test_the_gradients_of_textcnn_equal_those_of_a_plain_one():
-    theirs = jittered(TextCnn(50, 16, (2, 3), 8, 4))
-    settings = {"vocab": 50, "dim": 16, "widths": [2, 3], "filters": 8, "classes": 4}
-    ours = archdsl.load(f"{SPECS}/textcnn.arch", settings=settings, sizes={"T": 12})
-    fill(ours, theirs, TEXTCNN_RULES)
+@pytest.mark.parametrize("name", TEXTCNNS)
+def test_the_gradients_of_textcnn_in_training_equal_those_of_a_plain_one(name):
+    ours, theirs = small_textcnn(name)
+    ours.train().dropout.p = theirs.train().dropout.p = 0.0
     x = words(12, 50)
+    assert (x == 0).any()
     assert gradient_difference(ours, theirs, TEXTCNN_RULES, x) <= TOLERANCE
     ours.conv[0], ours.conv[1] = ours.conv[1], ours.conv[0]
     assert difference(ours, theirs, x) > CLEARLY
+
+
+@pytest.mark.parametrize("name", TEXTCNNS)
+def test_a_step_of_training_leaves_frozen_words_as_they_are(name):
+    ours, _ = small_textcnn(name)
+    before = {k: v.clone() for k, v in ours.state_dict().items()}
+    trained = [p for p in ours.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.1)
+    ours.train()(words(12, 50)).square().sum().backward()
+    optimizer.step()
+    after = ours.state_dict()
+    still = {k for k in before if torch.equal(before[k], after[k])}
+    tables = zip(("words.weight", "embedding.weight"), TEXTCNNS[name], strict=False)
+    assert still == {table for table, frozen in tables if frozen}
+    if not TEXTCNNS[name][0]:  # the row of no word
+        assert torch.equal(before["words.weight"][0], after["words.weight"][0])
 
 
 # ------------------------------------------------------------------ n-gram CNN

@@ -197,3 +197,11 @@ def test_training_and_its_gradients_equal_the_references(spec):
 def test_another_fact_is_seen(spec, fact):
     ours, theirs = both(spec, **fact)
     assert difference(ours, theirs, images(64, 64)) > CLEARLY
+
+
+def test_the_deeper_branches_of_an_efficientnet_are_left_out_more_often():
+    """At block i of 16 with the chance 0.2 * i / 16, as in torchvision."""
+    ours = archdsl.load(f"{SPECS}/efficientnet_b0.arch", settings={"drop_path": 0.2})
+    rates = [m.rate for m in ours.modules() if type(m).__name__ == "DropPath"]
+    around = (2, 4, 6, 7, 9, 10, 12, 13, 14)  # those that keep size and features
+    assert rates == pytest.approx([0.2 * i / 16 for i in around])

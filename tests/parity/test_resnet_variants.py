@@ -65,11 +65,12 @@ class Cbam(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    def __init__(self, features, width, stride, wider=1, groups=1, gate=None):
+    def __init__(self, features, width, stride, wider=1, groups=1, gate=None, v1=False):
         super().__init__()
         inner = wider * width
-        self.conv_bn = conv_bn(features, inner)
-        self.conv_bn_2 = conv_bn(inner, inner, 3, stride, groups)
+        first, second = (stride, 1) if v1 else (1, stride)
+        self.conv_bn = conv_bn(features, inner, 1, first)
+        self.conv_bn_2 = conv_bn(inner, inner, 3, second, groups)
         self.conv_bn_3 = conv_bn(inner, 4 * width)
         if gate:
             self.add_module(*gate(4 * width))
@@ -87,27 +88,37 @@ class Bottleneck(nn.Module):
 
 
 class NonLocal(nn.Module):
-    """Wang et al. 2018, embedded Gaussian: products of 1x1 convolutions, no scale."""
+    """Wang et al. 2018, embedded Gaussian: products of 1x1 convolutions.
 
-    def __init__(self, features):
+    In the authors' code, places that are looked at are pooled before, and there is a
+    scale.
+    """
+
+    def __init__(self, features, theirs=False):
         super().__init__()
         inner = features // 2
+        self.pool = nn.MaxPool2d(2) if theirs else nn.Identity()
+        self.scale = inner**-0.5 if theirs else 1.0
         maps = {name: nn.Linear(features, inner) for name in "qkv"}
         self.attention = nn.ModuleDict({**maps, "out": nn.Linear(inner, features)})
         self.batch_norm = nn.BatchNorm2d(features)
 
     def forward(self, x):
         rows = x.flatten(2).mT  # (B, N, C)
-        q, k, v = (self.attention[name](rows) for name in "qkv")
-        found = self.attention["out"](torch.softmax(q @ k.mT, -1) @ v)
+        seen = self.pool(x).flatten(2).mT
+        q, k, v = (
+            self.attention[name](rows if name == "q" else seen) for name in "qkv"
+        )
+        found = torch.softmax(self.scale * q @ k.mT, -1) @ v
+        found = self.attention["out"](found)
         return x + self.batch_norm(found.mT.unflatten(2, x.shape[2:]))
 
 
 class Resnet(nn.Module):
-    def __init__(self, depths=DEPTHS, classes=1000, non_local=False, **facts):
+    def __init__(self, depths=DEPTHS, classes=1000, non_local=None, pool=None, **facts):
         super().__init__()
         self.conv_bn = conv_bn(3, 64, 7, 2)
-        self.pool = nn.MaxPool2d(3, 2, 1)
+        self.pool = pool or nn.MaxPool2d(3, 2, 1)
         self.stage = nn.ModuleList()
         features = 64
         for stage, depth in enumerate(depths):
@@ -119,7 +130,7 @@ class Resnet(nn.Module):
                 if non_local:
                     unit = nn.Sequential(OrderedDict(bottleneck=unit))
                     if stage in (1, 2) and i % 2:
-                        unit.add_module("non_local", NonLocal(features))
+                        unit.add_module("non_local", non_local(features))
                 units.append(unit)
             name = "layers" if non_local else "unit"
             parts = OrderedDict({name: nn.Sequential(*units)})
@@ -137,9 +148,23 @@ VARIANTS = {
     "resnext50": {"wider": 2, "groups": 32},
     "wide_resnet50": {"wider": 2},
     "se_resnet50": {"gate": lambda c: ("squeeze_excite", SqueezeExcite(c))},
+    "se_resnet50:legacy_se_resnet50": {
+        "gate": lambda c: ("squeeze_excite", SqueezeExcite(c)),
+        "v1": True,
+        "pool": nn.MaxPool2d(3, 2, ceil_mode=True),
+    },
     "cbam_resnet50": {"gate": lambda c: ("cbam", Cbam(c))},
-    "nonlocal_resnet50": {"non_local": True},
+    "nonlocal_resnet50": {"non_local": NonLocal},
+    "nonlocal_resnet50:nonlocal_resnet50_pooled": {
+        "non_local": lambda c: NonLocal(c, theirs=True)
+    },
 }
+
+
+def load(spec, **changes):
+    """A model by its file, or by its file and its name."""
+    file, _, name = spec.partition(":")
+    return archdsl.load(f"{SPECS}/{file}.arch:{name or file}", **changes)
 
 
 def small(spec):
@@ -147,7 +172,7 @@ def small(spec):
     torch.manual_seed(0)
     theirs = jittered(Resnet([1, 2], 10, **VARIANTS[spec]))
     settings = {"depths": [1, 2], "classes": 10}
-    ours = archdsl.load(f"{SPECS}/{spec}.arch", settings=settings)
+    ours = load(spec, settings=settings)
     return fill(ours, theirs, RULES), theirs
 
 
@@ -155,7 +180,7 @@ def small(spec):
 @pytest.mark.parametrize("spec", VARIANTS)
 def test_a_variant_equals_a_plain_one(spec):
     theirs = jittered(Resnet(**VARIANTS[spec]))
-    ours = fill(archdsl.load(f"{SPECS}/{spec}.arch"), theirs, RULES)
+    ours = fill(load(spec), theirs, RULES)
     assert difference(ours, theirs, images(224, 224)) <= TOLERANCE
 
 
@@ -193,3 +218,16 @@ def test_a_scale_of_the_likenesses_is_seen():
                 module.attention["q"].weight.mul_(256**-0.5)
                 module.attention["q"].bias.mul_(256**-0.5)
     assert difference(ours, theirs, images(64, 64)) > CLEARLY
+
+
+def test_a_pool_that_rounds_down_is_seen():
+    ours, theirs = small("se_resnet50:legacy_se_resnet50")
+    theirs.pool = nn.MaxPool2d(3, 2)
+    assert difference(ours, theirs, images(64, 64)) > CLEARLY
+
+
+def test_a_non_local_block_adds_nothing_at_first():
+    ours = load("nonlocal_resnet50", settings={"depths": [1, 2], "classes": 10})
+    gains = {n: p for n, p in ours.named_parameters() if "norm.weight" in n}
+    silent = {name for name, gain in gains.items() if not gain.any()}
+    assert silent == {name for name in gains if "non_local" in name} != set()

@@ -129,9 +129,11 @@ class Training:
         if isinstance(node.payload, Call):
             return self._results(node.payload.graph, inputs)
         weights = node.payload.weights(graph.ins(node))
-        learned = any(w.learned for w in weights) or node.weights_from is not None
+        frozen = getattr(node.payload, "frozen", False)  # of another layer's weights
+        tied = node.weights_from is not None and not frozen
+        trained = tied or any(w.trained for w in weights)
         read = any(found[ref] for port, ref in node.inputs if _is_read(node, port))
-        return tuple(t.dtype == "float" and (learned or read) for t in node.outputs)
+        return tuple(t.dtype == "float" and (trained or read) for t in node.outputs)
 
     def _results(self, graph: Graph, inputs: Flags) -> Flags:
         """Whether the results of a call need a gradient."""

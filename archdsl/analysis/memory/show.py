@@ -25,7 +25,7 @@ def _kinds(part: Memory) -> Table:
     trained = f"{part.precision}, {part.optimizer}"
     rows: list[tuple[Cell, ...]] = [
         ("weights", part.weights, f"the parameters, in {part.precision}"),
-        ("gradients", part.gradients, "one for each parameter"),
+        ("gradients", part.gradients, "one for each parameter that is trained"),
         ("optimizer state", part.optimizer_state, f"of {trained}"),
         ("buffers", part.buffers, "held and not learned"),
         ("saved for backward", part.saved, "what autograd holds after a forward pass"),

@@ -40,7 +40,8 @@ class States:
 
     Attributes:
         weights: The parameters, shared ones once.
-        gradients: One for each parameter, in the precision of the weights.
+        gradients: One for each parameter that is trained, in the precision of the
+            weights.
         optimizer: What the optimizer holds, a copy of the weights in fp32 included.
         buffers: What the model holds and does not learn.
     """
@@ -57,8 +58,8 @@ def states(totals: Totals, optimizer: Optimizer, precision: Precision) -> States
     copy = _MASTER if size < _MASTER else 0
     return States(
         totals.params * size,
-        totals.params * size,
-        totals.params * (copy + _MASTER * OPTIMIZERS[optimizer]),
+        totals.trainable * size,
+        totals.trainable * (copy + _MASTER * OPTIMIZERS[optimizer]),
         totals.buffer_bytes,
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from archdsl.analysis.receptive_field.numbers import LARGEST
-from archdsl.ops.pool import Shares
+from archdsl.ops.adaptive_pool import Shares
 from archdsl.ops.spread import Affine, Reach, Same, Sown, Taps
 
 

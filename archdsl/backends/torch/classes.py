@@ -112,7 +112,8 @@ class Classes:
             words = id(self.of(plan.callees[node.id]))
         else:
             emit = plan.emits[node.id]
-            made = (emit.make.callee, _shape(emit.make.args)) if emit.make else None
+            m = emit.make
+            made = (m.callee, _shape(m.args), m.frozen) if m else None
             words = (emit.forward, made, _shape(emit.literals), emit.module is None)
         return node.path, node.weights_from, ports, words, len(node.outputs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from archdsl.backends.torch.chains import Container
@@ -11,6 +12,7 @@ from archdsl.ir.graph import Call, Node
 from archdsl.ops.emit import Arg
 
 _IDENTITY = "nn.Identity()"
+_FROZEN = ".requires_grad_(False)"
 
 
 class Constructor:
@@ -89,9 +91,14 @@ class Constructor:
         if emit is None:
             return None
         make = emit.make or (emit.module if element else None)
-        return self._call(make.callee, make.args, node, "make") if make else None
+        if make is None:
+            return None
+        made = self._call(make.callee, make.args, node, "make")
+        return (
+            replace(made, closing=f"{made.closing}{_FROZEN}") if make.frozen else made
+        )
 
-    def _call(self, callee: str, args: tuple[Arg, ...], node: Node, kind: str) -> Doc:
+    def _call(self, callee: str, args: tuple[Arg, ...], node: Node, kind: str) -> Group:
         items: list[Doc] = []
         for i, arg in enumerate(args):
             slot = (node.id, kind, i)
@@ -110,7 +117,7 @@ def _prefixed(prefix: str, doc: Doc) -> Doc:
 
 
 def _shortened(items: list[Doc]) -> Group | None:
-    """A comprehension, where the items are all equal or two kinds that alternate."""
+    """A comprehension, where items are equal, alternate, or differ in one number."""
     texts = [flat(item) for item in items]
     if len(items) >= 3 and len(set(texts)) == 1:
         turn = f"for _ in range({len(items)})"
@@ -118,8 +125,31 @@ def _shortened(items: list[Doc]) -> Group | None:
     alternate = len(items) >= 4 and len(set(texts[::2])) == len(set(texts[1::2])) == 1
     merged = _alternating(items[0], items[1]) if alternate else None
     if merged is None:
-        return None
+        return _varied(items) if len(items) >= 3 else None
     return Group("[", (merged, f"for i in range({len(items)})"), "]", comma=False)
+
+
+def _varied(items: list[Doc]) -> Group | None:
+    """A comprehension over the numbers in which calls of one class differ."""
+    calls = [item for item in items if isinstance(item, Group)]
+    forms = {(call.opening, len(call.items)) for call in calls}
+    if len(calls) < len(items) or len(forms) != 1:
+        return None
+    columns = list(zip(*[call.items for call in calls], strict=True))
+    differing = [i for i, column in enumerate(columns) if len(set(column)) > 1]
+    if len(differing) != 1:
+        return None
+    rows = [flat(item).partition("=") for item in columns[differing[0]]]
+    name = rows[0][0]
+    if not name.isidentifier() or any(row[:2] != (name, "=") for row in rows):
+        return None
+    same = list(calls[0].items)
+    same[differing[0]] = f"{name}={name}"
+    if sum(len(re.findall(rf"\b{name}\b", flat(item))) for item in same) > 2:
+        return None  # another argument has that name
+    turns = Group(f"for {name} in (", tuple(number for _, _, number in rows), ")")
+    made = Group("[", (replace(calls[0], items=tuple(same)), turns), "]", comma=False)
+    return made if len(flat(made)) < len(flat(Group("[", tuple(items), "]"))) else None
 
 
 def _alternating(even: Doc, odd: Doc) -> Doc | None:

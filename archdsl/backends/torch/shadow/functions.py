@@ -182,19 +182,28 @@ def embedding(ids: Shadow, weight: Shadow) -> Shadow:
 
 
 def convolution(x: Shadow, weight: Shadow, shape: Shape, bias: Shadow | None) -> Shadow:
-    """Holds its input."""
+    """Holds its input and its weight, whichever of them needs a gradient."""
     stride = for_kernel(shape, x.layout)
     inputs = [t for t in (x, weight, bias) if t is not None]
-    saved = [x] * weight.needs + [weight] * x.needs
-    return made("conv", Shadow(shape, x.dtype, stride), inputs, saved)
+    return made("conv", Shadow(shape, x.dtype, stride), inputs, (x, weight))
 
 
 def slid(
-    size: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape
+    size: Shape,
+    kernel: Shape,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    *,
+    up: bool = False,
 ) -> Shape:
     """What is left of some dimensions after a window has slid over them."""
-    rows = zip(size, kernel, stride, padding, dilation, strict=True)
-    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in rows)
+    found = []
+    for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
+        room = n + 2 * p - d * (k - 1) - 1
+        count = (room + up * (s - 1)) // s + 1
+        found.append(count - (up and (count - 1) * s >= n + p))
+    return tuple(found)
 
 
 def each(value: int | Sequence[int], count: int) -> Shape:
@@ -209,17 +218,14 @@ def max_pool(
     stride: int | Sequence[int] | None = None,
     padding: int | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
 ) -> Shadow:
     """Holds its input, and where in it each result comes from."""
     steps = kernel_size if stride is None else stride
-    args = (each(a, count) for a in (kernel_size, steps, padding, dilation))
-    ahead = x.shape[:-count]
-    flat = x.unsqueeze(-2) if count == 1 else x
-    shape = (*ahead, *(1,) * (count == 1), *slid(x.shape[-count:], *args))
-    strides = for_kernel(shape, flat.layout)
-    found, index = Shadow(shape, x.dtype, strides), Shadow(shape, "int64", strides)
-    result = made("max_pool", found, (flat,), (flat, index))
-    return result.squeeze(-2) if count == 1 else result
+    around, apart = each(padding, count), each(dilation, count)
+    window = each(kernel_size, count), each(steps, count)
+    shape = slid(x.shape[-count:], *window, around, apart, up=ceil_mode)
+    return _pooled("max_pool", x, count, shape, indexed=True)
 
 
 def avg_pool(
@@ -228,11 +234,14 @@ def avg_pool(
     kernel_size: int | Sequence[int],
     stride: int | Sequence[int] | None = None,
     padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> Shadow:
     """Holds its input."""
     steps = kernel_size if stride is None else stride
-    args = (each(a, count) for a in (kernel_size, steps, padding, 1))
-    shape = slid(x.shape[-count:], *args)
+    around, apart = each(padding, count), each(1, count)
+    window = each(kernel_size, count), each(steps, count)
+    shape = slid(x.shape[-count:], *window, around, apart, up=ceil_mode)
     return _pooled("avg_pool", x, count, shape)
 
 
@@ -247,11 +256,23 @@ def adaptive_avg_pool(
     return _pooled("adaptive_avg_pool", x, count, shape)
 
 
-def _pooled(what: str, x: Shadow, count: int, size: Shape) -> Shadow:
+def adaptive_max_pool(
+    x: Shadow, count: int, output_size: int | Sequence[int]
+) -> Shadow:
+    """Holds its input, and where in it each result comes from."""
+    size = each(output_size, count)
+    return _pooled("adaptive_max_pool", x, count, size, indexed=True)
+
+
+def _pooled(
+    what: str, x: Shadow, count: int, size: Shape, *, indexed: bool = False
+) -> Shadow:
     flat = x.unsqueeze(-2) if count == 1 else x
     shape = (*x.shape[:-count], *(1,) * (count == 1), *size)
     strides = for_kernel(shape, flat.layout)
-    result = made(what, Shadow(shape, x.dtype, strides), (flat,), (flat,))
+    found = Shadow(shape, x.dtype, strides)
+    index = [Shadow(shape, "int64", strides)] if indexed else []
+    result = made(what, found, (flat,), (flat, *index))
     return result.squeeze(-2) if count == 1 else result
 
 

@@ -47,6 +47,13 @@ class Module:
         """Holds a module under a name."""
         setattr(self, name, module)
 
+    def requires_grad_(self, needs: bool) -> Module:
+        """Sets whether what it holds itself needs gradients."""
+        for value in vars(self).values():
+            if isinstance(value, Parameter):
+                value.needs = needs
+        return self
+
     def register_buffer(
         self, name: str, tensor: Shadow | None, persistent: bool = True
     ) -> None:
@@ -121,7 +128,9 @@ class Linear(Module):
 class Embedding(Module):
     """Weight (ids, features)."""
 
-    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
+    ) -> None:
         self.weight = Parameter(Shadow((num_embeddings, embedding_dim)))
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
@@ -149,11 +158,15 @@ class _Conv(Module):
         self.bias = Parameter(Shadow((out_channels,))) if bias else None
 
     def _run(self, x: Shadow) -> Shadow:  # type: ignore[override]
+        return self._conv_forward(x, self.weight, self.bias)
+
+    def _conv_forward(self, x: Shadow, weight: Shadow, bias: Shadow | None) -> Shadow:
         if x.ndim == self.count + 1:  # one example
-            return self._run(x.unsqueeze(0)).squeeze(0)
-        size = F.slid(x.shape[2:], *self.window)
-        shape = (x.shape[0], self.weight.shape[0], *size)
-        return F.convolution(x, self.weight, shape, self.bias)
+            return self._conv_forward(x.unsqueeze(0), weight, bias).squeeze(0)
+        kernel, stride, padding, dilation = self.window
+        size = F.slid(x.shape[2:], kernel, stride, padding, dilation)
+        shape = (x.shape[0], weight.shape[0], *size)
+        return F.convolution(x, weight, shape, bias)
 
 
 class Conv1d(_Conv):

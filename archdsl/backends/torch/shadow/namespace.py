@@ -21,6 +21,7 @@ _POOLS: Mapping[str, Callable[..., Shadow]] = {
     "MaxPool": functions.max_pool,
     "AvgPool": functions.avg_pool,
     "AdaptiveAvgPool": functions.adaptive_avg_pool,
+    "AdaptiveMaxPool": functions.adaptive_max_pool,
 }
 
 
@@ -112,7 +113,12 @@ def _functional() -> SimpleNamespace:
         pools[f"max_pool{i}d"] = _pool(functions.max_pool, i)
         pools[f"avg_pool{i}d"] = _pool(functions.avg_pool, i)
         pools[f"adaptive_avg_pool{i}d"] = _pool(functions.adaptive_avg_pool, i)
-    return SimpleNamespace(**plain, **pools)
+        pools[f"adaptive_max_pool{i}d"] = _pool(functions.adaptive_max_pool, i)
+    return SimpleNamespace(**plain, **pools, layer_norm=_layer_norm)
+
+
+def _layer_norm(x: Shadow, normalized_shape: Sequence[int], eps: float) -> Shadow:
+    return functions.layer_norm(x, len(normalized_shape), None, None)
 
 
 def _pool(function: Callable[..., Shadow], count: int) -> Callable[..., Shadow]:

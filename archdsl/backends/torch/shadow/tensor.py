@@ -329,22 +329,11 @@ class Shadow:
         result = pointwise("rdiv", self)
         return made("rdiv", result, (self,), (result,))
 
-    def __rpow__(self, other: Number) -> Shadow:
-        return pointwise("rpow", self)
-
     def __and__(self, other: Shadow) -> Shadow:
         return pointwise("and", self, other)
 
     def __invert__(self) -> Shadow:
         return pointwise("not", self)
-
-    def cos(self) -> Shadow:
-        """The cosine; holds its input."""
-        return self._function("cos")
-
-    def sin(self) -> Shadow:
-        """The sine; holds its input."""
-        return self._function("sin")
 
     def sign(self) -> Shadow:
         """-1, 0 or 1."""
@@ -364,10 +353,6 @@ class Shadow:
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""
         return Shadow(self.shape, self.dtype)
-
-    def to(self, dtype: str) -> Shadow:
-        """Itself, or a copy of another kind."""
-        return self if dtype == self.dtype else pointwise("to", self, dtype=dtype)
 
     def bool(self) -> Shadow:
         """Whether each number is another than 0."""

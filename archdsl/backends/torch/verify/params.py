@@ -24,6 +24,8 @@ def rows(subject: Subject) -> Iterator[Row]:
     yield equal(
         NAME, "params", subject.size(total.params), sum(p.numel() for p in learned)
     )
+    trained = sum(p.numel() for p in learned if p.requires_grad)
+    yield equal(NAME, "trainable params", subject.size(total.trainable), trained)
     yield equal(
         NAME, "buffers", subject.size(total.buffers), sum(b.numel() for b in buffers)
     )
@@ -57,7 +59,7 @@ def _layers(subject: Subject) -> Iterator[Row]:
 
 def _said(place: Place) -> Held:
     return {
-        w.name: _shape(w.shape, learned=w.learned, itemsize=w.itemsize)
+        w.name: _shape(w.shape, w.learned, w.frozen, w.itemsize)
         for w in place.op.weights(place.ins)
     }
 
@@ -70,15 +72,21 @@ def _found(module: nn.Module, place: Place) -> Held:
     return {
         name: _shape(
             tuple(x.shape),
-            learned=isinstance(x, nn.Parameter),
-            itemsize=x.element_size(),
+            isinstance(x, nn.Parameter),
+            isinstance(x, nn.Parameter) and not x.requires_grad,
+            x.element_size(),
         )
         for name, x in pairs
     }
 
 
-def _shape(shape: tuple[object, ...], *, learned: bool, itemsize: int) -> str:
-    words = "" if learned else " held"
+def _shape(
+    shape: tuple[object, ...],
+    learned: bool,
+    frozen: bool,
+    itemsize: int,
+) -> str:
+    words = " frozen" if frozen else "" if learned else " held"
     size = "" if itemsize == 4 else f" of {itemsize} bytes"
     return f"[{', '.join(map(str, shape))}]{words}{size}"
 
