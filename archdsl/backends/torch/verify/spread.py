@@ -145,8 +145,8 @@ class _Trial:
         return False
 
     def _other_ids(self, port: str) -> Taken:
-        """Ids at the other ports, which may say where to look."""
-        ids = [p for p, t in self.ins.items() if t.dtype == "int" and p != port]
+        """Ids and truth values at the other ports, which may say where to look."""
+        ids = [p for p, t in self.ins.items() if t.dtype != "float" and p != port]
         return {p: self._drawn(p, self.ins[p]) for p in ids}
 
     def _moves(
