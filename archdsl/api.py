@@ -302,10 +302,28 @@ def load(
     settings: Settings | None = None,
     sizes: Sizes | None = None,
     outputs: Sequence[str] = (),
+    weights: str | os.PathLike[str] | None = None,
+    checkpoint: str | None = None,
 ) -> nn.Module:
-    """The model, with fresh weights: the source that `compile` makes, imported.
+    """The model: the source that `compile` makes, imported. Imports torch.
 
-    Imports torch. Arguments and errors are those of `parse`.
+    Its weights are fresh, or those of a checkpoint whose keys are the model's own or
+    of a layout that the spec declares; the model then has their type of numbers.
+    Other arguments and errors are those of `parse`.
+
+    Args:
+        spec: As for `parse`.
+        settings: As for `parse`.
+        sizes: As for `parse`.
+        outputs: As for `parse`.
+        weights: A file in safetensors or of torch.save, the index of several, a folder
+            with one, or ``owner/name`` on the Hub. No code of it is ever run.
+        checkpoint: The layout of its keys: the name of a ``checkpoint`` of the spec, or
+            "archdsl" for the model's own; None for the first that fits.
+
+    Raises:
+        ValueError: The file cannot be read, or does not fit; every key that is missing,
+            surplus or of another shape is listed, and nothing is loaded.
     """
     from archdsl.backends.torch.checkpoints.models import remember
     from archdsl.backends.torch.load import load as load_graph
@@ -314,8 +332,31 @@ def load(
     opened = open_spec(spec)
     graph = _graph(opened, settings, sizes, outputs)
     given = _words(settings), sizes or {}, outputs
-    model = load_graph(graph, opened.name)
+    if weights is None:
+        model = load_graph(graph, opened.name)
+    else:
+        model = _filled(opened, graph, weights, checkpoint)
     remember(model, Architecture.of(opened.program, graph.name, *given))
+    return model
+
+
+def _filled(
+    opened: Opened,
+    graph: Graph,
+    weights: str | os.PathLike[str],
+    checkpoint: str | None,
+) -> nn.Module:
+    """The model of a graph with the weights of a checkpoint."""
+    from archdsl.analysis.weights.fitting import ensure, fit
+    from archdsl.backends.torch.checkpoints import keys, resolve, tensors
+    from archdsl.backends.torch.checkpoints.moves import Moved, fill
+    from archdsl.backends.torch.load import load as load_graph
+
+    path = resolve(weights)
+    plan = fit(opened.program, graph, keys(path), checkpoint)
+    ensure(plan, os.fspath(weights), graph.name)
+    model = load_graph(graph, opened.name)
+    fill(model, Moved(plan, tensors(path)))
     return model
 
 

@@ -38,12 +38,18 @@ def check(
     checked = check_program(program, model)
     no_ops = any(isinstance(d.fault, _NO_OPS) for d in checked.diagnostics)
     so_far = [*checked.diagnostics, *_broken(checked.graphs)]
+    layouts: list[Diagnostic] = []
+    if not checked.diagnostics and program.module.checkpoints:
+        from archdsl.analysis.weights.lints import lint_checkpoints
+
+        layouts = lint_checkpoints(program, checked.graphs)
+        so_far += [d for d in layouts if d.severity == "error"]
     if program.diagnostics or no_ops:
         return allowed(tuple(so_far), program.module.source, allow)
     names = Names(program.module)
     found = [*so_far, *_unknown(names, so_far)]
     if not any(d.severity == "error" for d in found):
-        found += lint(names, checked.graphs)
+        found += [*lint(names, checked.graphs), *layouts]
     return allowed(tuple(dict.fromkeys(found)), program.module.source, allow)
 
 

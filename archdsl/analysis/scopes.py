@@ -96,7 +96,9 @@ class Names:
         self.passed: set[str] = set()
         self._scope = _Scope()
         for item in module.file.items:
-            if not isinstance(item, tree.Use | tree.Missing):
+            if isinstance(item, tree.Checkpoint):
+                self.uses.setdefault("", set()).add(item.model.id)
+            elif not isinstance(item, tree.Use | tree.Missing):
                 self._item(item)
 
     def _item(self, item: Owner) -> None:

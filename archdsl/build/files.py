@@ -39,6 +39,7 @@ class Module:
     variants: dict[str, tuple[tree.Variant, Module]] = field(default_factory=dict)
     own: dict[str, None] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)  # names that an error left open
+    checkpoints: list[tree.Checkpoint] = field(default_factory=list)
     sites: dict[str, list[BindingSite]] | None = field(default=None, repr=False)
 
     @property
@@ -103,6 +104,8 @@ class Loader:
             elif isinstance(item, tree.Use):
                 if not self._use(module, item, here):
                     module.failed |= {n.id for n in item.names} or {EVERYTHING}
+            elif isinstance(item, tree.Checkpoint):
+                module.checkpoints.append(item)
             else:
                 self._define(module, item)
         self._open.pop()

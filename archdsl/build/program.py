@@ -148,6 +148,10 @@ def check(program: Program, model: str = "") -> Checked:
                 session.nodes = 0
                 graph = _build(session, program.module, name, {}, {}, promising=True)
                 graphs.append(graph)
+        if program.module.checkpoints:
+            from archdsl.build.checkpoints import check_items
+
+            check_items(session, program.module)
     made = tuple(g for g in graphs if g is not None)
     return Checked(tuple(session.diagnostics), made)
 

@@ -17,6 +17,7 @@ from types import ModuleType
 from archdsl.diagnostics import Fault, lints
 from archdsl.diagnostics.faults import (
     arguments,
+    checkpoints,
     limits,
     models,
     names,
@@ -25,7 +26,9 @@ from archdsl.diagnostics.faults import (
     syntax,
 )
 
-MODULES = syntax, names, shapes, arguments, models, limits, promises, lints
+MODULES = (
+    syntax, names, shapes, arguments, models, limits, promises, checkpoints, lints
+)  # fmt: skip
 _FENCE = re.compile(r"^```([a-z ]+)\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
 
 

@@ -325,3 +325,31 @@ class PlaceLost(Lint):
     help = "write `mean({axes})`, or pool in steps: `max_pool(2)`"
 
     axes: str
+
+
+class IdleRule(Lint):
+    """A rule of a checkpoint that fits no key of any model of its file."""
+
+    code = "W220"
+    title = "no key of {models} fits this rule of checkpoint `{checkpoint}`"
+    label = "it never says anything"
+    help = "{mend}"
+
+    models: str
+    checkpoint: str
+    mend: str = ""
+
+
+class LeftEmpty(Lint):
+    """A checkpoint that leaves keys of a model empty, and so can never be loaded."""
+
+    code = "W221"
+    title = "checkpoint `{checkpoint}` fills {filled} of {total} keys of {model}"
+    label = "nothing fills `{first}`"
+    help = "add a rule for it; `archdsl weights show` lists all keys"
+
+    checkpoint: str
+    model: str
+    filled: int
+    total: int
+    first: str

@@ -17,7 +17,8 @@ Outputs: TypeAlias = tuple[Tensor, ...]
 class Weight:
     """A tensor that an operation holds: learned, or a buffer where not.
 
-    One that is learned may be frozen: a parameter that training leaves as it is.
+    One that is learned may be frozen: a parameter that training leaves as it is. One
+    that is not `saved` is made anew with the module, and in no state dict.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Weight:
     learned: bool = True
     itemsize: int = 4  # bytes an element
     frozen: bool = False
+    saved: bool = True
 
     @property
     def trained(self) -> bool:

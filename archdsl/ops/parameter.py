@@ -128,7 +128,7 @@ class Zeros(_Source):
     )
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
-        return (Weight("value", self.extents(), learned=False),)
+        return (Weight("value", self.extents(), learned=False, saved=False),)
 
     def emit(self, site: Site) -> Emit:
         args = (positional("size", self.extents()), positional("fill", self.value))

@@ -58,6 +58,9 @@ NODES: dict[str, Callable[..., tree.Node]] = {
     "variant_body": lambda at, _, name, _is, value, body: tree.Variant(
         at, name, value, body
     ),
+    "checkpoint": lambda at, _, name, _for, model, body: tree.Checkpoint(
+        at, name, model, body
+    ),
     "parameter": lambda at, name: tree.Parameter(at, name, "", None),
     "parameter_default": lambda at, name, _, value: tree.Parameter(at, name, "", value),
     "parameter_type": lambda at, name, _, kind: tree.Parameter(

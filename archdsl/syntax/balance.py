@@ -24,7 +24,7 @@ _MOST = 20  # mends, each of which may read the words once more
 _STRAYS = 5  # braces that close too early, each of which begins anew
 _BRACKETS = frozenset((*CLOSER, *OPENER))
 _SIGN = dict(zip((*CLOSER, *OPENER), "([{)]}", strict=True))
-_ITEM = frozenset({"USE", "BLOCK", "MODEL"})
+_ITEM = frozenset({"USE", "BLOCK", "MODEL", "CHECKPOINT"})
 _STATEMENT = frozenset(
     {"INPUT", "OUTPUT", "LET", "LAYER", "RETURN", "REQUIRE", "EXPECT"}
 )
@@ -303,7 +303,7 @@ def _has_head(line: list[Word]) -> bool:
     kinds = [word.kind for word in line]
     if _begins_within(kinds):
         return False
-    if kinds[0] in ("BLOCK", "MODEL"):
+    if kinds[0] in ("BLOCK", "MODEL", "CHECKPOINT"):
         return "EQUAL" not in kinds[:3] and "LBRACE" not in kinds
     for before, kind in zip(
         reversed(["ARROW", *kinds[:-1]]), reversed(kinds), strict=True

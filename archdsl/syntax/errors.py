@@ -39,7 +39,7 @@ from archdsl.syntax.phrases import (
 from archdsl.syntax.table import END, table
 from archdsl.syntax.words import Word
 
-_ITEMS = ("block", "model", "use")
+_ITEMS = ("block", "model", "use", "checkpoint")
 _STATEMENTS = ("input", "output", "let", "layer", "return", "require", "expect")
 _BODIES = ("residual", "repeat", "scan", "for", "if")
 _LITERALS = {"INT", "FLOAT", "STRING", "TRUE", "FALSE", "NONE"}

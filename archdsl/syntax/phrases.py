@@ -62,6 +62,7 @@ def found_words(word: Word) -> str:
 _NAMED = {
     "MODEL": "the name of the model",
     "BLOCK": "the name of the block",
+    "CHECKPOINT": "the name of the layout",
     "USE": "the name of a file",
     "LET": "a name for the value",
     "AS": "a name for the value",
@@ -86,7 +87,7 @@ def wanted(place: Place) -> str:
         step = place.at == place.first or (place.before and _joins(place.before))
         return "a step, such as `linear(64)`" if step else "a value"
     if "MODEL" in accepted:
-        return "`use`, `block` or `model`"
+        return "`use`, `block`, `model` or `checkpoint`"
     if {"ARROW", "NEWLINE"} <= accepted:
         return "`->` or a line break"
     if "PLUS" in accepted:  # a value has ended, and may go on in many ways
@@ -138,7 +139,8 @@ _HINTS: tuple[tuple[Callable[[str, str, Place], bool], str], ...] = (
     ),
     (
         lambda kind, *_: kind == "LBRACE",
-        "only `residual`, `repeat`, `scan`, `for`, `if`, `block` and `model` have one",
+        "only `residual`, `repeat`, `scan`, `for`, `if`, `block`, `model` and"
+        " `checkpoint` have one",
     ),
     (
         lambda kind, _, place: kind in ("INT", "FLOAT") and "AXIS" in place.accepted,

@@ -372,7 +372,16 @@ class Variant(Node):
     body: Body | None  # promises
 
 
-Item: TypeAlias = Use | Block | Model | Variant | Missing
+@record
+class Checkpoint(Node):
+    """``checkpoint timm for swin { "patch_embed.proj" -> "conv" }``."""
+
+    name: Name
+    model: Name
+    body: Body  # rules, one a line
+
+
+Item: TypeAlias = Use | Block | Model | Variant | Checkpoint | Missing
 
 
 @record

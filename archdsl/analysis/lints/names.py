@@ -146,7 +146,9 @@ def _choices(module: Module) -> set[str]:
 
 def _blocks(names: Names) -> Iterator[Diagnostic]:
     items = [
-        i for i in names.module.file.items if not isinstance(i, tree.Use | tree.Missing)
+        i
+        for i in names.module.file.items
+        if isinstance(i, tree.Block | tree.Model | tree.Variant)
     ]
     todo = [i.name.id for i in items if not isinstance(i, tree.Block)]
     if not todo:
@@ -179,7 +181,7 @@ def _hiding(names: Names) -> Iterator[Diagnostic]:
 
 def _hidden_ops(module: Module) -> Iterator[Diagnostic]:
     for item in module.file.items:
-        if isinstance(item, tree.Use | tree.Missing):
+        if isinstance(item, tree.Use | tree.Checkpoint | tree.Missing):
             continue
         name = item.name.id
         if is_built_in(name):
@@ -192,7 +194,7 @@ def _hidden_imports(module: Module) -> Iterator[Diagnostic]:
     """What is imported by its name and defined, or imported, once more later."""
     imported: dict[str, Span] = {}
     for item in module.file.items:
-        if isinstance(item, tree.Missing):
+        if isinstance(item, tree.Checkpoint | tree.Missing):
             continue
         found = item.names if isinstance(item, tree.Use) else (item.name,)
         what = "import" if isinstance(item, tree.Use) else _kind(item)

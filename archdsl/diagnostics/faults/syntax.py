@@ -157,7 +157,7 @@ class Outside(Fault):
 
     code = "E114"
     title = "{found} stands outside of every block and model"
-    label = "expected `use`, `block` or `model`"
+    label = "expected `use`, `block`, `model` or `checkpoint`"
     help = "layers stand inside a body: `model name {{ … }}` or `block name[x] {{ … }}`"
 
     found: str

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from torch import nn
 
 from archdsl.analysis.verification import Row, equal
+from archdsl.analysis.weights.ours import keys
 from archdsl.backends.torch.verify.steps import Place, places
 from archdsl.backends.torch.verify.subject import Check, Subject
 
@@ -99,14 +100,9 @@ def _told(said: Held, found: Held) -> tuple[str, str]:
 
 
 def _keys(subject: Subject) -> Iterator[Row]:
-    """The names in the state dict, and those of the buffers that it leaves out."""
-    said = {
-        ".".join((*place.path, weight.name))
-        for place in places(subject.plan)
-        for weight in place.op.weights(place.ins)
-    }
-    module = subject.weightless
-    found = set(module.state_dict()) | {name for name, _ in module.named_buffers()}
+    """The names in the state dict."""
+    said = set(keys(subject.graph))
+    found = set(subject.weightless.state_dict())
     yield equal(NAME, "names in the state dict", len(said), len(found))
     for name in sorted(said ^ found):
         yield equal(NAME, name, *(_there(name in s) for s in (said, found)))

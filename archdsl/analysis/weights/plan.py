@@ -1,0 +1,347 @@
+"""Plans: which tensor of a checkpoint goes where, and what keeps it from fitting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from archdsl.analysis.weights.ours import COUNTER, Shape, keys
+from archdsl.analysis.weights.steps import Misfit, after
+from archdsl.build.checkpoints import OWN, Keys, Layout, Rule, Step
+from archdsl.build.patterns import Pattern
+from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics.faults.checkpoints import TakenTwice
+from archdsl.ir.graph import Graph
+
+Held: TypeAlias = Mapping[str, tuple[int, ...]]
+"""The shapes of a checkpoint's tensors, by key."""
+
+# What wrappers put before every key: of data parallelism, of torch.compile, and of
+# trainers that hold the model in a field.
+PREFIXES = ("module.", "_orig_mod.", "model.")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One of the pieces that a tensor is split into along dim 0.
+
+    Attributes:
+        index: Which one.
+        sizes: The size of each; None for the one that is dropped: what is left over.
+    """
+
+    index: int
+    sizes: tuple[int | None, ...]
+
+    def bounds(self, rows: int) -> tuple[int, int] | None:
+        """Where the piece lies in so many rows; None if they are not as many."""
+        known = sum(size for size in self.sizes if size is not None)
+        rest = rows - known
+        if rest < 0 or (None not in self.sizes and rest):
+            return None
+        sizes = [rest if size is None else size for size in self.sizes]
+        start = sum(sizes[: self.index])
+        return start, start + sizes[self.index]
+
+
+@dataclass(frozen=True)
+class Move:
+    """How one of our keys is filled.
+
+    Attributes:
+        ours: Our key.
+        shape: Its shape.
+        theirs: What is concatenated along dim 0; nothing where it is made up.
+        fill: "zeros" or "ones", where it is.
+        steps: What happens on the way.
+        cut: Which piece it is of what comes out; None for all.
+    """
+
+    ours: str
+    shape: Shape
+    theirs: tuple[str, ...]
+    fill: str = ""
+    steps: tuple[Step, ...] = ()
+    cut: Cut | None = None
+
+    @property
+    def step(self) -> str:
+        """What happens on the way, in words; "" for nothing."""
+        words = ["concatenate"] if len(self.theirs) > 1 else []
+        words += [self.fill] if self.fill else []
+        words += [str(step) for step in self.steps]
+        if self.cut is not None:
+            words.append(f"piece {self.cut.index + 1} of {len(self.cut.sizes)}")
+        return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """A layout, written out over the keys of one model.
+
+    Attributes:
+        layout: Its name.
+        model: The model's name.
+        ours: All keys of the model, in order, with their shapes.
+        moves: How each is filled, but for those that no rule fits.
+        idle: Rules that fit none of our keys.
+        drops: What of theirs is left out.
+    """
+
+    layout: str
+    model: str
+    ours: Mapping[str, Shape]
+    moves: Mapping[str, Move]
+    idle: tuple[Rule, ...] = ()
+    drops: tuple[re.Pattern[str], ...] = ()
+
+    @property
+    def unfilled(self) -> tuple[str, ...]:
+        """Keys of ours that no rule fits; a counter of batches may start anew."""
+        left = [key for key in self.ours if key not in self.moves]
+        return tuple(key for key in left if not _counts(key))
+
+
+def _counts(key: str) -> bool:
+    return key.rpartition(".")[2] == COUNTER
+
+
+def own(graph: Graph) -> Expanded:
+    """The layout of the compiled module itself."""
+    ours = keys(graph)
+    moves = {key: Move(key, shape, (key,)) for key, shape in ours.items()}
+    return Expanded(OWN, graph.name, ours, moves)
+
+
+def expanded(layout: Layout, graph: Graph) -> Expanded:
+    """A layout over the keys of a model.
+
+    Raises:
+        SpecError: An expression in a rule is wrong for this model, or a tensor of
+            theirs would go to two places.
+    """
+    return _Expansion(layout, graph).run()
+
+
+@dataclass
+class _Expansion:
+    layout: Layout
+    graph: Graph
+    taken: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.names = Keys(self.layout, self.graph)
+        self.ours = keys(self.graph)
+        self.targets = [
+            (rule, at, pattern.regex())
+            for rule in self.layout.rules
+            for at, pattern in enumerate(rule.ours)
+            if pattern is not None
+        ]
+
+    def run(self) -> Expanded:
+        moves: dict[str, Move] = {}
+        used: set[int] = set()
+        for key, shape in self.ours.items():
+            found = self._target(key)
+            if found is not None:
+                rule, at, match = found
+                used.add(id(rule))
+                moves[key] = self._move(key, shape, rule, at, match)
+                self._take(moves[key], rule)
+        idle = tuple(rule for rule in self.layout.rules if id(rule) not in used)
+        drops = tuple(self._drop(rule) for rule in self.layout.drops)
+        name, model = self.layout.name, self.graph.name
+        return Expanded(name, model, self.ours, moves, idle, drops)
+
+    def _target(self, key: str) -> tuple[Rule, int, re.Match[str]] | None:
+        for rule, at, regex in self.targets:
+            match = regex.fullmatch(key)
+            if match is not None:
+                return rule, at, match
+        return None
+
+    def _move(
+        self, key: str, shape: Shape, rule: Rule, at: int, match: re.Match[str]
+    ) -> Move:
+        captured = {name: int(number) for name, number in match.groupdict().items()}
+        rest = match[match.re.groups]
+        theirs = tuple(self.names.key(p, captured, rest) for p in rule.theirs)
+        steps = tuple(self.names.step(step, captured) for step in rule.steps)
+        cut = None
+        if len(rule.ours) > 1:
+            sizes = [
+                None if p is None else self._rows(p.filled(captured, rest))
+                for p in rule.ours
+            ]
+            cut = Cut(at, tuple(sizes))
+        return Move(key, shape, theirs, rule.fill, steps, cut)
+
+    def _rows(self, key: str) -> int:
+        """The size of a piece along dim 0; a key that we have not takes none."""
+        shape = self.ours.get(key, ())
+        return shape[0] if shape and isinstance(shape[0], int) else 0
+
+    def _take(self, move: Move, rule: Rule) -> None:
+        piece = move.cut.index if move.cut else -1
+        for theirs in move.theirs:
+            other = self.taken.setdefault((theirs, piece), move.ours)
+            if other != move.ours:
+                fault = TakenTwice(theirs, self.graph.name, other, move.ours)
+                raise SpecError([Diagnostic(fault, rule.span)])
+
+    def _drop(self, rule: Rule) -> re.Pattern[str]:
+        (pattern,) = rule.theirs
+        parts = tuple(self.names.known(part) for part in pattern.parts)
+        return Pattern(parts, pattern.span).regex()
+
+
+# --- a file -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a checkpoint fills a model, or what keeps it from that.
+
+    Attributes:
+        layout: The name of the layout.
+        moves: How each of our keys is filled, of those for which everything is there.
+        missing: Keys that the file lacks, each with the key of ours that needs it.
+        unfilled: Keys of ours that nothing fills.
+        surplus: Keys of the file that nothing takes.
+        misshapen: What has another shape than is needed.
+        dropped: Keys of the file that are left out, as the layout says.
+        prefix: What wrappers put before every key of the file.
+    """
+
+    layout: str
+    moves: tuple[Move, ...]
+    missing: tuple[tuple[str, str], ...] = ()
+    unfilled: tuple[str, ...] = ()
+    surplus: tuple[str, ...] = ()
+    misshapen: tuple[Misshapen, ...] = ()
+    dropped: tuple[str, ...] = ()
+    prefix: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether all of the file goes to all of the model."""
+        return not self.problems
+
+    @property
+    def problems(self) -> int:
+        """How many keys do not fit."""
+        lacks = len(self.missing) + len(self.unfilled)
+        return lacks + len(self.surplus) + len(self.misshapen)
+
+
+@dataclass(frozen=True)
+class Misshapen:
+    """A key of ours for which the tensor has another shape, or cannot be made."""
+
+    ours: str
+    shape: Shape
+    theirs: tuple[str, ...]
+    found: tuple[int, ...]
+    why: str
+
+
+def fitted(expanded: Expanded, held: Held) -> Plan:
+    """What a layout makes of the keys of a file.
+
+    A counter of batches that the file lacks starts at 0; one that the model lacks is
+    left out.
+    """
+    moves: list[Move] = []
+    missing: dict[str, str] = {}
+    misshapen: list[Misshapen] = []
+    taken: set[str] = set()
+    for key, shape in expanded.ours.items():
+        move = expanded.moves.get(key)
+        lacks = [k for k in move.theirs if k not in held] if move else [key]
+        if lacks and _counts(key):
+            move, lacks = Move(key, shape, (), "zeros"), []
+        if move is None:
+            continue
+        taken.update(move.theirs)
+        missing |= {name: key for name in lacks if name not in missing}
+        wrong = None if lacks else _misshapen(move, held)
+        if wrong is not None:
+            misshapen.append(wrong)
+        elif not lacks:
+            moves.append(move)
+    left = [key for key in held if key not in taken]
+    dropped = [k for k in left if any(d.fullmatch(k) for d in expanded.drops)]
+    gone = {*dropped, *filter(_counts, left)}
+    surplus = tuple(k for k in left if k not in gone)
+    return Plan(
+        expanded.layout, tuple(moves), tuple(missing.items()), expanded.unfilled,
+        surplus, tuple(misshapen), tuple(dropped),
+    )  # fmt: skip
+
+
+def _misshapen(move: Move, held: Held) -> Misshapen | None:
+    if move.fill:
+        return None
+    found = held[move.theirs[0]]
+    try:
+        shape = _shape(move, [held[key] for key in move.theirs])
+    except Misfit as misfit:
+        return Misshapen(move.ours, move.shape, move.theirs, found, str(misfit))
+    if shape == move.shape:
+        return None
+    why = f"{bracketed(shape)} is not {bracketed(move.shape)}"
+    return Misshapen(move.ours, move.shape, move.theirs, found, why)
+
+
+def bracketed(shape: Sequence[object]) -> str:
+    """``[64, 3, 7, 7]``."""
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _shape(move: Move, held: Sequence[tuple[int, ...]]) -> Shape:
+    shape: Shape = held[0]
+    if len(held) > 1:
+        if any(not s or s[1:] != held[0][1:] for s in held):
+            raise Misfit("what is concatenated has different shapes")
+        shape = (sum(s[0] for s in held), *held[0][1:])
+    for step in move.steps:
+        shape = after(step, shape, move.shape)
+    if move.cut is None:
+        return shape
+    rows = shape[0] if shape else 0
+    bounds = move.cut.bounds(rows) if isinstance(rows, int) else None
+    if bounds is None:
+        pieces = " + ".join("…" if s is None else str(s) for s in move.cut.sizes)
+        raise Misfit(f"{rows} rows are not {pieces}")
+    return (bounds[1] - bounds[0], *shape[1:])
+
+
+def best(layouts: Iterable[Expanded], held: Held) -> Plan:
+    """The plan of the first layout that fits; the nearest one if none does."""
+    nearest: Plan | None = None
+    layouts = tuple(layouts)
+    for prefix, names in _bare(held):
+        for layout in layouts:
+            plan = replace(fitted(layout, names), prefix=prefix)
+            if plan.fits:
+                return plan
+            if nearest is None or plan.problems < nearest.problems:
+                nearest = plan
+    assert nearest is not None
+    return nearest
+
+
+def _bare(held: Held) -> Iterator[tuple[str, Held]]:
+    """A file's keys as they are, then without what wrappers put before all of them."""
+    prefix = ""
+    yield prefix, held
+    while held:
+        found = [p for p in PREFIXES if all(key.startswith(p) for key in held)]
+        if not found:
+            return
+        prefix += found[0]
+        held = {key.removeprefix(found[0]): shape for key, shape in held.items()}
+        yield prefix, held
