@@ -81,9 +81,9 @@ def test_nothing_learns_through_an_argmax():
         "output y",
     )
     graph = archdsl.parse(text)
-    from archdsl.analysis.memory.gradients import Gradients
+    from archdsl.analysis.memory.gradients import Training
 
-    costs = {row.path: row.cost for row in Gradients().layers(graph)}
+    costs = {row.path: row.cost for row in Training().layers(graph)}
     macs = {".".join(path): cost.macs for path, cost in costs.items()}
     assert (macs["linear"], macs["linear_2"], macs["linear_3"]) == (0, 0, 24)
     module = load(graph)
@@ -97,7 +97,7 @@ def test_nothing_learns_through_an_argmax():
 
 
 def table(places, features: int, base: float):
-    """Feature 2i the sine, 2i + 1 the cosine, number by number (Vaswani et al.)."""
+    """Feature 2i the sine, 2i + 1 the cosine, as Vaswani et al. write."""
     rows = []
     for p in places:
         angles = [p / base ** (2 * (i // 2) / features) for i in range(features)]
@@ -150,3 +150,32 @@ def test_without_a_mask_all_positions_count():
         text, torch.randn(1, 6, dtype=torch.float64), torch.ones(1, 6, dtype=torch.bool)
     )
     torch.testing.assert_close(found["masked"][0], found["plain"], rtol=0, atol=1e-12)
+
+
+# --- products over named axes ---------------------------------------------------------
+
+
+def test_dot_is_the_sum_of_products_over_the_axes_named():
+    x = torch.randn(2, 3, 4, 2, 3, dtype=torch.float64)
+    y = torch.randn(3, 2, 5, 2, 2, dtype=torch.float64)
+    text = model(
+        "input x: [B, H = 3, W = 4, C = 2, D = 3]",
+        "input y: [D = 3, B, G = 5, C = 2, K = 2]",
+        "x -> dot(y, over = [C, D])",
+        "output z: [B, H, W, G, K]",
+    )
+    expected = torch.einsum("bhwcd,dbgck->bhwgk", x, y)
+    torch.testing.assert_close(run(text, x, y), expected)
+
+
+def test_of_two_batches_each_meets_each():
+    """CLIP's logits: as many texts as one likes beside as many images."""
+    text = model(
+        "input image: [B, C = 4]",
+        "input texts: [N, C = 4]",
+        "image -> dot(texts)",
+        "output logits: [B, N]",
+    )
+    image = torch.randn(3, 4, dtype=torch.float64)
+    texts = torch.randn(5, 4, dtype=torch.float64)
+    torch.testing.assert_close(run(text, image, texts), image @ texts.T)

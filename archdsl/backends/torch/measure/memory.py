@@ -77,7 +77,8 @@ def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
     from torch.utils._python_dispatch import TorchDispatchMode
 
     live = _Live(_held(module))
-    before = deque([("", 0)] * 2, maxlen=2)  # what was done, and where it was put
+    # What was done, where it was put, and where in the source that stands.
+    before = deque([("", 0, (0, 0))] * 2, maxlen=2)
 
     class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(
@@ -91,7 +92,8 @@ def peak_bytes(module: nn.Module, inputs: Sequence[Tensor]) -> int:
                 func = torch.ops.aten.add_.Tensor
             result = func(*args, **(kwargs or {}))  # type: ignore[operator]
             found = list(_tensors(result))
-            before.append((str(func), found[0].data_ptr() if found else 0))
+            place = found[0].data_ptr() if found else 0
+            before.append((str(func), place, _caller()))
             live.see(found)
             return result
 
@@ -123,7 +125,18 @@ class _Live:
                 self.most = max(self.most, sum(self.sizes.values()))
 
 
-def _is_in_place(before: Sequence[tuple[str, int]], args: tuple[object, ...]) -> bool:
+def _caller() -> tuple[int, int]:
+    """Where the call stands that is being watched: a frame, and a place in its code."""
+    own = (__file__, "_python_dispatch.py")
+    for frame, _ in walk_stack(sys._getframe()):
+        if not frame.f_code.co_filename.endswith(own):
+            return id(frame), frame.f_lasti
+    return 0, 0
+
+
+def _is_in_place(
+    before: Sequence[tuple[str, int, tuple[int, int]]], args: tuple[object, ...]
+) -> bool:
     """Whether a sum is one that PyTorch makes in place when it is not watched.
 
     So it adds the bias of a linear map that had to copy its input, be it the first map
@@ -138,7 +151,8 @@ def _is_in_place(before: Sequence[tuple[str, int]], args: tuple[object, ...]) ->
     same = next(_tensors(args)).data_ptr() == before[1][1]
     if rnn.__file__ in files:
         return same and "view" in before[1][0]
-    return same and "aten.bmm" in before[0][0]
+    # A sum that stands in the source after a product is none of attention's.
+    return same and "aten.bmm" in before[0][0] and before[1][2] == _caller()
 
 
 def _held(module: nn.Module) -> set[int]:

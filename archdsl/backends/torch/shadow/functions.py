@@ -7,7 +7,6 @@ from math import prod
 
 from archdsl.backends.torch.shadow.strides import (
     Shape,
-    contiguous,
     for_kernel,
     is_laid,
     like,
@@ -106,13 +105,7 @@ def is_dense_rows(x: Shadow) -> bool:
 
 def matmul(x: Shadow, y: Shadow) -> Shadow:
     """A batch of products; holds both sides, in order as far as a batch needs it."""
-    batch = x.shape[:-2]
-    shape = (*batch, x.shape[-2], y.shape[-1])
-    left = x.reshape(prod(batch), *x.shape[-2:])
-    right = y.reshape(prod(batch), *y.shape[-2:])
-    result = Shadow((prod(batch), *shape[-2:]))
-    saved = [right] * left.needs + [left] * right.needs
-    return made("matmul", result, (left, right), saved).seen(shape, contiguous(shape))
+    return x @ y
 
 
 def scaled_dot_product_attention(
@@ -360,15 +353,19 @@ def stack(parts: Sequence[Shadow], dim: int = 0) -> Shadow:
     return made("stack", Shadow(shape, first.dtype), parts)
 
 
-def roll(x: Shadow, shifts: Sequence[int], dims: Sequence[int]) -> Shadow:
+def roll(x: Shadow, shifts: int | Sequence[int], dims: int | Sequence[int]) -> Shadow:
     """A copy in order."""
     return made("roll", Shadow(x.shape, x.dtype), (x,))
 
 
-def pad(x: Shadow, padding: Sequence[int], value: Number = 0) -> Shadow:
-    """A copy with something around."""
+def pad(
+    x: Shadow, padding: Sequence[int], mode: str = "constant", value: Number = 0
+) -> Shadow:
+    """A copy with something around; from the input itself, it holds that."""
     shape = list(x.shape)
     for i in range(len(padding) // 2):
         shape[-1 - i] += padding[2 * i] + padding[2 * i + 1]
-    stride = for_kernel(tuple(shape), x.layout)
+    if mode in ("reflect", "replicate"):
+        return made("pad", Shadow(shape, x.dtype), (x,), (x,))
+    stride = for_kernel(tuple(shape), x.layout) if mode == "constant" else None
     return made("pad", Shadow(shape, x.dtype, stride), (x,))

@@ -217,6 +217,11 @@ class Shadow:
         shape = (*self.shape[:dim], *parts, *self.shape[dim + 1 :])
         return self.seen(shape, (*self.stride[:dim], *strides, *self.stride[dim + 1 :]))
 
+    def flip(self, dims: Sequence[int]) -> Shadow:
+        """Some dimensions turned round: a copy."""
+        stride = like(self.shape, [self.layout])
+        return made("flip", Shadow(self.shape, self.dtype, stride), (self,))
+
     # -- reductions ------------------------------------------------------------------
 
     def _reduced(self, dims: int | tuple[int, ...], dtype: str = "") -> Shadow:
@@ -258,6 +263,17 @@ class Shadow:
 
     def __truediv__(self, other: Shadow | Number) -> Shadow:
         return pointwise("div", self, other)
+
+    def __matmul__(self, other: Shadow) -> Shadow:
+        """A batch of products; holds both sides, in order as far as it needs."""
+        batch, rows, columns = self.shape[:-2], self.shape[-2], other.shape[-1]
+        left = self.reshape(prod(batch), *self.shape[-2:])
+        right = other.reshape(prod(batch), *other.shape[-2:])
+        shape = (*batch, rows, columns)
+        result = Shadow((prod(batch), rows, columns))
+        saved = [right] * left.needs + [left] * right.needs
+        made("matmul", result, (left, right), saved)
+        return result.seen(shape, contiguous(shape))
 
     def __mod__(self, other: Shadow | Number) -> Shadow:
         return pointwise("remainder", self, other)

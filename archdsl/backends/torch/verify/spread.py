@@ -27,6 +27,7 @@ _DRAWS, _NUMBERS = 200, 100_000  # examples tried at once: that many, of that si
 _MANY_MACS, _MOST_MACS = 10**9, 6 * 10**9  # of all tries of one op
 _SHARES = (0.0, 1.0, 0.5, 0.3)  # where the output positions lie that are tried
 _PLACES = len(_SHARES)
+_FEW_IDS = 7  # where no table says how many there are
 _TRIES = 30  # other numbers that are tried before an input counts as without effect
 
 At: TypeAlias = Mapping[str, int]  # a position: the index along each axis
@@ -133,9 +134,12 @@ class _Trial:
         """
         index = _index(self.needs[port], source)
         for turn in range(_TRIES):
-            ids = self._other_ids(port) if turn else {}
-            changed = self.taken[port].clone()
-            if turn == 0 or self.ins[port].dtype != "float":
+            ids = self._other_ids() if turn else {}
+            taken = ids.get(port, self.taken[port])
+            changed = taken.clone()
+            if self.ins[port].dtype == "int":
+                changed[index] = (taken[index] + 1 + turn) % self._ids
+            elif turn == 0 or self.ins[port].dtype == "bool":
                 changed[index] = self.other[port][index]
             else:
                 drawn = torch.randn(changed[index].shape, generator=self.generator)
@@ -144,9 +148,9 @@ class _Trial:
                 return True
         return False
 
-    def _other_ids(self, port: str) -> Taken:
-        """Ids and truth values at the other ports, which may say where to look."""
-        ids = [p for p, t in self.ins.items() if t.dtype != "float" and p != port]
+    def _other_ids(self) -> Taken:
+        """Other ids and truth values, which may say where to look."""
+        ids = [p for p, t in self.ins.items() if t.dtype != "float"]
         return {p: self._drawn(p, self.ins[p]) for p in ids}
 
     def _moves(
@@ -202,7 +206,7 @@ class _Trial:
     @property
     def _ids(self) -> int:
         ids = self.place.op.ids(self.ins)
-        return 2 if ids is None else _number(ids)
+        return _FEW_IDS if ids is None else _number(ids)
 
 
 # --- positions ----------------------------------------------------------------------
