@@ -8,7 +8,7 @@ so nothing is ever solved for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from archdsl.build.body import Body
@@ -44,6 +44,7 @@ from archdsl.diagnostics.faults.checkpoints import (
 )
 from archdsl.diagnostics.faults.models import Misplaced
 from archdsl.diagnostics.faults.names import DefinedTwice, UnknownName
+from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ops.fields import AxisName
 from archdsl.source import Span
@@ -62,7 +63,7 @@ STEPS: dict[str, tuple[str, ...]] = {
 _TO_OURS = ("reshape", "interpolate")  # what has to know the shape of one key of ours
 _ITEM = 'a rule is written `"theirs" -> "ours"`'
 
-Argument: TypeAlias = int | bool | tuple[int, ...]
+Argument: TypeAlias = int | bool | tuple[Size, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ class Step:
 
 
 def _spelled(value: Argument) -> str:
-    return str(list(value)) if isinstance(value, tuple) else str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower()
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,16 @@ class Layout:
     span: Span
     module: Module = field(repr=False)
 
+    def before(self, other: Layout) -> Layout:
+        """This layout, and after its rules those of another."""
+        rules, drops = self.rules + other.rules, self.drops + other.drops
+        return replace(self, rules=rules, drops=drops)
+
 
 def layouts(program: Program, model: str) -> tuple[Layout, ...]:
     """The layouts declared for a model: of its own file, then of those it comes from.
+
+    Of two with one name, the rules of the nearer come first.
 
     Args:
         program: A file that was read.
@@ -149,7 +159,8 @@ def layouts(program: Program, model: str) -> tuple[Layout, ...]:
             here = _origin(module, item.model.id)
             if any(here == _origin(*line) for line in lines):
                 layout = _layout(session, module, item)
-                found.setdefault(layout.name, layout)
+                near = found.get(layout.name)
+                found[layout.name] = layout if near is None else near.before(layout)
     if session.diagnostics:
         raise SpecError(session.diagnostics)
     return tuple(found.values())
@@ -473,7 +484,8 @@ def _fits(value: Value, wanted: str) -> bool:
     if wanted.startswith("true"):
         return isinstance(value, bool)
     if wanted.startswith("a list"):
-        return isinstance(value, tuple) and len(value) == 2 and all(map(_whole, value))
+        sizes = value if isinstance(value, tuple) else ()
+        return len(sizes) == 2 and all(_whole(v) or isinstance(v, Poly) for v in sizes)
     return _whole(value)
 
 

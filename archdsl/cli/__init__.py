@@ -26,6 +26,7 @@ _COMMANDS = {
     "profile": "how long each layer takes, measured",
     "sweep": "a grid of variants of a model, and its Pareto front",
     "verify": "whether the compiled model is what is said of it",
+    "weights": "checkpoints: how their keys map to a model's",
 }
 
 

@@ -49,6 +49,13 @@ class Asked:
     outputs: tuple[str, ...]
     stdin_filename: str
 
+    def given(
+        self,
+    ) -> tuple[dict[str, str], dict[str, Extent], tuple[str, ...]]:
+        """What is set of the model: hyperparameters, sizes, and what comes out."""
+        names = names_of(",".join(self.outputs))
+        return settings_of(self.settings), sizes_of(self.sizes), names
+
     def graph(self, fixed: Mapping[str, int] = {}) -> tuple[Graph, Opened]:
         """The graph that the command is about, and the file that it comes from.
 
@@ -60,14 +67,9 @@ class Asked:
             UsageError: The command is wrong.
         """
         found = opened(self.spec, self.stdin_filename)
-        names = names_of(",".join(self.outputs))
-        graph = build(
-            found.program,
-            found.model,
-            settings_of(self.settings),
-            {**sizes_of(self.sizes), **fixed},
-            names,
-        )
+        settings, sizes, names = self.given()
+        sizes |= fixed
+        graph = build(found.program, found.model, settings, sizes, names)
         return graph, found
 
 

@@ -223,7 +223,10 @@ class WindowAttention(Op):
                 Weight("continuous_bias.hidden.bias", (HIDDEN,)),
                 Weight("continuous_bias.out.weight", (self.heads, HIDDEN)),
                 Weight(
-                    "continuous_bias.distances", (entries, len(cuts)), False, saved=False
+                    "continuous_bias.distances",
+                    (entries, len(cuts)),
+                    False,
+                    saved=False,
                 ),
             ]
         elif self.relative_bias:

@@ -42,6 +42,8 @@ def _warnings(pairs: list[tuple[Layout, Expanded]]) -> Iterator[Diagnostic]:
     models = ", ".join(made.model for _, made in pairs)
     known = [key for _, made in pairs for key in made.ours]
     for rule in first.rules:
+        if rule.span.source is not first.span.source:
+            continue  # inherited
         if all((rule.span, rule.ours) in each for each in idle):
             fault = IdleRule(models, first.name, _mend(rule, known))
             yield Diagnostic(fault, _place(rule))

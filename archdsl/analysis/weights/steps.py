@@ -85,16 +85,16 @@ def rows(step: Step, shape: Shape, goal: Shape) -> tuple[int, Grid, Grid]:
         raise Misfit("these are no two tables of as many features")
     tokens = step.arguments.get("tokens", 0)
     assert isinstance(tokens, int)
-    given = step.arguments.get("grid")
-    before = _square(table[0] - tokens)
-    if isinstance(given, tuple):
-        after_ = given[0], given[1]
-        if after_[0] * after_[1] != ours[0] - tokens:
-            found = f"{ours[0] - tokens} rows"
-            raise Misfit(f"a grid of {after_[0]} by {after_[1]} is not our {found}")
-    else:
-        after_ = before if table[0] == ours[0] else _square(ours[0] - tokens)
-    return tokens, before, after_
+    theirs, count = _side(table[0] - tokens), ours[0] - tokens
+    given = step.arguments.get("grid", ())
+    sides = [s for s in given if isinstance(s, int)] if isinstance(given, tuple) else []
+    if len(sides) == 2 and sides[0] * sides[1] == count:
+        return tokens, theirs, (sides[0], sides[1])
+    if table[0] == ours[0]:  # a table that is used in part
+        return tokens, theirs, theirs
+    if len(sides) == 2:
+        raise Misfit(f"a grid of {sides[0]} by {sides[1]} is not our {count} rows")
+    return tokens, theirs, _side(count)
 
 
 def _bare(shape: Shape) -> tuple[int, ...]:
@@ -104,7 +104,7 @@ def _bare(shape: Shape) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _square(count: int) -> Grid:
+def _side(count: int) -> Grid:
     side = math.isqrt(max(count, 0))
     if side * side != count or count < 1:
         mend = "say the grid: `interpolate(grid = [H // 16, W // 16])`"
