@@ -139,7 +139,9 @@ class _Trial:
             changed = taken.clone()
             if self.ins[port].dtype == "int":
                 changed[index] = (taken[index] + 1 + turn) % self._ids
-            elif turn == 0 or self.ins[port].dtype == "bool":
+            elif self.ins[port].dtype == "bool":
+                changed[index] = ~taken[index]
+            elif turn == 0:
                 changed[index] = self.other[port][index]
             else:
                 drawn = torch.randn(changed[index].shape, generator=self.generator)
