@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archdsl.analysis.sections import Options
     from archdsl.analysis.sweep import SweepReport
     from archdsl.analysis.verification import Verification
+    from archdsl.build.architecture import Architecture
 
 Spec: TypeAlias = "str | os.PathLike[str]"
 Settings: TypeAlias = Mapping[str, object]
@@ -338,6 +339,22 @@ def load(
         model = _filled(opened, graph, weights, checkpoint)
     remember(model, Architecture.of(opened.program, graph.name, *given))
     return model
+
+
+def architecture(
+    spec: Spec,
+    *,
+    settings: Settings | None = None,
+    sizes: Sizes | None = None,
+    outputs: Sequence[str] = (),
+) -> Architecture:
+    """What a checkpoint holds of a model: all texts. Arguments as for `parse`."""
+    from archdsl.build.architecture import Architecture
+
+    opened = open_spec(spec)
+    graph = _graph(opened, settings, sizes, outputs)
+    given = _words(settings), sizes or {}, outputs
+    return Architecture.of(opened.program, graph.name, *given)
 
 
 def _filled(

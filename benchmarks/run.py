@@ -22,6 +22,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "bench"
 SPEC = "specs/swin_t.arch"
+LARGE = "specs/llama.arch:llama3_405b"
 PEER = "import torch"
 # 10 widths, 4 lists of heads, 5 of depths and 5 of classes: 1,000 variants.
 GRID = [
@@ -78,6 +79,7 @@ def commands() -> dict[str, list[str]]:
         "check": [archdsl, "check", SPEC],
         "compile": [archdsl, "compile", SPEC, "-o", str(BUILD / "swin_t.py")],
         "sweep of 1,000": [archdsl, "sweep", SPEC, *GRID, "--csv"],
+        "Llama-3-405B": [archdsl, "analyze", LARGE, "--params", "--flops", "--memory"],
         "draw (svg)": [archdsl, "draw", SPEC, "-o", str(BUILD / "swin_t.svg")],
     }
 

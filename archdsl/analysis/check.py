@@ -15,8 +15,8 @@ from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.faults.names import BrokenPlugin, OpClash, UnknownName
 from archdsl.diagnostics.lints import DeadLayer
+from archdsl.garbage import uncollected
 from archdsl.ir.graph import Graph, reachable
-from archdsl.syntax.parse import uncollected
 
 _NO_OPS = (BrokenPlugin, OpClash)  # no name can be looked up where the ops fail
 

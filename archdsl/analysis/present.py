@@ -141,10 +141,28 @@ def _figures(report: Report, shown: Sequence[str]) -> list[tuple[str, Number, st
         rows += [
             (f"  {kind}", count, "") for kind, count in t.elementwise.items() if count
         ]
+        rows += _of_a_token(report)
     if "memory" in shown:
         rows += [("weight bytes", t.weight_bytes, "the parameters, in float32")]
         rows += [("activation bytes", t.activation_bytes, "all tensors that ops write")]
     return rows
+
+
+def _of_a_token(report: Report) -> list[tuple[str, Number, str]]:
+    """What the last token costs, where those before it are cached.
+
+    Of all positions together it is one share: a causal mask saves nothing, so that
+    each position asks all.
+    """
+    caches = report.memory.caches if report.memory else ()
+    counts = {row.positions for row in caches}
+    flops, count = report.totals.flops, next(iter(counts), 0)
+    if any(row.cross for row in caches) or len(counts) != 1:
+        return []
+    if not isinstance(flops, int) or not isinstance(count, int):
+        return []
+    words = f"of the {count:,}th, those before it cached"
+    return [("FLOPs a token", flops // count, words)]
 
 
 def _totals(report: Report, shown: Sequence[str]) -> str:

@@ -30,9 +30,9 @@ from archdsl.build.conditions import Condition
 from archdsl.build.settings import Extent
 from archdsl.build.values import Value
 from archdsl.diagnostics import SpecError, near
+from archdsl.garbage import uncollected
 from archdsl.ir.formula import read
 from archdsl.ir.graph import Graph
-from archdsl.syntax.parse import uncollected
 
 MOST_POINTS = 100_000
 _KEPT = 5_000  # points whose blocks are remembered

@@ -213,8 +213,10 @@ class _Arguments:
         try:
             return op(**self.fields)
         except ValidationError as error:
-            first, *more = [self._explain(dict(e)) for e in error.errors()]
-        # Not raised above: what hangs on an error of pydantic's in a cycle stays.
+            wrong = error.errors(include_url=False, include_context=False)
+        # Not above, where the refusal would keep that error as its context: Python's
+        # collector cannot look into one of pydantic, and so would never free the two.
+        first, *more = [self._explain(dict(e)) for e in wrong]
         raise Blamed(first.refused, first.span, more)
 
     def _explain(self, error: Mapping[str, object]) -> Blamed:

@@ -1,4 +1,9 @@
-"""What is known of the ops of a run: most layers are like one seen before."""
+"""What is known of ops: most layers are like one seen before, in this file or another.
+
+An editor or a server checks a file again after each edit, and nearly all of its layers
+are those of the last time. So what is found out serves the whole process, and holds no
+place of a spec and no more than a few thousand layers.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 from archdsl.build.bind import bind_op
 from archdsl.build.values import Given, Tensors, TensorValue
-from archdsl.ir.graph import Node
+from archdsl.ir.dim import Poly
+from archdsl.ir.graph import Node, Ref
 from archdsl.ir.operation import Outputs
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
@@ -16,7 +22,9 @@ from archdsl.source import Span
 
 Call: TypeAlias = tuple[object, ...]
 
+MOST = 1 << 14  # of layers and calls that are known, long ones for more than one
 _PLAIN = frozenset([int, bool, str, AxisName, type(None)])
+_SHORT = 64  # characters
 _FLOW = -1
 
 
@@ -46,12 +54,19 @@ class Layer(NamedTuple):
     ports: tuple[tuple[str, int], ...]
     outputs: Outputs
 
-    def sources(self, flow: TensorValue, given: Sequence[Given]) -> Tensors:
+    def inputs(
+        self, flow: TensorValue, given: Sequence[Given]
+    ) -> tuple[tuple[str, Ref], ...]:
         """The tensors by port."""
-        return {
-            port: flow if i == _FLOW else given[i].value  # type: ignore[misc]
-            for port, i in self.ports
-        }
+        if len(self.ports) == 1 and self.ports[0][1] == _FLOW:  # of most ops
+            return ((self.ports[0][0], flow.ref),)
+        return tuple([(port, _source(flow, given, i)) for port, i in self.ports])
+
+
+def _source(flow: TensorValue, given: Sequence[Given], index: int) -> Ref:
+    value = flow if index == _FLOW else given[index].value
+    assert isinstance(value, TensorValue)
+    return value.ref
 
 
 class Bound(NamedTuple):
@@ -77,20 +92,17 @@ class Bound(NamedTuple):
         """Where each argument stands, by port or parameter."""
         return {name: given[i].span for name, i in self.parameters}
 
-    def keep(self, flow: Tensor, node: Node) -> None:
-        """Remembers a layer by the type of what flowed in."""
-        given = dict(self.ports)
-        ports = tuple([(port, given.get(port, _FLOW)) for port, _ in node.inputs])
-        self.layers[flow] = Layer(ports, node.outputs)
-
 
 class Known:
     """Ops by the calls that made them, and layers by what flowed in, too.
 
-    An op is frozen, so one serves all layers that are called alike.
+    An op is frozen, so one serves all layers that are called alike. When it knows too
+    much it forgets all, and soon knows again what is still asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._size = 0
         self._calls: dict[Call, Bound | None] = {}
 
     def bound(
@@ -104,9 +116,42 @@ class Known:
         call = as_call(op, given)
         if call is None:
             return None
-        if call not in self._calls:
-            self._calls[call] = _bound(op, given, axes)
-        return self._calls[call]
+        if call in self._calls:
+            return self._calls[call]
+        made = _bound(op, given, axes)
+        self._grow(_texts(call))
+        self._calls[call] = made
+        return made
+
+    def keep(self, bound: Bound, flow: Tensor, node: Node) -> None:
+        """Remembers a layer by the type of what flowed in."""
+        given = dict(bound.ports)
+        ports = tuple([(port, given.get(port, _FLOW)) for port, _ in node.inputs])
+        self._grow(sum([_formulas(tensor) for tensor in node.outputs]))
+        bound.layers[flow] = Layer(ports, node.outputs)
+
+    def forget(self) -> None:
+        """Knows nothing, as in a new process."""
+        self._calls = {}
+        self._size = 0
+
+    def _grow(self, more: int) -> None:
+        self._size += 1 + more
+        if self._size > self._most:
+            self.forget()
+
+
+KNOWN = Known()
+
+
+def _texts(call: Call) -> int:
+    """What the texts of a call take beyond the usual."""
+    return sum([len(part) // _SHORT for part in call if isinstance(part, str)])
+
+
+def _formulas(tensor: Tensor) -> int:
+    """What the formulas of a type take."""
+    return sum([n.factors for _, n in tensor.axes if isinstance(n, Poly)])
 
 
 def _bound(op: type[Op], given: Sequence[Given], axes: Sequence[str]) -> Bound | None:

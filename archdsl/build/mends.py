@@ -160,6 +160,8 @@ def _flag(field: str, value: Value) -> str:
 def _text(field: str, value: str) -> str:
     if field == "padding" and value == "same":
         return "leave it out: windows that overlap are centred, and keep the size"
+    if field == "padding" and value == "SAME":
+        return 'TensorFlow\'s SAME is `padding = "tf_same"`'
     if field == "padding" and value == "valid":
         return "write `padding = 0`"
     return f"without quotes: `{field} = {value}`" if value.isdecimal() else ""

@@ -65,14 +65,14 @@ class Nodes(Expressions):
         if layer is not None:
             self.facts.at(op.name, span)
             path = path or self.namer.fresh(op.name, label)
-            sources = layer.sources(flow, step.given)
-            return self._add(op, sources, layer.outputs, path, span, label)
+            inputs = layer.inputs(flow, step.given)
+            return self._put(op, inputs, layer.outputs, path, span, label)
         before, found = self.facts.consulted, bound.tensors(step.given)
         value = self._bound_op(
             op, found, bound.spans(step.given), flow, step, label, path
         )
         if not poisoned(value) and self.facts.consulted == before:
-            bound.keep(flow.type, self.graph.nodes[-1])
+            self.session.known.keep(bound, flow.type, self.graph.nodes[-1])
         return value
 
     def _new_op(
@@ -237,8 +237,20 @@ class Nodes(Expressions):
         label: str = "",
         weights_from: Path | None = None,
     ) -> Value:
-        number = len(self.graph.nodes)
         inputs = tuple([(port, value.ref) for port, value in sources.items()])
+        return self._put(payload, inputs, outs, path, span, label, weights_from)
+
+    def _put(
+        self,
+        payload: Payload,
+        inputs: tuple[tuple[str, Ref], ...],
+        outs: tuple[Tensor, ...],
+        path: Path,
+        span: Span,
+        label: str = "",
+        weights_from: Path | None = None,
+    ) -> Value:
+        number = len(self.graph.nodes)
         parts = (number, path, payload, inputs, outs, span, label, weights_from)
         node = _node(parts)
         self.session.new_node(node)

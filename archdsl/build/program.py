@@ -31,10 +31,10 @@ from archdsl.diagnostics.faults.models import (
     UnknownModel,
     WhichModel,
 )
+from archdsl.garbage import uncollected
 from archdsl.ir.graph import Graph
 from archdsl.source import Source, Span
 from archdsl.syntax import tree
-from archdsl.syntax.parse import uncollected
 
 _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from archdsl.build.functions import LONGEST_LIST
-from archdsl.build.known import Known
+from archdsl.build.known import KNOWN, Known
 from archdsl.build.origins import Frame, Turn, origin, surroundings
 from archdsl.build.values import TensorValue, Value
 from archdsl.diagnostics import Diagnostic, Fault, Note, Refused
@@ -44,7 +44,7 @@ class Session:
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     memo: dict[object, Graph | None] = field(default_factory=dict)
-    known: Known = field(default_factory=Known)
+    known: Known = KNOWN  # of ops, whatever the run
     variants: dict[int, Value] = field(default_factory=dict)
     steps: dict[tuple[str, Span], tuple[Value]] = field(default_factory=dict)  # by name
     frames: list[Frame] = field(default_factory=list)
@@ -55,6 +55,9 @@ class Session:
     promising: bool = False  # whether the promises of models are read
     _seen: dict[tuple[str, Span], int] = field(default_factory=dict)
     _checked: set[Tensor] = field(default_factory=set)  # of known size, small enough
+    _fine: dict[int, Tensor] = field(
+        default_factory=dict
+    )  # those, found without a look
     _again: dict[int, int] = field(default_factory=dict)
 
     def report(self, fault: Fault, span: Span, notes: Iterable[Note] = ()) -> None:
@@ -154,7 +157,7 @@ class Session:
         if len(node.inputs) > 1:
             self.tick(span, len(node.inputs) ** 2 // 2)
         for tensor in node.outputs:
-            if tensor not in self._checked:
+            if id(tensor) not in self._fine:
                 self._check(tensor, span)
         self.nodes += 1
         self.nodes_in_all += 1
@@ -169,6 +172,9 @@ class Session:
             self._give_up(TooMuchWork(what, limit, mend), span)
 
     def _check(self, tensor: Tensor, span: Span) -> None:
+        if tensor in self._checked:
+            self._fine[id(tensor)] = tensor
+            return
         if len(tensor.axes) > MOST_AXES:
             what = f"this tensor has {len(tensor.axes)} axes"
             self._give_up(TooMuchWork(what, f"{MOST_AXES} axes"), span)
@@ -183,6 +189,7 @@ class Session:
             limit = "2**63 elements, which is all that PyTorch can count"
             self._give_up(TooMuchWork("this tensor is too large", limit), span)
         self._checked.add(tensor)
+        self._fine[id(tensor)] = tensor
 
     def _give_up(self, fault: Fault, span: Span) -> NoReturn:
         self.report(fault, span)

@@ -10,7 +10,7 @@ when it is asked for, since importing networkx takes longer than pricing Swin-T 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
@@ -144,6 +144,8 @@ class Graph:
     remake: Remake | None = field(default=None, repr=False)  # of a block on its own
     promises: tuple[Promise, ...] = ()  # of a model that stands for itself
     _users: dict[Ref, list[tuple[int, str]]] = field(default_factory=dict, repr=False)
+    _entries: list[tuple[Enter, Node]] = field(default_factory=list, repr=False)
+    _called: dict[int, Graph] = field(default_factory=dict, repr=False)
 
     def add(self, node: Node) -> Node:
         """Puts a node after those it takes its inputs from."""
@@ -156,9 +158,19 @@ class Graph:
                 users[ref].append((number, port))
             else:
                 users[ref] = [(number, port)]
+        if isinstance(node.payload, Call):
+            self._called.setdefault(id(node.payload.graph), node.payload.graph)
+        elif isinstance(node.payload, Enter):
+            self._entries.append((node.payload, node))
         if "net" in self.__dict__:
             del self.net
         return node
+
+    def empty(self) -> Graph:
+        """The graph without its nodes, and what is said of them."""
+        bare = replace(self, nodes=[], _users={}, _entries=[], _called={})
+        bare.named, bare.hints, bare.promises = {}, {}, ()
+        return bare
 
     @cached_property
     def net(self) -> nx.DiGraph:
@@ -193,6 +205,11 @@ class Graph:
         """Whether a node takes a value."""
         return ref in self._users
 
+    @property
+    def taken(self) -> set[int]:
+        """The nodes of which another node, or the outside, takes something."""
+        return {ref.node for ref in (*self._users, *self.results)}
+
     def users(self, ref: Ref) -> list[tuple[Node, str]]:
         """The nodes and ports that take a value."""
         return [(self.nodes[i], port) for i, port in self._users.get(ref, ())]
@@ -200,7 +217,7 @@ class Graph:
     @property
     def entries(self) -> list[tuple[Enter, Node]]:
         """The inputs, in order."""
-        return [(n.payload, n) for n in self if isinstance(n.payload, Enter)]
+        return list(self._entries)
 
     @property
     def inputs(self) -> dict[str, Tensor]:
@@ -230,11 +247,7 @@ class Graph:
 
     def calls(self) -> dict[int, Graph]:
         """The graphs called here, each once, by identity, in order of first call."""
-        found: dict[int, Graph] = {}
-        for node in self:
-            if isinstance(node.payload, Call):
-                found.setdefault(id(node.payload.graph), node.payload.graph)
-        return found
+        return dict(self._called)
 
 
 def reachable(graph: Graph) -> list[Graph]:

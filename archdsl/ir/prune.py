@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from archdsl.ir.graph import Enter, Graph, Ref
 
@@ -39,7 +38,7 @@ def prune(graph: Graph, wanted: Mapping[str, tuple[Ref, ...]]) -> Graph:
     def moved(ref: Ref) -> Ref:
         return Ref(number[ref.node], ref.output)
 
-    cut = replace(graph, nodes=[], _users={}, named={}, hints={}, promises=())
+    cut = graph.empty()
     for old in sorted(kept):
         node = graph[old]
         inputs = tuple((port, moved(ref)) for port, ref in node.inputs)

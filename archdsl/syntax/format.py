@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archdsl.diagnostics import SpecError
+from archdsl.garbage import uncollected
 from archdsl.source import Source
 from archdsl.syntax.documents import Entry, entries_of, on_a_line, statement, statements
-from archdsl.syntax.parse import parse, uncollected
+from archdsl.syntax.parse import parse
 from archdsl.syntax.pieces import Piece, elements
 from archdsl.syntax.printer import Box, Kind, render
 

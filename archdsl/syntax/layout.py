@@ -19,14 +19,19 @@ GOES_ON_AFTER = GOES_ON | CLOSER.keys() | {"ARROW", "NEWLINE"}
 GOES_ON_BEFORE = (GOES_ON - {"NOT"}) | OPENER.keys() | {"NEWLINE"}
 
 
-def significant(words: list[Word]) -> list[Word]:
-    """The words without the line breaks that mean nothing."""
+def significant(words: list[Word]) -> list[Word] | None:
+    """The words without the line breaks that mean nothing; None if a bracket is alone.
+
+    Where brackets pair and the grammar takes the words, `Balance` has nothing to mend:
+    a body that it opens, or a bracket that it closes, would need a line break that
+    counts where the grammar has none.
+    """
     out: list[Word] = []
     stack: list[str] = []
     within = False  # in ( ) or [ ]
     last = "NEWLINE"
     for word in words:
-        kind = word.kind
+        kind = word[0]
         if kind == "NEWLINE":
             if within or last in ("NEWLINE", "LBRACE", "ARROW"):
                 continue
@@ -34,13 +39,14 @@ def significant(words: list[Word]) -> list[Word]:
             stack.append(kind)
             within = kind != "LBRACE"
         elif kind in OPENER:
-            stack.pop()
+            if not stack or stack.pop() != OPENER[kind]:
+                return None
             within = bool(stack) and stack[-1] != "LBRACE"
-        if last == "NEWLINE" and kind in ("ARROW", "ELSE") and out:
+        elif last == "NEWLINE" and kind in ("ARROW", "ELSE") and out:
             out.pop()
         out.append(word)
         last = kind
-    return out
+    return None if stack else out
 
 
 def too_deep(source: Source, words: list[Word]) -> Diagnostic | None:

@@ -231,7 +231,10 @@ def made_whole(  # noqa: C901, PLR0912 - one loop without calls is quick
         while True:
             below = states[-2]
             key = below, states[-1], kind
-            move = moves[key] if key in moves else _move(*key)
+            try:
+                move = moves[key]
+            except KeyError:
+                move = _move(*key)
             if move is None:
                 return None
             states[-1], rule, action = move

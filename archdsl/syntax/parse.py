@@ -8,13 +8,11 @@ in them.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from archdsl.diagnostics import Diagnostic
 from archdsl.diagnostics.faults.syntax import Outside, TooLarge, TooMany, TooNested
+from archdsl.garbage import uncollected
 from archdsl.source import Source, Span
 from archdsl.syntax import layout, missing, tree, words
 from archdsl.syntax.balance import Balance
@@ -53,14 +51,18 @@ def _parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     too_deep = layout.too_deep(source, read.words)
     if too_deep:
         return _empty(source), [*read.diagnostics, too_deep]
+    file = None if read.diagnostics else _whole(source, read.words)
+    return (file, []) if file is not None else _with_care(source, read)
+
+
+def _with_care(
+    source: Source, read: words.Reader
+) -> tuple[tree.File, list[Diagnostic]]:
+    """The tree of a text that is wrong somewhere, and what is wrong."""
     balance = Balance(source, {d.span.line for d in read.diagnostics})
-    balanced = balance.run(read.words)
+    given = layout.significant(balance.run(read.words))
+    assert given is not None  # what did not pair is mended
     found = read.diagnostics + balance.diagnostics
-    given = layout.significant(balanced)
-    if not found:
-        file = _whole(source, given)
-        if file is not None:
-            return tree.File(file.span, file.items, _doc(source.text)), []
     parser = _Parser(source, given, found, balance)
     parser.replaced = sorted((d.span.start for d in read.diagnostics), reverse=True)
     file = parser.run()
@@ -68,40 +70,23 @@ def _parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     return tree.File(file.span, file.items, _doc(source.text)), found
 
 
-def _whole(source: Source, given: Sequence[Word]) -> tree.File | None:
+def _whole(source: Source, found: list[Word]) -> tree.File | None:
     """The tree of a text without a syntax error; None if there is one."""
+    given = layout.significant(found)
+    if given is None:
+        return None
     last = given[-1].end if given else 0
     words_ = [*given, Word(END, "", last, last)]
     file = made_whole(source, words_, HIGHEST)
-    assert file is None or isinstance(file, tree.File)
-    return file
+    if file is None:
+        return None
+    assert isinstance(file, tree.File)
+    return tree.File(file.span, file.items, _doc(source.text))
 
 
 def _empty(source: Source) -> tree.File:
     start = Span(source, 0, 0)
     return tree.File(start, (tree.Missing(start, (), anything=True),))
-
-
-_OFTEN = 100  # texts after which all there is is looked through
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without a search for cycles: trees and graphs of specs have few or none.
-
-    Looking for some takes a third of the time, and more the larger they are. At the
-    end, what was made is looked through once, since errors that were raised are in
-    cycles, and now and then all there is: Python itself would not, as long as so little
-    is made outside of here.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-            gc.collect(2 if gc.get_count()[2] > _OFTEN else 1)
 
 
 def _doc(text: str) -> str:

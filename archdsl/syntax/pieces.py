@@ -74,6 +74,7 @@ def _pieces(source: Source) -> Iterator[Piece]:
     """Words and comments in order, line breaks where they mean something."""
     text = source.text
     found = layout.significant(words.read(source).words)
+    assert found is not None  # the text has been parsed
     every = sorted([*found, *_comments(source)], key=lambda word: word.start)
     end = 0
     for word in every:

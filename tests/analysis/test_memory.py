@@ -349,3 +349,23 @@ def test_what_has_no_formula_says_so():
         ).multiples
         == 8
     )
+
+
+@pytest.mark.parametrize("length", [8, 64])
+def test_a_token_costs_its_maps_and_its_scores_over_all_before_it(length):
+    """The figure of a report is that of a step of generation, its keys cached."""
+    from archdsl.analysis.present import as_text
+
+    narrow = {"dim": 64, "depth": 2, "heads": 4, "kv_heads": 2, "vocab": 50}
+    narrow |= {"width": 96}
+    report = archdsl.analyze(
+        "llama", settings=narrow, sizes={"T": length}, sections=["memory"]
+    )
+    maps = 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96) + 50 * 64
+    macs = maps + 2 * 2 * length * 64
+    assert report.totals.macs == length * macs
+    lines = as_text(report, ["flops"], 1).splitlines()
+    line = next(row for row in lines if "a token" in row)
+    assert int(line.split()[3].replace(",", "")) == report.totals.flops // length
+    each = [row.position_bytes for row in report.memory.caches]
+    assert each == [2 * 32 * 4] * 2

@@ -7,10 +7,17 @@ the smallest mistake (another epsilon, another flavour of GELU) by 1e-6 and more
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from archdsl.analysis.weights.fitting import written_out
+from archdsl.backends.torch.checkpoints.models import architecture_of
+from archdsl.backends.torch.checkpoints.moves import moved
+from archdsl.build import read
+from archdsl.source import Source
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs"
@@ -41,10 +48,17 @@ class Rule(NamedTuple):
     change: Callable[[Tensor], Tensor] = same
 
 
+Rules: TypeAlias = "Iterable[Rule] | str"
+"""How names map: by rules, or by the `checkpoint` of that name in the spec."""
+
+
 def translated(
-    theirs: Mapping[str, Tensor], rules: Iterable[Rule]
+    theirs: Mapping[str, Tensor], rules: Rules, ours: nn.Module | None = None
 ) -> dict[str, Tensor]:
     """The reference's tensors under our names; each must be met by a rule."""
+    if isinstance(rules, str):
+        assert ours is not None
+        return declared(theirs, rules, ours)
     found: dict[str, Tensor] = {}
     rules = list(rules)
     for name, tensor in theirs.items():
@@ -56,6 +70,27 @@ def translated(
             assert ours not in found, f"{name} is not the only one for {ours}"
             found[ours] = rule.change(tensor)
     return found
+
+
+def declared(
+    theirs: Mapping[str, Tensor], name: str, ours: nn.Module
+) -> dict[str, Tensor]:
+    """Tensors, all or some, under our names by a layout that a spec declares."""
+    architecture = architecture_of(ours)
+    program = read(Source(architecture.name, architecture.text), SPECS)
+    (layout,) = written_out(program, architecture.graph(), name)
+    moves = [m for m in layout.moves.values() if theirs.keys() >= {*m.theirs}]
+    taken = {name for move in moves for name in move.theirs}
+    left = theirs.keys() - taken
+    assert all(any(d.fullmatch(name) for d in layout.drops) for name in left), left
+    return {move.ours: moved(move, [theirs[n] for n in move.theirs]) for move in moves}
+
+
+def saved(module: nn.Module, path: Path) -> Path:
+    """The state dict of a reference in a file, as people share it."""
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    save_file(state, path)
+    return path
 
 
 def state(module: nn.Module) -> dict[str, Tensor]:
@@ -89,10 +124,10 @@ def jittered(module: nn.Module, seed: int = 0) -> nn.Module:
     return module
 
 
-def fill(ours: nn.Module, theirs: nn.Module, rules: Iterable[Rule]) -> nn.Module:
+def fill(ours: nn.Module, theirs: nn.Module, rules: Rules) -> nn.Module:
     """Our model with the reference's weights; each tensor on both sides has one."""
     ours.double().eval()
-    weights = translated(state(theirs), rules)
+    weights = translated(state(theirs), rules, ours)
     places = state(ours)
     assert sorted(weights) == sorted(places)
     with torch.no_grad():
@@ -139,7 +174,7 @@ def difference(ours: nn.Module, theirs: nn.Module, x: Tensor) -> float:
 
 
 def gradient_difference(
-    ours: nn.Module, theirs: nn.Module, rules: Iterable[Rule], x: Tensor
+    ours: nn.Module, theirs: nn.Module, rules: Rules, x: Tensor
 ) -> float:
     """The largest difference of a loss's gradients, relative to each tensor's largest.
 
@@ -149,7 +184,7 @@ def gradient_difference(
     """
     mine, mine_of_x = gradients(ours, x)
     yours, yours_of_x = gradients(theirs, x)
-    expected = translated(yours, rules)
+    expected = translated(yours, rules, ours)
     assert sorted(mine) == sorted(expected)
     pairs = [(mine[name], expected[name]) for name in mine]
     if mine_of_x is not None:

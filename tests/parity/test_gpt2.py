@@ -9,40 +9,15 @@ from tests.parity.reference import (
     CLEARLY,
     SPECS,
     TOLERANCE,
-    Rule,
     difference,
     fill,
     gradient_difference,
     jittered,
     words,
 )
+from tests.tools import static
 
-
-def part(number):
-    """One of the three maps that `c_attn` holds, turned as `nn.Linear` has it."""
-    return lambda x: x.chunk(3, -1)[number].mT if x.dim() == 2 else x.chunk(3)[number]
-
-
-def turned(x):
-    """A matrix of `Conv1D`, which is (in, out), as `nn.Linear` has it."""
-    return x.mT if x.dim() == 2 else x
-
-
-HEAD = r"transformer\.h\.(\d+)\."
-LAYER = r"transformer_layer.\1."
-RULES = [
-    Rule(r"transformer\.wte\.weight", "wte.weight"),
-    Rule(r"transformer\.wpe\.weight", "position_embedding.weight"),
-    Rule(HEAD + r"ln_1\.(\w+)", LAYER + r"layer_norm.\2"),
-    Rule(HEAD + r"ln_2\.(\w+)", LAYER + r"layer_norm_2.\2"),
-    Rule(HEAD + r"attn\.c_attn\.(\w+)", LAYER + r"attention.q.\2", part(0)),
-    Rule(HEAD + r"attn\.c_attn\.(\w+)", LAYER + r"attention.k.\2", part(1)),
-    Rule(HEAD + r"attn\.c_attn\.(\w+)", LAYER + r"attention.v.\2", part(2)),
-    Rule(HEAD + r"attn\.c_proj\.(\w+)", LAYER + r"attention.out.\2", turned),
-    Rule(HEAD + r"mlp\.c_fc\.(\w+)", LAYER + r"feed_forward.linear.\2", turned),
-    Rule(HEAD + r"mlp\.c_proj\.(\w+)", LAYER + r"feed_forward.linear_2.\2", turned),
-    Rule(r"transformer\.ln_f\.(\w+)", r"layer_norm.\1"),
-]
+RULES = "transformers"  # as the spec declares them
 
 
 def reference(attention="sdpa", **facts):
@@ -92,6 +67,28 @@ def test_it_equals_the_reference_at_other_lengths_and_widths(length, attention):
 def test_its_gradients_equal_the_references(attention):
     ours, theirs = small(16, attention)
     assert gradient_difference(ours, theirs, RULES, words(16, 97)) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("gpt2", (768, 12, 12)),
+        ("gpt2_medium", (1024, 24, 16)),
+        ("gpt2_large", (1280, 36, 20)),
+        ("gpt2_xl", (1600, 48, 25)),
+    ],
+)
+def test_every_size_has_the_references_parameters(model, size):
+    with torch.device("meta"):
+        facts = dict(zip(("n_embd", "n_layer", "n_head"), size, strict=True))
+        theirs = GPT2LMHeadModel(GPT2Config(**facts))
+    said = static(archdsl.parse(f"{SPECS}/gpt2.arch:{model}", sizes={"T": 8}))
+    expected = sum(p.numel() for p in theirs.parameters())
+    assert said.params == expected
+    vectors = [p.numel() for p in theirs.parameters() if p.dim() > 1]
+    assert sum(torch.Size(s).numel() for s in said.learned.values() if s[1:]) == sum(
+        vectors
+    )
 
 
 def test_the_head_is_the_embedding():

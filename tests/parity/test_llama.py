@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 import archdsl
 from tests.parity.reference import (
@@ -17,6 +17,7 @@ from tests.parity.reference import (
     jittered,
     words,
 )
+from tests.parity.zoo.sequences import LLAMAS, exact
 from tests.tools import static
 
 LAYER = r"model\.layers\.(\d+)\."
@@ -46,43 +47,6 @@ FACTS = {
 SETTINGS = {
     "dim": 48, "width": 80, "depth": 3, "heads": 6, "kv_heads": 2, "vocab": 97,
 }  # fmt: skip
-SIZES = {
-    "llama2_7b": {},
-    "llama2_13b": {
-        "hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 40,
-        "num_attention_heads": 40,
-    },
-    "llama2_70b": {
-        "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80,
-        "num_attention_heads": 64, "num_key_value_heads": 8,
-    },
-    "llama3_8b": {
-        "vocab_size": 128256, "intermediate_size": 14336, "num_key_value_heads": 8,
-    },
-    "llama3_70b": {
-        "vocab_size": 128256, "hidden_size": 8192, "intermediate_size": 28672,
-        "num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8,
-    },
-    "llama3_405b": {
-        "vocab_size": 128256, "hidden_size": 16384, "intermediate_size": 53248,
-        "num_hidden_layers": 126, "num_attention_heads": 128, "num_key_value_heads": 8,
-    },
-    "tinyllama": {
-        "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22,
-        "num_key_value_heads": 4,
-    },
-}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def precise(monkeypatch):
-    """The reference's norm, which is computed in float32, in the input's precision."""
-
-    def forward(self, x):
-        mean = x.square().mean(-1, keepdim=True)
-        return self.weight * (x * (mean + self.variance_epsilon).rsqrt())
-
-    monkeypatch.setattr(LlamaRMSNorm, "forward", forward)
 
 
 def small(length=11, settings=None, **facts):
@@ -95,7 +59,7 @@ def small(length=11, settings=None, **facts):
     config = LlamaConfig(
         use_cache=False, attn_implementation="sdpa", rope_parameters=how, **facts
     )
-    theirs = jittered(LlamaForCausalLM(config))
+    theirs = jittered(exact(LlamaForCausalLM(config)))
     ours = archdsl.load(
         f"{SPECS}/llama.arch:llama",
         settings={**SETTINGS, **(settings or {})},
@@ -158,16 +122,57 @@ def test_the_other_pairing_and_another_sharing_are_seen():
     assert difference(ours, theirs, words(11, 97)) > CLEARLY
 
 
+def halves_to_pairs(rows, heads):
+    """Rows as Meta has them, the two features of a pair side by side."""
+    return rows.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
+
+
+META = {
+    "model.embed_tokens": "tok_embeddings", "model.norm": "norm", "lm_head": "output",
+    "model.layers": "layers", "input_layernorm": "attention_norm",
+    "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attention.wq",
+    "self_attn.k_proj": "attention.wk", "self_attn.v_proj": "attention.wv",
+    "self_attn.o_proj": "attention.wo", "mlp.gate_proj": "feed_forward.w1",
+    "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2",
+}  # fmt: skip
+
+
+def as_meta(state):
+    """The weights in the layout in which they were first published."""
+    found = {}
+    for name, tensor in state.items():
+        renamed = name
+        for theirs, ours in META.items():
+            renamed = renamed.replace(theirs, ours)
+        heads = {"q": 6, "k": 2}.get(renamed.partition("attention.w")[2][:1])
+        pairs = halves_to_pairs(tensor, heads) if heads else tensor
+        found[renamed] = pairs.contiguous()
+    return found
+
+
+@pytest.mark.parametrize("layout", ["transformers", "meta"])
+def test_the_declared_layouts_load_their_files(layout, tmp_path):
+    _, theirs = small()
+    state = theirs.float().state_dict()
+    path = tmp_path / "model.safetensors"
+    save_file(as_meta(state) if layout == "meta" else state, path)
+    ours = archdsl.load(
+        f"{SPECS}/llama.arch:llama", settings=SETTINGS, sizes={"T": 11}, weights=path
+    )
+    tokens = words(11, 97)
+    assert difference(ours.double().eval(), theirs.double(), tokens) <= TOLERANCE
+
+
 def params_and_shapes(name):
     with torch.device("meta"):
-        theirs = LlamaForCausalLM(LlamaConfig(**SIZES[name]))
+        theirs = LlamaForCausalLM(LlamaConfig(**LLAMAS[name]))
     graph = archdsl.parse(f"{SPECS}/llama.arch:{name}", sizes={"T": 8})
     said = static(graph)
     expected = {n: tuple(p.shape) for n, p in theirs.named_parameters()}
     return said.params, said.learned, expected
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", LLAMAS)
 def test_every_size_has_the_references_parameters(name):
     params, ours, theirs = params_and_shapes(name)
     assert params == sum(torch.Size(s).numel() for s in theirs.values())

@@ -1,7 +1,5 @@
 """ResNets compute what those of transformers compute."""
 
-import re
-
 import pytest
 import torch
 from transformers import ResNetConfig, ResNetForImageClassification
@@ -12,7 +10,6 @@ from tests.parity.reference import (
     SPECS,
     STATISTICS,
     TOLERANCE,
-    Rule,
     difference,
     fill,
     gap,
@@ -24,30 +21,7 @@ from tests.parity.reference import (
     translated,
 )
 
-PARTS = {"convolution": "conv", "normalization": "batch_norm"}
-
-
-def renamed(match: re.Match[str]) -> str:
-    """`….layer.2.normalization.bias` as `stage.….conv_bn_3.batch_norm.bias`."""
-    stage, unit, path, part, leaf = match.groups()
-    place = "shortcut.conv_bn" if path == "shortcut" else "conv_bn"
-    order = int(path.removeprefix("layer.")) if path != "shortcut" else 0
-    suffix = f"_{order + 1}" if order else ""
-    return f"stage.{stage}.unit.{unit}.{place}{suffix}.{PARTS[part]}.{leaf}"
-
-
-RULES = [
-    Rule(
-        r"resnet\.embedder\.embedder\.(convolution|normalization)\.(\w+)",
-        lambda m: f"conv_bn.{PARTS[m[1]]}.{m[2]}",
-    ),
-    Rule(
-        r"resnet\.encoder\.stages\.(\d+)\.layers\.(\d+)\."
-        r"(layer\.\d+|shortcut)\.(convolution|normalization)\.(\w+)",
-        renamed,
-    ),
-    Rule(r"classifier\.1\.(\w+)", r"linear.\1"),
-]
+RULES = "transformers"  # as the spec declares them
 
 
 def reference(depths, *, basic=False, **facts):
@@ -111,7 +85,7 @@ def test_training_updates_its_statistics_as_the_references(spec, basic):
         x = images(64, 96, seed=seed)
         with torch.no_grad():
             assert gap(logits(ours, x), logits(theirs, x)) <= TOLERANCE
-    mine, yours = state(ours), translated(state(theirs), RULES)
+    mine, yours = state(ours), translated(state(theirs), RULES, ours)
     moved = {k for k in mine if not torch.equal(mine[k], before[k])}
     assert moved == {k for k in mine if k.endswith(STATISTICS)}
     assert max(gap(mine[k].double(), yours[k].double()) for k in moved) <= TOLERANCE
@@ -154,6 +128,6 @@ def test_another_momentum_is_seen():
     x = images(64, 64)
     ours(x)
     theirs(x)
-    mine, yours = state(ours), translated(state(theirs), RULES)
+    mine, yours = state(ours), translated(state(theirs), RULES, ours)
     name = "conv_bn.batch_norm.running_mean"
     assert gap(mine[name], yours[name]) > CLEARLY

@@ -9,7 +9,6 @@ from tests.parity.reference import (
     CLEARLY,
     SPECS,
     TOLERANCE,
-    Rule,
     difference,
     fill,
     gradient_difference,
@@ -17,35 +16,13 @@ from tests.parity.reference import (
     jittered,
 )
 
-BLOCK = r"swin\.encoder\.layers\.(\d+)\.blocks\.(\d+)\."
-OURS = r"stage.\1.swin_block.\2."
-RULES = [
-    Rule(r"swin\.embeddings\.patch_embeddings\.projection\.(\w+)", r"conv.\1"),
-    Rule(r"swin\.embeddings\.norm\.(\w+)", r"layer_norm.\1"),
-    Rule(BLOCK + r"attention\.([qkv])_proj\.(\w+)", OURS + r"window_attention.\3.\4"),
-    Rule(BLOCK + r"attention\.o_proj\.(\w+)", OURS + r"window_attention.out.\3"),
-    Rule(
-        BLOCK + r"attention\.relative_position_bias\.relative_position_bias_table",
-        OURS + r"window_attention.relative_bias",
-    ),
-    Rule(BLOCK + r"layernorm_before\.(\w+)", OURS + r"layer_norm.\3"),
-    Rule(BLOCK + r"layernorm_after\.(\w+)", OURS + r"layer_norm_2.\3"),
-    Rule(BLOCK + r"mlp\.fc1\.(\w+)", OURS + r"linear.\3"),
-    Rule(BLOCK + r"mlp\.fc2\.(\w+)", OURS + r"linear_2.\3"),
-    # Theirs stands at the end of a stage, ours at the beginning of the next.
-    Rule(
-        r"swin\.encoder\.layers\.(\d+)\.downsample\.(.+)",
-        lambda m: f"stage.{int(m[1]) + 1}.patch_merge.{m[2]}",
-    ),
-    Rule(r"swin\.layernorm\.(\w+)", r"layer_norm_2.\1"),
-    Rule(r"classifier\.(\w+)", r"linear.\1"),
-]
+RULES = "transformers"  # as the spec declares them
 
 # The same network on maps that the windows do not fit: zeros fill them up.
+TEXT = (SPECS / "swin_t.arch").read_text(encoding="utf-8")
+VARIANT = TEXT[TEXT.index("\nmodel swin_t") : TEXT.index("\n# How checkpoints")]
 PADDED = (
-    (SPECS / "swin_t.arch")
-    .read_text(encoding="utf-8")
-    .partition("\nmodel swin_t")[0]
+    TEXT.replace(VARIANT, "")
     .replace("relative_bias = true", "relative_bias = true, pad = true")
     .replace("patch_merge }", "patch_merge(pad = true) }")
 )

@@ -50,14 +50,16 @@ def test_two_tensors_in_the_place_of_each_other_are_seen(system):
     one, two = swapped(tensors)
     tensors[one], tensors[two] = tensors[two], tensors[one]
     pair.ours = pair.filled(tensors)
+    pair.double()
     assert pair.gap() > CLEARLY
 
 
 def swapped(tensors):
-    """Two weights of one shape that are not the same."""
-    seen = {}
-    for name, tensor in reversed(tensors.items()):
-        other = seen.setdefault(tensor.shape, name)
-        if tensor.dim() > 1 and not torch.equal(tensors[other], tensor):
-            return name, other
+    """Two weights of one shape that are not the same; matrices, if there are such."""
+    for least in (2, 1):
+        seen = {}
+        for name, tensor in reversed(tensors.items()):
+            other = seen.setdefault(tensor.shape, name)
+            if tensor.dim() >= least and not torch.equal(tensors[other], tensor):
+                return name, other
     raise AssertionError("no two weights have one shape")

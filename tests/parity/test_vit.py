@@ -9,7 +9,6 @@ from tests.parity.reference import (
     CLEARLY,
     SPECS,
     TOLERANCE,
-    Rule,
     difference,
     fill,
     gradient_difference,
@@ -17,28 +16,7 @@ from tests.parity.reference import (
     jittered,
 )
 
-LAYER = r"vit\.layers\.(\d+)\."
-OURS = r"transformer_layer.\1."
-RULES = [
-    Rule(r"vit\.embeddings\.patch_embeddings\.projection\.(\w+)", r"conv.\1"),
-    Rule(r"vit\.embeddings\.cls_token", "class_token.weight", lambda x: x[0]),
-    Rule(
-        r"vit\.embeddings\.position_embeddings",
-        "position_embedding.weight",
-        lambda x: x[0],
-    ),
-    Rule(
-        LAYER + r"attention\.([qkv])_proj\.(\w+)",
-        OURS + r"attention.\2.\3",
-    ),
-    Rule(LAYER + r"attention\.o_proj\.(\w+)", OURS + r"attention.out.\2"),
-    Rule(LAYER + r"layernorm_before\.(\w+)", OURS + r"layer_norm.\2"),
-    Rule(LAYER + r"layernorm_after\.(\w+)", OURS + r"layer_norm_2.\2"),
-    Rule(LAYER + r"mlp\.fc1\.(\w+)", OURS + r"feed_forward.linear.\2"),
-    Rule(LAYER + r"mlp\.fc2\.(\w+)", OURS + r"feed_forward.linear_2.\2"),
-    Rule(r"vit\.layernorm\.(\w+)", r"layer_norm.\1"),
-    Rule(r"classifier\.(\w+)", r"linear.\1"),
-]
+RULES = "transformers"  # as the spec declares them
 
 
 def reference(**facts):

@@ -363,6 +363,42 @@ def test_garbage_collection_is_as_before() -> None:
     assert gc.isenabled()
 
 
+# --- the quick way -----------------------------------------------------------------
+
+ROOT = pathlib.Path(__file__).parents[2]
+BREAKS = ["\n", " ", "\n  ", " else ", "->", *"{}()", " if x ", " for i in a "]
+
+
+def shaken(text: str, choose: random.Random) -> str:
+    """A text with some blanks, breaks and brackets elsewhere."""
+    for _ in range(choose.choice([0, 1, 1, 2, 3])):
+        places = [m.span() for m in re.finditer(r"\s+|->|[{}()\[\]]|else|if|for", text)]
+        start, end = choose.choice(places or [(0, 0)])
+        new = choose.choice([*BREAKS, "", text[start:end] * 2])
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def test_texts_are_read_alike_with_and_without_care(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is read without pairing brackets would not have been mended by that."""
+    careful = importlib.import_module("archdsl.syntax.parse")
+    choose, quick = random.Random(3), 0
+    paths = sorted(ROOT.rglob("tests/**/*.arch"))
+    texts = [path.read_text("utf-8", "replace") for path in paths]
+    texts = [text for text in texts if len(text) < 600]
+    assert len(texts) > 200
+    for text in texts * 4:
+        source = Source("t", shaken(text, choose))
+        found = parse(source)
+        with monkeypatch.context() as patch:
+            patch.setattr(careful, "_whole", lambda source, words: None)
+            assert parse(source) == found, source.text
+        quick += not found[1]
+    assert quick > 200
+
+
 # --- hostile input -----------------------------------------------------------------
 
 MEGABYTE = 1 << 20

@@ -54,23 +54,20 @@ class Found(NamedTuple):
 def lint_layers(graphs: Sequence[Graph]) -> Iterator[Diagnostic]:
     """The warnings about the nodes of some graphs, those they call among them."""
     steps = [(g, n) for g in graphs for n in g if not isinstance(n.payload, Enter)]
-    asked = Counter(node.span for _, node in steps)
+    asked = Counter([node.span for _, node in steps])
+    taken = {id(graph): graph.taken for graph in graphs}
     dead: dict[Span, list[tuple[Graph, Node]]] = {}
     found: dict[tuple[Span, str], list[Found]] = {}
-    windows: dict[tuple[int, ...], list[Found]] = {}
     for graph, node in steps:
-        if _is_dead(graph, node):
+        if node.id not in taken[id(graph)]:
             dead.setdefault(node.span, []).append((graph, node))
         kind = type(node.payload)
         if kind not in RULES:
             continue
         ones = [one for rule in RULES[kind] if (one := rule(graph, node))]
-        if kind in WINDOWS:
+        if isinstance(node.payload, WINDOWS):
             x = graph.tensor(node.inputs[0][1])
-            key = id(node.payload), id(x), id(node.outputs)  # the graphs keep them
-            if key not in windows:
-                windows[key] = list(_windowed(node.payload, x, node.outputs[0]))
-            ones += windows[key]
+            ones += _windowed(node.payload, x, node.outputs[0])
         for one in ones:
             found.setdefault((node.span, one.lint.code), []).append(one)
     yield from _everywhere(asked, dead, found)
@@ -133,15 +130,6 @@ def _by_batch(node: Node) -> bool:
 # --- rules --------------------------------------------------------------------------
 
 
-def _is_dead(graph: Graph, node: Node) -> bool:
-    """Whether nothing takes what a node makes."""
-    for output in range(len(node.outputs)):
-        ref = Ref(node.id, output)
-        if graph.is_used(ref) or ref in graph.results:
-            return False
-    return True
-
-
 def _dead_layer(places: list[tuple[Graph, Node]]) -> DeadLayer:
     graph, node = places[0]
     try:
@@ -167,13 +155,15 @@ def _redundant_bias(graph: Graph, node: Node) -> Found | None:
     return Found(RedundantBias(op.name), (note,))
 
 
-def _windowed(op: object, x: Tensor, out: Tensor) -> Iterator[Found]:
+@lru_cache(maxsize=2048)
+def _windowed(
+    op: Conv | MaxPool | AvgPool, x: Tensor, out: Tensor
+) -> tuple[Found, ...]:
     """What is wrong with a window, by itself and on what it slides over."""
-    assert isinstance(op, WINDOWS)
     taps = op.taps(x)
     skipped = _skipped(op, taps, out)
     kernel = _kernel(op, taps, x, out) if isinstance(op, Conv) else None
-    yield from (Found(lint) for lint in (skipped, kernel) if lint)
+    return tuple([Found(lint) for lint in (skipped, kernel) if lint])
 
 
 def _skipped(

@@ -71,7 +71,9 @@ class Move:
         """What happens on the way, in words; "" for nothing."""
         words = ["concatenate"] if len(self.theirs) > 1 else []
         words += [self.fill] if self.fill else []
-        words += [str(step) for step in self.steps]
+        vector = len(self.shape) < 2  # its own transpose
+        steps = [s for s in self.steps if not (vector and s.name == "transpose")]
+        words += [str(step) for step in steps]
         if self.cut is not None:
             words.append(f"piece {self.cut.index + 1} of {len(self.cut.sizes)}")
         return ", ".join(words)

@@ -70,10 +70,11 @@ class WeightsReport(Part):
         if self.fits is None:
             return f"{self.model}, {name}: {len(self.keys)} keys"
         wrong = sum(bool(key.problem) for key in self.keys)
-        said = "fits" if self.fits else f"does not fit: {wrong} keys of ours are wrong"
-        if self.surplus:
-            said += f", {len(self.surplus)} of theirs are left over"
-        return f"{self.model}, {name}: {said}"
+        if self.fits:
+            return f"{self.model}, {name}: fits"
+        left = len(self.surplus)
+        said = f"{wrong} of {len(self.keys)} keys are not filled, {left} left over"
+        return f"{self.model}, {name}: does not fit: {said}"
 
     def _table(self, key: str, title: str, keys: tuple[Mapped, ...]) -> Table:
         wrong = any(k.problem for k in keys)

@@ -85,13 +85,13 @@ def rows(step: Step, shape: Shape, goal: Shape) -> tuple[int, Grid, Grid]:
         raise Misfit("these are no two tables of as many features")
     tokens = step.arguments.get("tokens", 0)
     assert isinstance(tokens, int)
+    if table[0] == ours[0]:  # as large as ours, whatever its sides are
+        return tokens, (table[0] - tokens, 1), (table[0] - tokens, 1)
     theirs, count = _side(table[0] - tokens), ours[0] - tokens
     given = step.arguments.get("grid", ())
     sides = [s for s in given if isinstance(s, int)] if isinstance(given, tuple) else []
     if len(sides) == 2 and sides[0] * sides[1] == count:
         return tokens, theirs, (sides[0], sides[1])
-    if table[0] == ours[0]:  # a table that is used in part
-        return tokens, theirs, theirs
     if len(sides) == 2:
         raise Misfit(f"a grid of {sides[0]} by {sides[1]} is not our {count} rows")
     return tokens, theirs, _side(count)

@@ -30,11 +30,12 @@ def of_torchvision(spec, name=None, size=64, family=IMAGES, **more):
 
 def of_timm(spec, name, family=IMAGES, size=64, **more):
     """A model of timm."""
+    facts = more.pop("facts", {})
     return System(
         spec,
         family,
         f"timm {name}",
-        partial(timm.create_model, name, num_classes=1000),
+        partial(timm.create_model, name, **{"num_classes": 1000, **facts}),
         narrow={"num_classes": 10, **more.pop("narrow", {})},
         settings={"classes": 10, **more.pop("settings", {})},
         sizes={"H": size, "W": size},
@@ -65,4 +66,5 @@ CONVNETS = [
     of_torchvision("convnext_s", "convnext_small"),
     of_torchvision("convnext_b", "convnext_base"),
     of_timm("se_resnet50", "seresnet50", ATTENTION, trained=True),
+    of_timm("se_resnet50:legacy_se_resnet50", "legacy_seresnet50", ATTENTION),
 ]

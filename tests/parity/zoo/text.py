@@ -3,6 +3,7 @@
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.parity.systems import System
+from tests.parity.zoo.sequences import SEQUENCES
 
 TRANSFORMER = "Transformer"
 
@@ -37,4 +38,5 @@ TEXT = [
     gpt2("gpt2:gpt2_medium", n_embd=1024, n_layer=24, n_head=16),
     gpt2("gpt2:gpt2_large", n_embd=1280, n_layer=36, n_head=20),
     gpt2("gpt2:gpt2_xl", n_embd=1600, n_layer=48, n_head=25),
+    *SEQUENCES,
 ]

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import timm
 from transformers import (
     SwinConfig,
     SwinForImageClassification,
@@ -75,6 +76,28 @@ def vit(spec, **facts):
     )
 
 
+def hybrid(spec, size):
+    """timm's, on the maps of a whole ResNet without its last stage."""
+    return System(
+        spec,
+        FAMILY,
+        "timm vit_base_r50_s16_224",
+        partial(
+            timm.create_model, "vit_base_r50_s16_224", num_classes=1000, img_size=size
+        ),
+        narrow={
+            "embed_dim": 64,
+            "depth": 2,
+            "num_heads": 4,
+            "num_classes": 10,
+            "img_size": 64,
+        },
+        settings={"dim": 64, "depth": 2, "heads": 4, "classes": 10},
+        sizes={"H": 64, "W": 64},
+        checkpoint="timm",
+    )
+
+
 LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16}
 DEEP = {"depths": [2, 2, 18, 2]}
 WIDE = {"embed_dim": 128, "num_heads": [4, 8, 16, 32]}
@@ -83,6 +106,8 @@ VISION = [
     vit("vit_b16"),
     vit("vit_b16:vit_b32", patch_size=32),
     vit("vit_b16:vit_l16", num_hidden_layers=24, **LARGE),
+    hybrid("hybrid_vit:hybrid_vit_224", 224),
+    hybrid("hybrid_vit:hybrid_vit_384", 384),
     swin("swin_t"),
     swin("swin_s", **DEEP),
     swin("swin_b", **DEEP, **WIDE),

@@ -37,7 +37,7 @@ class Moved(Mapping[str, "Tensor"]):
             make = torch.zeros if move.fill == "zeros" else torch.ones
             dtype = torch.int64 if not move.shape else self.dtype
             return make(_numbers(move), dtype=dtype)
-        return _moved(move, [self._held[self._prefix + name] for name in move.theirs])
+        return moved(move, [self._held[self._prefix + name] for name in move.theirs])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._moves)
@@ -73,7 +73,8 @@ def _numbers(move: Move) -> tuple[int, ...]:
     return tuple(size for size in move.shape if isinstance(size, int))
 
 
-def _moved(move: Move, tensors: list[Tensor]) -> Tensor:
+def moved(move: Move, tensors: list[Tensor]) -> Tensor:
+    """The tensor of one of our keys, from those that it is made of."""
     import torch
 
     found = tensors[0] if len(tensors) == 1 else torch.cat(tensors)

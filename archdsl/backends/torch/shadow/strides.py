@@ -88,6 +88,10 @@ def like(shape: Shape, operands: Iterable[tuple[Shape, Shape]]) -> Shape:
     same = all(s == shape for s, _ in given)
     if same and all(is_contiguous(*one) for one in given):
         return contiguous(shape)
+    if same and len(shape) == 4:
+        last = channels_last(shape)
+        if all(is_laid(*one, last) for one in given):
+            return last
     if same and len({t for _, t in given}) == 1 and is_dense(*given[0]):
         return given[0][1]
     wide = [_broadcast(shape, *one) for one in given]

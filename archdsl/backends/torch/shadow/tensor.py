@@ -212,10 +212,9 @@ class Shadow:
         dim %= self.ndim
         known = prod(s for s in sizes if s != -1)
         parts = [self.shape[dim] // known if s == -1 else s for s in sizes]
-        inner = self.stride[dim]
-        strides = [inner * step for step in contiguous(parts)]
         shape = (*self.shape[:dim], *parts, *self.shape[dim + 1 :])
-        return self.seen(shape, (*self.stride[:dim], *strides, *self.stride[dim + 1 :]))
+        # A view of the whole, which gives dimensions of one element other strides.
+        return self.reshape(*shape)
 
     def flip(self, dims: Sequence[int]) -> Shadow:
         """Some dimensions turned round: a copy."""
@@ -358,13 +357,6 @@ class Shadow:
     def log2(self) -> Shadow:
         """The logarithm; holds its input."""
         return self._function("log2")
-
-    def norm(self, dim: int) -> Shadow:
-        """The length along a dimension, which stays; holds its input and result."""
-        shape = list(self.shape)
-        shape[dim] = 1
-        result = Shadow(shape, self.dtype)
-        return made("norm", result, (self,), (self, result))
 
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""
