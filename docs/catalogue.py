@@ -26,6 +26,7 @@ CHAPTERS = {
     "E5": ("models", "Models, files and settings"),
     "E6": ("limits", "Limits"),
     "E7": ("promises", "Promises"),
+    "E8": ("checkpoints", "Layouts of checkpoints"),
     "W": ("warnings", "Warnings"),
 }
 _HEAD = """\

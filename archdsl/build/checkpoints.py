@@ -42,6 +42,7 @@ from archdsl.diagnostics.faults.checkpoints import (
     NoModel,
     UnknownStep,
 )
+from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.diagnostics.faults.models import Misplaced
 from archdsl.diagnostics.faults.names import DefinedTwice, UnknownName
 from archdsl.ir.dim import Poly, Size
@@ -52,6 +53,7 @@ from archdsl.syntax import tree
 
 OWN = "archdsl"  # the layout of a compiled module itself
 FILLS = ("zeros", "ones")
+MOST_RULES = 1000  # of a checkpoint, alternatives counted
 # The steps between keys, and what their arguments are called.
 STEPS: dict[str, tuple[str, ...]] = {
     "transpose": (),
@@ -240,9 +242,15 @@ def _layout(session: Session, module: Module, item: tree.Checkpoint) -> Layout:
             continue
         try:
             found += _rules(statement)
+            if len(found) > MOST_RULES:
+                what = "this checkpoint has too many rules"
+                fault = TooMuchWork(what, f"{MOST_RULES:,} rules")
+                raise _refuse(fault, item.name.span)
         except SpecError as error:
             for diagnostic in error.diagnostics:
                 session.report(diagnostic.fault, diagnostic.span, diagnostic.notes)
+        if len(found) > MOST_RULES:
+            break
     rules = tuple(rule for rule in found if rule.ours)
     drops = tuple(rule for rule in found if not rule.ours)
     return Layout(item.name.id, item.model.id, rules, drops, item.name.span, module)

@@ -20,7 +20,8 @@ from archdsl.record import record
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 
-_MOST = 1000  # rules that the alternatives of one may make
+_MOST = 1000  # rules, or items of a list, that alternatives may make
+_STARS = 4  # of a pattern: each more is a factor of the time it takes
 _NAME = re.compile(r"[a-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Za-z0-9_.\-]*")
 _PLAIN = re.compile(r"[^{}*\\\s]*")
@@ -131,6 +132,8 @@ def read_pattern(text: tree.Literal, *, ours: bool, stars: bool = False) -> Patt
     """
     reader = _Reader(text.span, ours, stars)
     parts = tuple(reader.parts(text.span.text[1:-1]))
+    if sum(isinstance(part, Anything) for part in parts) > _STARS:
+        raise reader.wrong(0, 0, f"a pattern has at most {_STARS} `*`", "more here")
     if not parts:
         raise reader.wrong(0, 0, "a key cannot be empty", "no key")
     return Pattern(parts, text.span)
@@ -276,6 +279,9 @@ def alternatives(
     Raises:
         SpecError: The sides do not go together.
     """
+    for pattern in (*theirs, *ours):
+        if pattern is not None:
+            _check_count(pattern)
     paired = _paired([*theirs], [p for p in ours if p is not None], lists)
     for turn in product(*(range(len(words)) for words in paired)):
         left = [p for p in _items(theirs, turn) if p is not None]
@@ -296,11 +302,14 @@ def _paired(
     first = patterns[0].choices[:count]
     for pattern in patterns:
         _check_lengths(first, pattern)
-    total = prod(len(choice.words) for choice in first)
-    if total > _MOST:
-        found = f"{total:,} rules"
-        raise _refuse("these are too many alternatives", found, patterns[0].span)
     return [choice.words for choice in first]
+
+
+def _check_count(pattern: Pattern) -> None:
+    total = prod(len(choice.words) for choice in pattern.choices)
+    if total > _MOST:
+        found = f"{total:,}, and {_MOST:,} are the most"
+        raise _refuse("these are too many alternatives", found, pattern.span)
 
 
 def _check_alone(patterns: Sequence[Pattern], count: int) -> None:

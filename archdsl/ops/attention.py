@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-from pydantic import PlainValidator
+from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size, quotient
 from archdsl.ir.tensor import BATCH
+from archdsl.ops.attention_runtime import _runtime  # noqa: F401 - lifted
 from archdsl.ops.base import (
     Cost,
     Example,
@@ -38,42 +37,12 @@ from archdsl.ops.heads import (
     check_heads,
 )
 from archdsl.ops.roles import Roles, check_mask, laid, mask_code
+from archdsl.ops.rotary import Base, Pairing, Stretch
 from archdsl.ops.rules import chosen, need_axes, need_equal, need_features
 from archdsl.ops.spelling import spelled
 from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
 
 MASKS = ("mask", "added")
-
-
-def _base(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 1:
-        raise ValueError("must be a number above 1, such as 10000")
-    return float(value)
-
-
-def _pairing(value: object) -> str:
-    if isinstance(value, str) and value in ("half", "interleaved"):
-        return str(value)
-    raise ValueError('must be "half" or "interleaved"')
-
-
-def _stretch(value: object) -> tuple[float, ...]:
-    numbers = value if isinstance(value, tuple | list) else ()
-    if len(numbers) != 4 or not all(
-        isinstance(n, int | float) and not isinstance(n, bool) and n > 0
-        for n in numbers
-    ):
-        raise ValueError("must be four numbers above 0: [factor, low, high, context]")
-    if not numbers[1] < numbers[2]:
-        raise ValueError("must have a low factor below the high one")
-    return tuple(map(float, numbers))
-
-
-Base = Annotated[float, PlainValidator(_base), "a number > 1"]
-Pairing = Annotated[str, PlainValidator(_pairing), '"half" or "interleaved"']
-Stretch = Annotated[
-    tuple[float, ...], PlainValidator(_stretch), "[factor, low, high, context]"
-]
 
 
 @dataclass(frozen=True)
@@ -555,143 +524,3 @@ def _row(port: str, ahead: int, count: int) -> str:
     if count == 1:
         return f"{{{port}}}"
     return f"{{{port}}}.flatten({ahead}, {ahead + count - 1})"
-
-
-def _runtime() -> None:  # noqa: C901 - a class, not branches
-    import torch
-    import torch.nn.functional as F
-    from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
-
-    class Attention(nn.Module):
-        """Multi-head attention (Vaswani et al. 2017).
-
-        Each of the N positions of `x` takes a mean of the M of `value`, weighted by
-        its likeness to those of `key`; without these two, `x` attends to itself.
-        """
-
-        def __init__(
-            self,
-            dim: int,
-            heads: int,
-            key_dim: int | None = None,
-            value_dim: int | None = None,
-            bias: bool = True,
-            causal: bool = False,
-            dropout: float = 0.0,
-            width: int | None = None,
-            scale: float | None = None,
-            kv_heads: int | None = None,  #: kv_heads or fused
-            fused: bool = False,  #: fused
-            unbiased: tuple[str, ...] = (),  #: unbiased
-            project: bool = True,  #: project
-            cosine: bool = False,  #: cosine
-            learned: bool = False,  #: learned
-            before: bool = False,  #: before
-            rotary: float | None = None,  #: rotary
-            interleaved: bool = False,  #: interleaved
-            scaling: tuple[float, float, float, float] | None = None,  #: scaling
-        ) -> None:
-            super().__init__()
-            self.heads = heads
-            self.causal = causal
-            self.dropout = dropout
-            self.scale = scale
-            self.before = before  #: before
-            self.fused = fused  #: fused
-            self.cosine = cosine  #: cosine
-            self.learned = learned  #: learned
-            self.rotary = rotary  #: rotary
-            self.interleaved = interleaved  #: interleaved
-            self.scaling = scaling  #: scaling
-            width = width or dim
-            self.size = width // heads
-            kept = width  #: fused
-            self.kv_heads = kv_heads or heads  #: kv_heads or fused
-            kept = self.size * self.kv_heads  #: kv_heads
-            key_dim = key_dim or dim
-            value_dim = value_dim or key_dim
-            if fused:  #: fused
-                self.qkv = nn.Linear(dim, width + 2 * kept, bias)
-            else:
-                self.q = nn.Linear(dim, width, bias)
-                self.k = nn.Linear(key_dim, width, bias)  #: not kv_heads
-                self.v = nn.Linear(value_dim, width, bias)  #: not kv_heads
-                self.k = nn.Linear(key_dim, kept, bias)  #: kv_heads
-                self.v = nn.Linear(value_dim, kept, bias)  #: kv_heads
-            self.out = nn.Linear(width, dim, bias)
-            if not project:  #: project
-                self.add_module("out", nn.Identity())
-            for name in unbiased:  #: unbiased
-                getattr(self, name).bias = None
-            if cosine:  #: cosine
-                self.logit_scale = nn.Parameter(torch.full((heads, 1, 1), 2.302585))
-            if learned:  #: learned
-                even = torch.full((heads, 1, 1), self.size**-0.5)
-                self.head_scale = nn.Parameter(even)
-
-        def forward(
-            self,
-            x: Tensor,
-            key: Tensor | None = None,
-            value: Tensor | None = None,
-            mask: Tensor | None = None,  #: mask
-            added: Tensor | None = None,  #: added
-        ) -> Tensor:
-            if self.fused:  #: fused
-                parts = self.heads, self.kv_heads, self.kv_heads
-                q, k, v = self._split(self.qkv(x)).split(parts, -3)
-            else:
-                key = x if key is None else key
-                value = key if value is None else value
-                q = self._split(self.q(x))  # (..., heads, N, width / heads)
-                k = self._split(self.k(key))  # (..., heads, M, width / heads)
-                v = self._split(self.v(value))
-            if self.rotary is not None:  #: rotary
-                q, k = self._turned(q, self.rotary), self._turned(k, self.rotary)
-            if self.cosine:  #: cosine
-                largest = 4.605170185988092  # log(100)
-                scale = self.logit_scale.clamp(max=largest).exp()
-                q, k = F.normalize(q, dim=-1) * scale, F.normalize(k, dim=-1)
-            if self.learned:  #: learned
-                q = q * self.head_scale
-            seen = None  #: added and not mask
-            seen = mask  #: mask
-            if self.before:  #: before
-                size = q.shape[-2], k.shape[-2]
-                before = torch.ones(size, dtype=torch.bool, device=x.device).tril()
-                seen = before if seen is None else seen & before
-            if added is not None:  #: added
-                seen = added if seen is None else added.where(seen, -torch.inf)
-            y = F.scaled_dot_product_attention(
-                q,
-                k,
-                v,
-                attn_mask=seen,  #: mask or added
-                dropout_p=self.dropout if self.training else 0.0,
-                is_causal=self.causal,
-                scale=self.scale,
-                enable_gqa=self.kv_heads < self.heads,  #: kv_heads
-            )
-            return self.out(y.transpose(-3, -2).flatten(-2))  # (..., N, C)
-
-        def _split(self, x: Tensor) -> Tensor:
-            """(..., N, width) to (..., heads, N, width / heads)."""
-            return x.unflatten(-1, (-1, self.size)).transpose(-3, -2)
-
-        def _turned(self, x: Tensor, base: float) -> Tensor:  #: rotary
-            """Each pair of features turned as far as it stands (Su et al. 2021)."""
-            pair = torch.arange(0, self.size, 2, device=x.device).float()
-            speed = 1.0 / base ** (pair / self.size)  # of each pair, in float32
-            if self.scaling is not None:  #: scaling
-                factor, low, high, context = self.scaling  # Llama 3.1
-                turns = context / (2 * torch.pi / speed)
-                fast = ((turns - low) / (high - low)).clamp(0, 1)
-                speed = (1 - fast) * speed / factor + fast * speed
-            place = torch.arange(x.shape[-2], device=x.device).float()
-            angle = place[:, None] * speed  # (N, width / heads / 2)
-            cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-            parts, dim = (2, -1), -2
-            if self.interleaved:  #: interleaved
-                parts, dim = (-1, 2), -1
-            a, b = x.unflatten(-1, parts).unbind(dim)
-            return torch.stack((a * cos - b * sin, b * cos + a * sin), dim).flatten(-2)

@@ -166,12 +166,12 @@ Padding = Annotated[  # of each axis, or before and behind each
     f'a whole number ≥ 0, a list of them or of pairs, or "{TF_SAME}"',
 ]
 SizeEach = Annotated[
-    Size | tuple[Size, ...],
+    int | Poly | tuple[int | Poly, ...],
     PlainValidator(_each(_positive)),
     "a whole number ≥ 1 or an open size, or a list of them",
 ]
 NonNegativeSizeEach = Annotated[
-    Size | tuple[Size, ...],
+    int | Poly | tuple[int | Poly, ...],
     PlainValidator(_each(_natural_size)),
     "a whole number ≥ 0 or an open size, or a list of them",
 ]

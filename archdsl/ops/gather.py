@@ -102,6 +102,8 @@ class Gather(Op):
         size = x[self.axis]
         if self.axis in found and isinstance(size, int):
             found[self.axis] = Whole(size)
+        if size == 1:
+            return {"x": found}  # there is nothing to choose
         return {"x": found, "index": same_positions(ins["index"])}
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
@@ -152,6 +154,7 @@ class Argmax(Op):
         Example("argmax(T)", {"x": "int[B, T = 5]"}),
         Example("argmax(C)", {"x": "[B, T = 3, C = 4]"}),
         Example("argmax(H)", {"x": "[B, C = 2, H = 4, W = 3]"}),
+        Example("argmax(T)", {"x": "[B, T = 1, C = 3]"}),
     )
 
     over: Axis
@@ -176,6 +179,8 @@ class Argmax(Op):
         x = ins["x"]
         found: dict[str, Reach] = same_positions(x)
         size = x[self.over]
+        if size == 1:
+            return {}  # it is 0, whatever there is
         if self.over in found and isinstance(size, int):
             found[self.over] = Whole(size)
         return {"x": found}

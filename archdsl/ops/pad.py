@@ -11,7 +11,7 @@ from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
-from archdsl.diagnostics.faults.shapes import TooSmall, WrongAxes, WrongDtype
+from archdsl.diagnostics.faults.shapes import WrongAxes, WrongDtype
 from archdsl.ir.dim import Size
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (
@@ -133,13 +133,13 @@ class Pad(Op):
 
     def _check_size(self, size: Size, facts: Facts) -> None:
         """Refuses to mirror more than there is."""
+        name = "before" if self.before >= self.after else "after"
         most = max(self.before, self.after)
         needed = {"reflect": most + 1, "circular": most}.get(self.mode, 0)
         if needed > 1 and not facts.at_least(size, needed):
-            mend = f"pad at most {size} on each side" if self.mode == "circular" else ""
-            mend = mend or "a mirror shows all but the first: pad less"
-            what = f'pad(mode = "{self.mode}") of {most}'
-            raise Refused(TooSmall(what, self.axis, size, mend), "mode")
+            limit = "below" if self.mode == "reflect" else "at most"
+            problem = f'must be {limit} {self.axis} = {size} with mode = "{self.mode}"'
+            raise Refused(WrongValue(self.name, name, problem, str(most)), name)
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         x = ins["x"]

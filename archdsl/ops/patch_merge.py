@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.shapes import NotDivisible
@@ -41,14 +43,24 @@ def zeros_behind(x: Tensor, sizes: Mapping[str, Size]) -> tuple[str, tuple[Arg, 
     return "F.pad({x}, {padding})", (positional("padding", padding),)
 
 
+def _place(value: object) -> str:
+    if isinstance(value, str) and value in ("before", "after"):
+        return str(value)
+    raise ValueError('must be "before" or "after"')
+
+
+Place = Annotated[str, PlainValidator(_place), '"before" or "after"']
+
+
 class PatchMerge(Op):
     """Neighbours joined two by two along each axis, then a linear map.
 
     Halves all position axes, or those of `over`; other positions are batch. On a map,
     the four neighbours' features stand one after another, down the first column and
-    then the second, and pass a layer norm and a linear map without bias.
+    then the second, and pass a layer norm and a linear map without bias, in this order
+    or the other.
     Costs ``4 * C * features`` MACs at each output position of a map, and 7 operations
-    an element for the norm.
+    for each number that the norm takes.
 
     Shape:
         C becomes `features`; each axis that is halved, half of it, rounded up where it
@@ -59,6 +71,7 @@ class PatchMerge(Op):
             is given.
         pad: Whether an odd axis gets a row of zeros at its end; else it is refused.
         over: The position axes that are halved; all, if none is named.
+        norm: Whether the norm stands "before" the linear map, or "after" it (Swin v2).
     """
 
     name = "patch_merge"
@@ -70,6 +83,7 @@ class PatchMerge(Op):
         Example("patch_merge(pad = true)", {"x": "[B, H = 5, W = 4, C = 3]"}),
         Example("patch_merge(over = [H, W])", {"x": "[B, H = 4, T = 3, W = 2, C = 2]"}),
         Example("patch_merge", {"x": "[B, T = 8, C = 3]"}),
+        Example('patch_merge(5, norm = "after")', {"x": "[B, H = 4, W = 2, C = 3]"}),
     )
 
     letters: ClassVar[Mapping[str, tuple[str, ...]]] = {"features": ("C", "D")}
@@ -77,6 +91,7 @@ class PatchMerge(Op):
     features: SizeField | None = None
     pad: Flag = False
     over: Axes = ()
+    norm: Place = "before"
 
     def joined(self, x: Tensor) -> Size:
         """The features of all neighbours together."""
@@ -97,20 +112,23 @@ class PatchMerge(Op):
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         joined = self.joined(ins["x"])
         features = self.features or 2 * ins["x"]["C"]
+        normed = features if self.norm == "after" else joined
         return (
-            Weight("norm.weight", (joined,)),
-            Weight("norm.bias", (joined,)),
+            Weight("norm.weight", (normed,)),
+            Weight("norm.bias", (normed,)),
             Weight("reduction.weight", (features, joined)),
         )
 
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         joined = self.joined(ins["x"])
         places = outs[0].without(("C",)).numel
-        return Cost(outs[0].numel * joined, {"norm": 7 * places * joined})
+        normed = outs[0].numel if self.norm == "after" else places * joined
+        return Cost(outs[0].numel * joined, {"norm": 7 * normed})
 
     def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
-        cost = self.cost(ins, outs)  # the norm has weights that need the gradient
-        return Cost(2 * cost.macs, doubled(cost.elementwise))
+        cost = self.cost(ins, outs)
+        passed = self.norm == "before" or "x" in needs  # such a norm has weights
+        return Cost((1 + passed) * cost.macs, doubled(cost.elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
         x = ins["x"]
@@ -133,6 +151,7 @@ class PatchMerge(Op):
                 positional("dim", x["C"]),
                 positional("features", self.features or 2 * x["C"]),
                 Arg("axes", len(over), 2),
+                Arg("after", self.norm == "after", False),
             ),
         )
         grown = {a: 2 * site.outs[0][a] if self.pad else x[a] for a in over}
@@ -154,14 +173,24 @@ def _runtime() -> None:
     class PatchMerging(nn.Module):
         """Joins neighbours two by two along each axis (Liu et al. 2021)."""
 
-        def __init__(self, dim: int, features: int, axes: int = 2) -> None:
+        def __init__(
+            self,
+            dim: int,
+            features: int,
+            axes: int = 2,
+            after: bool = False,  #: after
+        ) -> None:
             super().__init__()
             self.axes = axes
-            self.norm = nn.LayerNorm(dim * 2**axes)
+            self.after = after  #: after
+            self.norm = nn.LayerNorm(dim * 2**axes)  #: not after
+            self.norm = nn.LayerNorm(features if after else dim * 2**axes)  #: after
             self.reduction = nn.Linear(dim * 2**axes, features, bias=False)
 
         def forward(self, x: Tensor) -> Tensor:
             for axis in range(-1 - self.axes, -1):  # (..., H, W, C)
                 x = x.unflatten(axis, (-1, 2))  # (..., H / 2, 2, W, C)
                 x = x.movedim(axis, -2).flatten(-2)  # (..., H / 2, W, 2 * C)
+            if self.after:  #: after
+                return self.norm(self.reduction(x))  # (..., H / 2, W / 2, features)
             return self.reduction(self.norm(x))  # (..., H / 2, W / 2, features)

@@ -16,8 +16,9 @@ from archdsl.source import Source, Span
 
 GROUP = "archdsl.ops"
 _NOT_OPS = {
-    "base", "emit", "fields", "heads", "paths", "recurrence", "registry", "roles",
-    "rules", "spelling", "spread", "window_runtime", "windows",
+    "attention_runtime", "base", "emit", "fields", "heads", "paths", "recurrence",
+    "registry", "roles", "rotary", "rules", "spelling", "spread", "window_runtime",
+    "windows",
 }  # fmt: skip
 
 

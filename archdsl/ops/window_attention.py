@@ -129,7 +129,7 @@ class WindowAttention(Op):
         Example(
             'window_attention(2, 4, 2, "continuous", bias = ["q", "v", "out"], '
             'scale = "cosine")',
-            {"x": "[B, H = 8, W = 3, C = 4]"},
+            {"x": "[B, H = 8, W = 4, C = 4]"},
         ),
         Example(
             'window_attention(1, 4, 1, "continuous", pad = true, '

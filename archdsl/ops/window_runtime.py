@@ -66,9 +66,11 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 even = torch.full((heads, 1, 1), (dim // heads) ** -0.5)
                 self.head_scale = nn.Parameter(even)
             if continuous:  #: continuous
-                known = window  #: not measure
-                known = measure or window  #: measure
-                self.continuous_bias = ContinuousBias(heads, window, known)
+                self.continuous_bias = ContinuousBias(
+                    heads,
+                    window,
+                    measure,  #: measure
+                )
             entries = torch.Size(self.ways).numel()  #: relative_bias
             table = nn.Parameter(torch.empty(entries, heads))  #: relative_bias
             nn.init.trunc_normal_(table, std=0.02)  #: relative_bias
@@ -225,9 +227,11 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 even = torch.full((heads, 1, 1), (dim // heads) ** -0.5)
                 self.head_scale = nn.Parameter(even)
             if continuous:  #: continuous
-                known = window  #: not measure
-                known = measure or window  #: measure
-                self.continuous_bias = ContinuousBias(heads, window, known)
+                self.continuous_bias = ContinuousBias(
+                    heads,
+                    window,
+                    measure,  #: measure
+                )
             entries = torch.Size(self.ways).numel()  #: relative_bias
             table = nn.Parameter(torch.empty(entries, heads))  #: relative_bias
             nn.init.trunc_normal_(table, std=0.02)  #: relative_bias
@@ -349,16 +353,16 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
         """What each head adds to a score, by the distance of its two positions.
 
         A function of the logarithms of distances, so that it holds for windows of any
-        size (Liu et al. 2022): `measure` is the window that 8 is the end of.
+        size (Liu et al. 2022). They are measured by a window, the largest in it as 8.
         """
 
         distances: Tensor
 
         def __init__(
-            self, heads: int, window: tuple[int, ...], measure: tuple[int, ...]
+            self, heads: int, window: tuple[int, ...], measure: tuple[int, ...] = ()
         ) -> None:
             super().__init__()
-            self.sides = tuple(zip(window, measure, strict=True))
+            self.sides = tuple(zip(window, measure or window, strict=True))
             self.hidden = nn.Linear(len(window), 512)
             self.out = nn.Linear(512, heads, bias=False)
             self.reset_buffers()

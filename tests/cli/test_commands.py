@@ -106,6 +106,8 @@ def test_list_prints_the_specs_with_their_models():
 
 def test_version():
     assert run("--version").stdout == f"archdsl, version {archdsl.__version__}\n"
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'\nversion = "{archdsl.__version__}"\n' in text
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

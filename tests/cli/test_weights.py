@@ -73,7 +73,7 @@ def test_show_without_a_file_writes_the_rules_out(folder):
 
 def test_show_exits_with_1_where_it_does_not_fit(folder):
     out = run(folder, "show", "net.arch", "bad.safetensors", code=1).stdout
-    assert "does not fit: 1 of 7 keys are not filled, 1 left over" in out
+    assert "does not fit: 1 of 9 keys are not filled, 1 left over" in out
     assert "missing" in out
 
 

@@ -346,6 +346,23 @@ def test_rotary_needs_one_axis():
         archdsl.parse(built("attention(2, rotary = 10)", x="[B, H = 2, W = 3, C = 8]"))
 
 
+def test_torch_export_takes_open_lengths():
+    code = "attention(4, kv_heads = 2, causal = true, rotary = 10000, mask = seen)"
+    text = built(code, x="[B, T, C = 16]", seen="bool[B, T]")
+    module = jittered(load(archdsl.parse(text)))
+
+    def inputs(length):
+        x = torch.randn(2, length, 16, dtype=torch.float64)
+        return x, torch.rand(2, length) > 0.3
+
+    length = torch.export.Dim("T", min=2, max=4096)
+    shapes = ({1: length}, {1: length})
+    program = torch.export.export(module, inputs(9), dynamic_shapes=shapes)
+    for other in (5, 40):
+        given_ = inputs(other)
+        torch.testing.assert_close(program.module()(*given_), module(*given_))
+
+
 def test_open_lengths_are_formulas_and_the_module_takes_any():
     code = "attention(4, kv_heads = 2, causal = true, rotary = 10000, mask = seen)"
     text = built(code, x="[B, T, C = 16]", seen="bool[B, T]")

@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import archdsl
 from archdsl.backends.torch.load import load
@@ -179,3 +180,160 @@ def test_of_two_batches_each_meets_each():
     image = torch.randn(3, 4, dtype=torch.float64)
     texts = torch.randn(5, 4, dtype=torch.float64)
     torch.testing.assert_close(run(text, image, texts), image @ texts.T)
+
+
+# --- other sizes ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "aligned"), [("nearest", False), ("linear", False),
+                                               ("linear", True), ("cubic", False),
+                                               ("cubic", True)])  # fmt: skip
+def test_what_is_read_of_an_axis_is_what_pytorch_reads(mode, aligned):
+    """At each size: what each position takes of each other one, from a unit matrix."""
+    from archdsl.ops.interpolate import _Sampled
+
+    name = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}[mode]
+    align = {} if mode == "nearest" else {"align_corners": aligned}
+    for size in range(1, 24):
+        units = torch.eye(size, dtype=torch.float64)[:, None, :, None]
+        for out in range(1, 31):
+            y = F.interpolate(units, size=(out, 1), mode=name, **align)[:, 0, :, 0]
+            reach = _Sampled("T", size, out, mode, aligned)
+            for i in range(out):
+                felt = (y[:, i].abs() > 1e-12).nonzero()[:, 0].tolist()
+                assert felt == list(reach.sources({"T": i})), (size, out, i)
+
+
+def test_interpolate_goes_to_the_size_of_another_tensor():
+    text = model(
+        "input x: [B, C = 2, H, W]",
+        "input y: [B, H = 7, W = 5, C = 3]",
+        'x -> interpolate(like = y, mode = "linear")',
+        "output z",
+    )
+    x = torch.randn(2, 2, 3, 4, dtype=torch.float64)
+    y = torch.randn(2, 7, 5, 3, dtype=torch.float64)
+    expected = F.interpolate(x, size=(7, 5), mode="bilinear", align_corners=False)
+    with forgotten():
+        module = load(archdsl.parse(text))
+    torch.testing.assert_close(module(x, y), expected)
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_pad_is_pytorchs_on_the_axis_named(mode):
+    x = torch.randn(2, 3, 5, 4, dtype=torch.float64)
+    text = model(
+        "input x: [B, C = 3, H = 5, W = 4]",
+        f'pad(H, 2, 3, mode = "{mode}")',
+        "output y: [B, C, H, W]",
+    )
+    expected = F.pad(x, (0, 0, 2, 3), mode=mode)
+    torch.testing.assert_close(run(text, x), expected)
+
+
+def test_roll_and_flip_are_pytorchs():
+    x = torch.randn(2, 3, 5, 4, dtype=torch.float64)
+    head = "input x: [B, C = 3, H = 5, W = 4]"
+    text = model(head, "roll(H, -2) -> flip(C, W)", "output y")
+    assert torch.equal(run(text, x), x.roll(-2, 2).flip(1, 3))
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_pixel_shuffle_has_the_order_of_pytorch(factor):
+    x = torch.randn(2, 2 * factor**2, 3, 4, dtype=torch.float64)
+    text = "use lib/shuffle (pixel_shuffle, pixel_unshuffle)\n" + model(
+        f"input x: [B, C = {x.shape[1]}, H = 3, W = 4]",
+        f"pixel_shuffle({factor}) as up -> pixel_unshuffle({factor})",
+        "output up",
+        "output back",
+    )
+    found = run(text, x)
+    assert torch.equal(found["up"], F.pixel_shuffle(x, factor))
+    assert torch.equal(found["back"], x)
+
+
+# --- one layer over several levels ----------------------------------------------------
+
+LEVELS = """block shared_over_levels[features](dim) {
+  layer mix = conv(dim, 3, bias = false)
+  return [f -> mix -> batch_norm -> relu for f in features]
+}
+
+model m {
+  input c2: [B, C = 4, H = 8, W = 8]
+  input c3: [B, C = 4, H = 4, W = 4]
+
+  layer score = conv(3, 1)
+  [c2, c3] -> repeat(2) { shared_over_levels(4) } as towers
+  output scores = [f -> score for f in towers]
+}
+"""
+
+
+class Levels(torch.nn.Module):
+    """As people write it: shared convolutions, norms of each level's own."""
+
+    def __init__(self):
+        super().__init__()
+        nn = torch.nn
+        self.mix = nn.ModuleList([nn.Conv2d(4, 4, 3, 1, 1, bias=False) for _ in "ab"])
+        self.norm = nn.ModuleList(
+            [nn.ModuleList([nn.BatchNorm2d(4) for _ in "xy"]) for _ in "ab"]
+        )
+        self.score = nn.Conv2d(4, 3, 1)
+
+    def forward(self, levels):
+        found = []
+        for level, given in enumerate(levels):
+            x = given
+            for mix, norms in zip(self.mix, self.norm, strict=True):
+                x = norms[level](mix(x)).relu()
+            found.append(self.score(x))
+        return found
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_layer_is_shared_over_levels_and_norms_are_not(training):
+    with forgotten():
+        module = jittered(load(archdsl.parse(LEVELS)))
+    reference = Levels().double()
+    renamed = {}
+    for name, value in module.state_dict().items():
+        key = name.removeprefix("towers.")
+        turn, _, rest = key.partition(".")
+        if rest.startswith("mix"):
+            key = f"mix.{turn}.weight"
+        elif rest.startswith("batch_norm"):
+            key = f"norm.{turn}.{rest.removeprefix('batch_norm.')}"
+        renamed[key] = value
+    reference.load_state_dict(renamed)
+    inputs = [torch.randn(3, 4, n, n, dtype=torch.float64) for n in (8, 4)]
+    module.train(training), reference.train(training)
+    for ours, theirs in zip(module(*inputs), reference(inputs), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("start", [1, 0.5])
+def test_positions_of_maps_are_detrs(start):
+    """Cumulated masks over the last of them, rows before columns (Carion et al.)."""
+    text = "use lib/positions (sine_position, masked_sine_position)\n" + model(
+        "input x: [B, C = 8, H = 5, W = 4]",
+        "input mask: bool[B, H = 5, W = 4]",
+        f"output plain: [H, W, C] = x -> sine_position({start})",
+        f"output masked: [B, H, W, C] = x -> masked_sine_position[mask]({start})",
+    )
+    mask = torch.zeros(2, 5, 4, dtype=torch.bool)
+    mask[0], mask[1, :3, :2] = True, True
+    found = run(text, torch.randn(2, 8, 5, 4, dtype=torch.float64), mask)
+    halves = []
+    for dim in (1, 2):
+        seen = mask.double().cumsum(dim)
+        last = seen[:, -1:] if dim == 1 else seen[:, :, -1:]
+        at = (seen + start - 1) / (last + 1e-6) * 2 * math.pi
+        slow = 10000 ** (2 * (torch.arange(4).double() // 2) / 4)
+        angle = at[..., None] / slow
+        both = angle[..., 0::2].sin(), angle[..., 1::2].cos()
+        halves.append(torch.stack(both, dim=4).flatten(3))
+    expected = torch.cat(halves, dim=3)
+    torch.testing.assert_close(found["masked"], expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(found["plain"], expected[0], rtol=0, atol=1e-9)

@@ -182,7 +182,14 @@ def without_chance(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.p = 0.0
-        for name in ("dropout", "attention_dropout", "drop_prob", "attn_drop", "rate"):
+        for name in (
+            "dropout",
+            "attention_dropout",
+            "drop_prob",
+            "attn_drop",
+            "rate",
+            "p",
+        ):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
 
@@ -198,7 +205,8 @@ def gradient_gaps(ours: nn.Module, wanted: nn.Module) -> list[float]:
         (found[k] - expected[k]).abs().max().item() / max(sizes[k], least)
         for k in found
     ]
-    statistics = dict(wanted.named_buffers())
+    saved = wanted.state_dict()  # other buffers are tables, made in either type
+    statistics = {k: b for k, b in wanted.named_buffers() if k in saved}
     for name, buffer in ours.named_buffers():
         if name in statistics and buffer.is_floating_point():
             gaps.append((buffer - statistics[name]).abs().max().item())

@@ -29,6 +29,12 @@ MODELS = {
         {"T": 16},
         lambda: words(16, 101),
     ),
+    "llama": (
+        f"{SPECS}/llama.arch:llama",
+        {"dim": 48, "depth": 2, "heads": 4, "kv_heads": 2, "width": 64, "vocab": 101},
+        {"T": 16},
+        lambda: words(16, 101),
+    ),
 }
 
 

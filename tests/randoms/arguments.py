@@ -167,9 +167,13 @@ def _window(m, name, scope, x):
     if m.chance(50):
         fields["pad"] = True
     if m.chance(50):
-        fields["relative_bias"] = True
+        fields["relative_bias"] = m.of([True, True, "continuous"])
+        if fields["relative_bias"] == "continuous" and m.chance(30):
+            fields["pretrained_window"] = m.each([2, 3], axes)
     if m.chance(20):
-        fields["bias"] = False
+        fields["bias"] = m.of([False, ("q", "v", "out")])
+    if m.chance(20):
+        fields["scale"] = m.of([0.5, "cosine", "learned"])
     return Use(ops()[name], fields | over)
 
 
@@ -282,6 +286,8 @@ def _patch_merge(m, name, scope, x):
     fields = {"features": m.number(FEATURES)} if m.chance(40) else {}
     if m.chance(50):
         fields["pad"] = True
+    if m.chance(30):
+        fields["norm"] = "after"
     return Use(ops()[name], fields | over)
 
 

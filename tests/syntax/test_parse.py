@@ -345,7 +345,7 @@ model n = m(dim = 3
 
 def test_reserved_words_are_not_names() -> None:
     words = {word for word in table().symbols if word.isalpha()}
-    assert len(words) == 24
+    assert len(words) == 25
     for word in sorted(words):
         assert faults(f"model m {{\n  let {word} = 3\n}}"), word
         assert faults(f"model m {{\n  x.{word}\n}}"), word

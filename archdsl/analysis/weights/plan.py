@@ -13,11 +13,13 @@ from archdsl.build.checkpoints import OWN, Keys, Layout, Rule, Step
 from archdsl.build.patterns import Pattern
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.checkpoints import TakenTwice
+from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.graph import Graph
 
 Held: TypeAlias = Mapping[str, tuple[int, ...]]
 """The shapes of a checkpoint's tensors, by key."""
 
+_MOST_WORK = 3_000_000  # keys times rules
 # What wrappers put before every key: of data parallelism, of torch.compile, and of
 # trainers that hold the model in a field.
 PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -144,6 +146,10 @@ class _Expansion:
         ]
 
     def run(self) -> Expanded:
+        if len(self.ours) * len(self.targets) > _MOST_WORK:
+            what = "this checkpoint has too many rules for so many keys"
+            fault = TooMuchWork(what, f"{_MOST_WORK:,} keys times rules")
+            raise SpecError([Diagnostic(fault, self.layout.span)])
         moves: dict[str, Move] = {}
         used: set[int] = set()
         for key, shape in self.ours.items():

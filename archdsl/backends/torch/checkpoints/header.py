@@ -1,8 +1,7 @@
 """The header of a safetensors file: what it holds, without reading the weights.
 
 The format: eight bytes that tell the header's length, a JSON object of names, types,
-shapes and places, then the bytes of all tensors without a gap
-(https://huggingface.co/docs/safetensors).
+shapes and places, then the bytes of all tensors without a gap.
 """
 
 from __future__ import annotations

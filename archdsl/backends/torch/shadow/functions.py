@@ -269,6 +269,22 @@ def _pooled(
     return result.squeeze(-2) if count == 1 else result
 
 
+def interpolate(
+    x: Shadow,
+    size: int | Sequence[int] | None = None,
+    scale_factor: int | Sequence[int] = 1,
+    mode: str = "nearest",
+    align_corners: bool = False,
+) -> Shadow:
+    """Holds nothing but sizes."""
+    count = x.ndim - 2
+    rows = zip(x.shape[2:], each(scale_factor, count), strict=True)
+    sizes = [n * factor for n, factor in rows] if size is None else each(size, count)
+    shape = (*x.shape[:2], *sizes)
+    stride = for_kernel(shape, x.layout)
+    return made("interpolate", Shadow(shape, x.dtype, stride), (x,))
+
+
 # --- normalisation ------------------------------------------------------------------
 
 

@@ -105,7 +105,7 @@ def _nn() -> SimpleNamespace:
 
 
 def _functional() -> SimpleNamespace:
-    words = "relu relu6 gelu silu softmax normalize dropout linear pad"
+    words = "relu relu6 gelu silu softmax normalize dropout linear pad interpolate"
     names = (*words.split(), "scaled_dot_product_attention")
     plain = {name: getattr(functions, name) for name in names}
     pools = {}

@@ -199,8 +199,8 @@ class Subject:
         with torch.no_grad():
             for parameter in module.parameters():
                 drawn = torch.randn(parameter.shape, generator=generator)
-                fan = parameter[0].numel() if parameter.dim() > 1 else 16
-                parameter.add_(drawn.double() / max(fan, 1) ** 0.5)
+                fan = parameter[0].numel() if parameter.dim() > 1 else 1
+                parameter.add_(drawn.double() / (fan if fan > 1 else 16) ** 0.5)
             for name, buffer in module.named_buffers():
                 if name.endswith(("running_mean", "running_var")):
                     drawn = torch.rand(buffer.shape, generator=generator)
