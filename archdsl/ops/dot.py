@@ -118,14 +118,20 @@ class Dot(Op):
         return spread
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
-        shared, left, right = self.roles(ins, given)
-        return {
-            "x": (*shared, *left, *self.over),
-            "other": (*shared, *self.over, *right),
-        }
+        roles = self.roles(ins, given)
+        shared, left, right = roles
+        other = (*shared, *self.over, *right)
+        if self._turns(roles) and given["other"] == (*shared, *right, *self.over):
+            other = given["other"]
+        return {"x": (*shared, *left, *self.over), "other": other}
+
+    def _turns(self, roles: _Roles) -> bool:
+        """Whether it is one product of two matrices, of which one can be turned."""
+        return len(roles.left) < 2 and len(roles.right) == len(self.over) == 1
 
     def emit(self, site: Site) -> Emit:
-        shared, left, right = self.roles(site.ins, site.layouts)
+        roles = self.roles(site.ins, site.layouts)
+        shared, left, right = roles
         layouts = ((*shared, *left, *right),)
         at, summed = len(shared), len(self.over)
         x = "{x}" if left else f"{{x}}.unsqueeze({at})"
@@ -137,6 +143,8 @@ class Dot(Op):
             make = Make("MatMul", tuple(Arg(name, count) for name, count in counts))
             return Emit(f"{{self}}({x}, {other}){ends}", layouts, make)
         x, other = _joined(x, at + rows, summed), _joined(other, at, summed)
+        if self._turns(roles) and site.layouts["other"][-1] == self.over[0]:
+            other += f".transpose({at}, {at + 1})"
         forward = f"{x} @ {other}"
         return Emit(f"({forward}){ends}" if ends else forward, layouts)
 

@@ -11,7 +11,7 @@ from pydantic import PlainValidator
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
-from archdsl.diagnostics.faults.shapes import WrongAxes
+from archdsl.diagnostics.faults.shapes import WrongAxes, WrongDtype
 from archdsl.ir.dim import Size
 from archdsl.ir.tensor import BATCH
 from archdsl.ops.base import (
@@ -26,7 +26,7 @@ from archdsl.ops.base import (
 )
 from archdsl.ops.emit import Arg, Emit, Site, positional
 from archdsl.ops.fields import Axes, Axis, Integer, Real
-from archdsl.ops.rules import need_axes, need_float
+from archdsl.ops.rules import need_axes
 from archdsl.ops.spread import Affine, At, Spread, same_positions
 
 _MODES = ("constant", "reflect", "replicate", "circular")
@@ -68,7 +68,9 @@ class Pad(Op):
 
     They hold `value`, or what `mode` takes from the axis: "reflect" mirrors it at
     its first and last position, "replicate" repeats these, "circular" goes on at the
-    other end. Negative numbers are not taken: `slice` cuts. Costs nothing but the copy.
+    other end. Negative numbers are not taken: `slice` cuts. Ids and truth values are
+    taken, too, where `value` is a whole number, of which 0 is false. Costs nothing but
+    the copy.
 
     Shape:
         The axis becomes `before` plus `after` longer.
@@ -83,6 +85,7 @@ class Pad(Op):
 
     name = "pad"
     group = "joining and cutting"
+    ports = (Port("x", dtype="any"),)
     examples = (
         Example("pad(T, 2, 1)", {"x": "[B, T = 5, C = 4]"}),
         Example("pad(W, after = 3, value = 0.5)", {"x": "[B, C = 2, H = 3, W = 4]"}),
@@ -90,6 +93,8 @@ class Pad(Op):
         Example('pad(T, 1, 3, mode = "replicate")', {"x": "[B, T = 4, C = 2]"}),
         Example('pad(T, 2, 3, mode = "circular")', {"x": "[B, C = 2, T = 4, N = 3]"}),
         Example("pad(C, 1, 2)", {"x": "[B, C = 2, T = 4]"}),
+        Example("pad(T, after = 3, value = 1)", {"x": "bool[B, T = 4]"}),
+        Example("pad(T, 1, 2, value = 1)", {"x": "int[B, T = 4]"}),
     )
 
     axis: Axis
@@ -100,7 +105,7 @@ class Pad(Op):
 
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
-        need_float(self, x)
+        self._check_kind(x)
         _check_axis(self, x, self.axis)
         for name, number in (("before", self.before), ("after", self.after)):
             if not 0 <= number <= 10**6:
@@ -114,6 +119,17 @@ class Pad(Op):
             raise Refused(fault, "value")
         self._check_size(x[self.axis], facts)
         return (x.resized({self.axis: x[self.axis] + self.before + self.after}),)
+
+    def _check_kind(self, x: Tensor) -> None:
+        """Refuses what ids and truth values cannot hold, or PyTorch does not pad."""
+        if x.dtype == "float":
+            return
+        if self.mode != "constant":
+            raise Refused(WrongDtype(f"pad: {self.mode}", "float", x.dtype))
+        if not self.value.is_integer():
+            problem = f"must be a whole number for {x.dtype} values"
+            fault = WrongValue(self.name, "value", problem, f"{self.value:g}")
+            raise Refused(fault, "value")
 
     def _check_size(self, size: Size, facts: Facts) -> None:
         """Refuses to mirror more than there is."""

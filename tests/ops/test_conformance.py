@@ -276,7 +276,9 @@ def feel(graph: Graph, module: nn.Module, found, batch: int) -> None:
             changed[index] = 2 * others[index]
             after = run(graph, module, [*inputs[:i], changed, *inputs[i + 1 :]])
             for output in before:
-                for there in moved(graph, output, after[output] - before[output]):
+                for there in moved(
+                    graph, output, after[output].double() - before[output].double()
+                ):
                     found[output][there] |= {(name, place)}
 
 

@@ -56,7 +56,10 @@ def test_a_model_says_what_its_module_does(spec):
 def test_a_batch_of_three_costs_three_times_one(spec):
     stem, _, model = spec.partition(":")
     where = f"{ROOT / 'specs' / stem}.arch:{model}"
-    one = Costs().total(archdsl.parse(where))
+    graph = archdsl.parse(where)
+    if not all("B" in tensor for tensor in graph.inputs.values()):
+        pytest.skip("what it is given beside the batch costs what it costs")
+    one = Costs().total(graph)
     three = Costs().total(archdsl.parse(where, sizes={"B": 3}))
     assert three.macs == 3 * one.macs - 2 * once(archdsl.parse(where))
     assert three.params == one.params

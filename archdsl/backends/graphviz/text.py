@@ -42,7 +42,8 @@ def costs(totals: Totals, shared: str = "") -> str:
     """
     parts = [shared] if shared else []
     if not shared and totals.params != 0:
-        parts.append(f"{amount(totals.params)}{NBSP}params")
+        word = "param" if totals.params == 1 else "params"
+        parts.append(f"{amount(totals.params)}{NBSP}{word}")
     if totals.macs != 0:
         parts.append(f"{amount(totals.macs)}{NBSP}MACs")
     return " · ".join(parts)

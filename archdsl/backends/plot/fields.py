@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST = 48  # rows of one picture
 _ROW, _FRAME = 0.14, 0.95  # inches
+_ABREAST = 2  # panels beside one another, for which a page is wide enough
 _NARROW = 22  # letters of a name that leave room for the lines in a column
 
 
@@ -45,10 +46,14 @@ def draw(report: Report, depth: int, path: Path) -> None:
     longest = max(len(name) for panel in panels for name in panel.names)
     wide = len(panels) > 1 or longest > _NARROW
     width: Literal["page", "column"] = "page" if wide else "column"
-    height = _FRAME + _ROW * rows
-    with figure(width, height, columns=len(panels)) as (made, axes):
-        for panel, here in zip(panels, axes, strict=True):
+    columns = min(len(panels), _ABREAST)
+    deep = -(-len(panels) // columns)
+    height = deep * (_FRAME + _ROW * rows)
+    with figure(width, height, rows=deep, columns=columns) as (made, axes):
+        for panel, here in zip(panels, axes, strict=False):
             _fill(here, panel)
+        for empty in axes[len(panels) :]:
+            empty.remove()
         made.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center",
                     ncols=5 if wide else 2, handlelength=3)  # fmt: skip
         save(made, path)
@@ -71,6 +76,8 @@ def _panels(report: Report, depth: int) -> list[_Panel]:
 
 def _fill(axes: Axes, panel: _Panel) -> None:
     """One panel: fields to the right, layers downwards."""
+    from matplotlib.ticker import MaxNLocator
+
     lines = (
         ("largest", [f.size for f in panel.fields]),
         ("smallest", [f.least for f in panel.fields]),
@@ -85,6 +92,7 @@ def _fill(axes: Axes, panel: _Panel) -> None:
     axes.set_yticks(range(len(panel.names)), panel.names)
     axes.set_ylim(len(panel.names) - 0.5, -0.5)
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axes.grid(axis="x")
     axes.set_xlabel("positions of the input")
     axes.set_title(f"Receptive field, {panel.title}", loc="left")

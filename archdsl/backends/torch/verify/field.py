@@ -138,9 +138,8 @@ class _Trial:
         ]
         # An id is no number to be made large: there, features that differ in sign let
         # a maximum feel it in one of them.
-        numbers = all(x.is_floating_point() for x in self.inputs)
-        module = subject.positive if numbers else subject.shaken
-        self.steps = Steps(subject.plan, module)
+        self.of_numbers = Steps(subject.plan, subject.positive)
+        self.of_ids = Steps(subject.plan, subject.shaken)
 
     def row(self, place: Place, at: At) -> Row:
         """What one position of a layer sees, along each axis of each input."""
@@ -152,7 +151,6 @@ class _Trial:
         except SpecError:
             return skipped(NAME, of, "too many positions to follow")
         fields = next((x.fields for x in found.layers if x.path == path), ())
-        self.before = self._value(place, at, self.inputs)
         felt = [
             self._felt(place, at, name, axis, seen)
             for name, axis, seen in _claims(self.subject.graph, fields, at)
@@ -165,6 +163,8 @@ class _Trial:
         said = f"{along} {seen[0]} to {seen[-1]}" if seen else f"nothing of {along}"
         number = self.names.index(name)
         x = self.inputs[number]
+        self.steps = self.of_numbers if x.is_floating_point() else self.of_ids
+        self.before = self._value(place, at, self.inputs)
         dim = self.subject.graph.inputs[name].names.index(axis)
         index = torch.arange(x.shape[dim])
         index = index.view([-1 if i == dim else 1 for i in range(x.dim())])

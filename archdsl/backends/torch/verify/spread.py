@@ -28,6 +28,7 @@ _MANY_MACS, _MOST_MACS = 10**9, 6 * 10**9  # of all tries of one op
 _SHARES = (0.0, 1.0, 0.5, 0.3)  # where the output positions lie that are tried
 _PLACES = len(_SHARES)
 _FEW_IDS = 7  # where no table says how many there are
+_MOST_TRIES = 800
 _TRIES = 30  # other numbers that are tried before an input counts as without effect
 
 At: TypeAlias = Mapping[str, int]  # a position: the index along each axis
@@ -133,13 +134,17 @@ class _Trial:
         A maximum or a relu feels only some changes, so several are tried, ever larger.
         """
         index = _index(self.needs[port], source)
-        for turn in range(_TRIES):
+        for turn in range(self._tries):
             ids = self._other_ids() if turn else {}
             taken = ids.get(port, self.taken[port])
             changed = taken.clone()
-            if self.ins[port].dtype == "int":
+            if self.ins[port].dtype == "int" and turn % 2 and not self._known:
+                changed[index] = self._ids  # larger than all others
+            elif self.ins[port].dtype == "int":
                 changed[index] = (taken[index] + 1 + turn) % self._ids
-            elif turn == 0 or self.ins[port].dtype == "bool":
+            elif self.ins[port].dtype == "bool":
+                changed[index] = ~taken[index]
+            elif turn == 0:
                 changed[index] = self.other[port][index]
             else:
                 drawn = torch.randn(changed[index].shape, generator=self.generator)
@@ -149,8 +154,8 @@ class _Trial:
         return False
 
     def _other_ids(self) -> Taken:
-        """Other ids, which may say where to look."""
-        ids = [p for p, t in self.ins.items() if t.dtype == "int"]
+        """Other ids and truth values, which may say where to look."""
+        ids = [p for p, t in self.ins.items() if t.dtype != "float"]
         return {p: self._drawn(p, self.ins[p]) for p in ids}
 
     def _moves(
@@ -202,6 +207,17 @@ class _Trial:
         if tensor.dtype == "bool":
             return ~self.taken[port]
         return 2 * self._drawn(port, tensor)
+
+    @property
+    def _tries(self) -> int:
+        """More where ids say where to look, and there is no batch of them."""
+        batch = any(BATCH in tensor for tensor in self.ins.values())
+        return _TRIES if batch else max(_TRIES, min(_MOST_TRIES, 8 * self._ids))
+
+    @property
+    def _known(self) -> bool:
+        """Whether it knows certain ids only."""
+        return self.place.op.ids(self.ins) is not None
 
     @property
     def _ids(self) -> int:
