@@ -97,7 +97,7 @@ def test_figures_of_sections_are_those_of_the_sections():
 BODIES = {
     "bert", "clip", "convnext", "deit_distilled", "gpt", "hybrid_vit", "llama",
     "nonlocal_resnet", "recurrent", "resnet", "swin", "swinv2", "text_cnn",
-    "transformer", "vgg", "vit",
+    "transformer", "vgg", "vilt", "vit",
 }  # fmt: skip
 
 
