@@ -33,9 +33,18 @@ class Lstm(Recurrence):
         ),
         Example("lstm(4, over = W)", {"x": "[B, C = 3, H = 2, W = 5]"}),
         Example("lstm(2, last = true, over = T)", {"x": "[B, T = 4, N = 3, C = 3]"}),
+        Example(
+            'lstm(3, layers = 2, bidirectional = true, last = "all")',
+            {"x": "[B, T = 5, C = 4]"},
+        ),
+        Example("lstm(3, state = s)", {"x": "[B, T = 5, C = 4]", "s": "[B, C = 6]"}),
+        Example(
+            'lstm(2, 2, bidirectional = true, last = "all", over = T, state = s)',
+            {"x": "[B, T = 4, N = 3, C = 3]", "s": "[B, C = 16, N = 3]"},
+        ),
     )
 
     gates: ClassVar[int] = 4
     per_state: ClassVar[tuple[int, int]] = (14, 8)
     module: ClassVar[str] = "nn.LSTM"
-    states: ClassVar[str] = "[1][0]"  # beside the final cells
+    kinds: ClassVar[int] = 2  # states, and cells

@@ -46,6 +46,15 @@ class Rnn(Recurrence):
         Example("rnn(4, over = W)", {"x": "[B, C = 3, H = 2, W = 5]"}),
         Example("rnn(2, last = true, over = T)", {"x": "[B, T = 4, N = 3, C = 3]"}),
         Example('rnn(3, nonlinearity = "relu")', {"x": "[B, T = 5, C = 4]"}),
+        Example(
+            'rnn(3, layers = 2, bidirectional = true, last = "all")',
+            {"x": "[B, T = 5, C = 4]"},
+        ),
+        Example("rnn(3, state = s)", {"x": "[B, T = 5, C = 4]", "s": "[B, C = 3]"}),
+        Example(
+            'rnn(2, 2, bidirectional = true, last = "all", over = T, state = s)',
+            {"x": "[B, T = 4, N = 3, C = 3]", "s": "[B, C = 8, N = 3]"},
+        ),
     )
 
     gates: ClassVar[int] = 1

@@ -66,14 +66,18 @@ def everyone(n: int, causal: bool = False) -> Edges:
 
 
 def recurrence(
-    n: int, layers: int, both: bool, last: bool
+    n: int, layers: int, both: bool, last: bool | str
 ) -> tuple[int | None, int | None]:
     """The same of an unrolled LSTM: edges from cell to cell, and up a layer."""
     ways = (0, 1)[: 1 + both]
     starts = [distances(n, layers, ways, j) for j in range(n)]
     top = [[(layers - 1, w, t) for w in ways] for t in range(n)]
     if last:
-        ends = [(layers - 1, w, n - 1 if w == 0 else 0) for w in ways]
+        ends = [
+            (layer, w, n - 1 if w == 0 else 0)
+            for w in ways
+            for layer in range(0 if last == "all" else layers - 1, layers)
+        ]
         top = [ends]
     table = [[min(s.get(c, 10**9) for c in cells) for s in starts] for cells in top]
     met = [[h for h in row if h < 10**9] for row in table]

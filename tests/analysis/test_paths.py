@@ -80,10 +80,11 @@ def test_self_attention(n, d, causal):
     st.integers(2, 20),
     st.integers(1, 3),
     st.booleans(),
-    st.booleans(),
+    st.sampled_from([False, True, "all"]),
 )
 def test_a_recurrence(op, n, layers, both, last):
-    words = f"bidirectional = {str(both).lower()}, last = {str(last).lower()}"
+    ends = '"all"' if last == "all" else str(last).lower()
+    words = f"bidirectional = {str(both).lower()}, last = {ends}"
     kind = only(model(f"  {op}(3, {layers}, {words})", f"[B, N = {n}, C = 5]"), op)
     agrees(kind)
     assert reach(kind) == recurrence(n, layers, both, last)

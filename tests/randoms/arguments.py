@@ -10,7 +10,16 @@ from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Facts
 from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import ops
-from tests.randoms.steps import Invalid, Scope, Use, fits, literal, resolved, tensor
+from tests.randoms.steps import (
+    Invalid,
+    Nested,
+    Scope,
+    Use,
+    fits,
+    literal,
+    resolved,
+    tensor,
+)
 
 if TYPE_CHECKING:
     from tests.randoms.maker import Maker
@@ -188,9 +197,29 @@ def _recurrent(m, name, scope, x):
     for flag in ("bidirectional", "last", "bias"):
         if m.chance(30):
             fields[flag] = flag != "bias"
+    if "last" in fields and m.chance(50):
+        fields["last"] = "all"
     if len(x.positions) > 1:
         fields["over"] = AxisName(m.of(x.positions))
-    return Use(ops()[name], fields)
+    return Use(ops()[name], fields, _first_state(m, name, scope, x, fields))
+
+
+def _first_state(m, name, scope, x, fields):
+    """A tensor there is, made as long as the states of all layers; often none fits."""
+    along = str(fields["over"]) if "over" in fields else x.positions[:1]
+    wanted = {a: n for a, n in x.sizes.items() if a not in along}
+    if not scope.tensors or m.chance(50):
+        return {}
+    start = m.named(scope, "float")
+    other = tensor(scope, start)
+    if any(other.sizes.get(a) != n for a, n in wanted.items() if a != "C"):
+        return {}
+    carried = ops()[name](**fields).carried
+    steps = [Use(ops()["linear"], {"features": carried})]
+    rest = [AxisName(a) for a in other.names if a not in wanted]
+    if rest:
+        steps.insert(0, Use(ops()["mean"], {"over": rest}))
+    return {"state": Nested(start, tuple(steps))} if "C" in other else {}
 
 
 def _position(m, name, scope, x):

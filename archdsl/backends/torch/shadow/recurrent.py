@@ -57,12 +57,16 @@ class LSTM(_Recurrent):
     gates = 4
 
     def _run(  # type: ignore[override]
-        self, x: Shadow
+        self, x: Shadow, begins: tuple[Shadow, Shadow] | None = None
     ) -> tuple[Shadow, tuple[Shadow, Shadow]]:
         if x.ndim == 2:  # one example
-            every, (last, cell) = self._run(x.unsqueeze(0))
+            if begins is not None:
+                begins = begins[0].unsqueeze(1), begins[1].unsqueeze(1)
+            every, (last, cell) = self._run(x.unsqueeze(0), begins)
             return every.squeeze(0), (last.squeeze(1), cell.squeeze(1))
-        first, cells = self.zeros(x.shape[0]), self.zeros(x.shape[0])
+        if begins is None:
+            begins = self.zeros(x.shape[0]), self.zeros(x.shape[0])
+        first, cells = begins
         given = x.transpose(0, 1).contiguous()  # which lives until the end
         x = given
         lasts, final = list[Shadow](), list[Shadow]()
@@ -106,11 +110,15 @@ class _Stepwise(_Recurrent):
 
     cell: Cell
 
-    def _run(self, x: Shadow) -> tuple[Shadow, Shadow]:  # type: ignore[override]
+    def _run(  # type: ignore[override]
+        self, x: Shadow, begins: Shadow | None = None
+    ) -> tuple[Shadow, Shadow]:
         if x.ndim == 2:  # one example
-            every, last = self._run(x.unsqueeze(0))
+            if begins is not None:
+                begins = begins.unsqueeze(1)
+            every, last = self._run(x.unsqueeze(0), begins)
             return every.squeeze(0), last.squeeze(1)
-        first = self.zeros(x.shape[0])
+        first = self.zeros(x.shape[0]) if begins is None else begins
         x = x.transpose(0, 1)
         lasts = list[Shadow]()
         for i, layer in enumerate(self.weights):
