@@ -16,6 +16,9 @@ class Gru(Recurrence):
     c with it, as in PyTorch and cuDNN; the paper resets the state before the map.
     Runs along the one position axis there is, or along `over`; other positions are
     batch. C becomes `hidden`, twice that if `bidirectional`: forwards, then backwards.
+    It begins with zeros, or with `state`: all final states of a layer as deep and wide,
+    as it puts them out with ``last = "all"``, or such a one from elsewhere, with x's
+    axes but the one that it runs along (`expand` gives a learned one the batch).
     Costs ``3 * (n * hidden + hidden**2)`` MACs for each step of each layer and
     direction that takes n features, and for each hidden number 6 operations of bias,
     9 of activation (2 sigmoids, 1 tanh) and 7 of arithmetic (3 to add up the gates,

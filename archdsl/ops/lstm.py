@@ -13,6 +13,9 @@ class Lstm(Recurrence):
 
     Runs along the one position axis there is, or along `over`; other positions are
     batch. C becomes `hidden`, twice that if `bidirectional`: forwards, then backwards.
+    It begins with zeros, or with `state`: all final states of a layer as deep and wide,
+    as it puts them out with ``last = "all"``, or such a one from elsewhere, with x's
+    axes but the one that it runs along (`expand` gives a learned one the batch).
     Costs ``4 * (n * hidden + hidden**2)`` MACs for each step of each layer and
     direction that takes n features, and for each hidden number 8 operations of bias,
     14 of activation (3 sigmoids, 2 tanh) and 8 of arithmetic (4 to add up the gates,

@@ -47,11 +47,6 @@ Last = Annotated[bool | Literal["all"], PlainValidator(_last), 'true, false or "
 class Recurrence(Op):
     """What the layers that carry a state along one position axis share.
 
-    Its state begins as zeros, or as `state`: what a layer of the same depth puts out
-    with ``last = "all"`` is a state to begin with, as a decoder begins where its
-    encoder ended. One from elsewhere has the same order in C, and every axis of x but
-    the one that it runs along; `expand` gives a learned one the batch.
-
     Shape:
         C becomes `hidden`, or ``2 * hidden`` if `bidirectional`; with `last`, the axis
         that it runs along goes. With "all", C is as long as all states together.

@@ -214,7 +214,8 @@ def _first_state(m, name, scope, x, fields):
     other = tensor(scope, start)
     if any(other.sizes.get(a) != n for a, n in wanted.items() if a != "C"):
         return {}
-    carried = ops()[name](**fields).carried
+    known = {k: resolved(v, scope, x) for k, v in fields.items()}
+    carried = ops()[name](**known).carried
     steps = [Use(ops()["linear"], {"features": carried})]
     rest = [AxisName(a) for a in other.names if a not in wanted]
     if rest:
