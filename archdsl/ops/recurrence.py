@@ -249,9 +249,7 @@ class Recurrence(Op):
             return f"{call}[0]"
         if self.last == "all":
             final = f"torch.cat({call}[1])" if self.kinds > 1 else f"{call}[1]"
-            return (
-                f"{final}.transpose(0, 1).flatten(1)" if batch else f"{final}.flatten()"
-            )
+            return f"torch.cat({final}.unbind(), -1)"
         final = f"{call}[1][0]" if self.kinds > 1 else f"{call}[1]"
         if not self.bidirectional:
             return f"{final}[-1]"
@@ -259,14 +257,9 @@ class Recurrence(Op):
 
     def _first(self, batch: int) -> str:
         """The first states as the module takes them: layers and directions first."""
-        state = "{state}" + (f".flatten(0, {batch - 1})" if batch > 1 else "")
-        kinds = self.kinds > 1
-        sizes = "(2, -1, {hidden_size})" if kinds else "(-1, {hidden_size})"
-        state += f".unflatten(-1, {sizes})"
-        if batch:
-            state += ".movedim(0, 2)" if kinds else ".movedim(0, 1)"
-            state += ".contiguous()"  # cuDNN insists
-        return state + (".unbind()" if kinds else "")
+        state = f"torch.flatten({{state}}, 0, {batch - 1})" if batch > 1 else "{state}"
+        state = f"torch.stack(torch.split({state}, {{hidden_size}}, -1))"
+        return f"torch.chunk({state}, 2)" if self.kinds > 1 else state
 
     def label(self, ins: Inputs) -> str:
         layers = f" ×{self.layers}" if self.layers > 1 else ""

@@ -174,10 +174,16 @@ class Shadow:
         found = Shadow((*self.shape[:ahead], *shape, *behind), self.dtype)
         return made("index", found, (self,), indices)
 
-    def split(self, sizes: Sequence[int], dim: int = 0) -> tuple[Shadow, ...]:
-        """Stretches of a dimension, one after another."""
+    def split(self, sizes: int | Sequence[int], dim: int = 0) -> tuple[Shadow, ...]:
+        """Stretches of a dimension, one after another; of one size, that divides it."""
         dim %= self.ndim
+        if isinstance(sizes, int):
+            sizes = [sizes] * (self.shape[dim] // sizes)
         return tuple(self.narrow(dim, 0, size) for size in sizes)
+
+    def chunk(self, count: int, dim: int = 0) -> tuple[Shadow, ...]:
+        """As many equal stretches of a dimension, which their number divides."""
+        return self.split(self.shape[dim] // count, dim)
 
     # -- shapes that may take a copy -------------------------------------------------
 
