@@ -128,6 +128,17 @@ def test_what_an_lstm_leaves_lies_as_it_does_in_torch(act, steps):
     assert (found.saved, found.peak) == run(graph)
 
 
+@pytest.mark.parametrize("more", ["", ", kv_heads = 1", ", causal = true"])
+def test_a_pair_that_rotary_turns_lies_as_it_does_in_torch(more):
+    """With one pair in a head, `stack` puts features apart: no one kernel takes them."""
+    graph = archdsl.parse(
+        "model m {\n  input x: [B = 1, T = 6, C = 4]\n"
+        f"  attention(2, rotary = 100{more})\n  output y\n}}\n"
+    )
+    found = usage(graph)
+    assert (found.saved, found.peak) == run(graph)
+
+
 def test_an_open_size_is_filled_in():
     text = "model m {\n  input x: [B, T, C = 4]\n  attention(2)\n  output y\n}\n"
     graph = archdsl.parse(text)
