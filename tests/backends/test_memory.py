@@ -130,7 +130,7 @@ def test_what_an_lstm_leaves_lies_as_it_does_in_torch(act, steps):
 
 @pytest.mark.parametrize("more", ["", ", kv_heads = 1", ", causal = true"])
 def test_a_pair_that_rotary_turns_lies_as_it_does_in_torch(more):
-    """With one pair in a head, `stack` puts features apart, which no one kernel takes."""
+    """With one pair in a head, `stack` puts features apart: no kernel takes them."""
     graph = archdsl.parse(
         "model m {\n  input x: [B = 1, T = 6, C = 4]\n"
         f"  attention(2, rotary = 100{more})\n  output y\n}}\n"
