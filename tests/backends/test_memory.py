@@ -147,6 +147,22 @@ def test_an_open_size_is_filled_in():
         assert usage(graph, {"T": size}) == usage(there)
 
 
+@pytest.mark.parametrize(
+    "shape", ["[H = 4, C = 8, B, W = 5]", "[B, H = 4, W = 5, C = 8]"]
+)
+def test_where_nothing_is_put_around_an_open_size_it_is_a_clone(shape):
+    """One lies as the input does, whose copy afterwards counts."""
+    text = (
+        f"model m {{\n  input x: {shape}\n"
+        '  patch_merge(8, pad = true, norm = "after", over = H)\n  output y\n}\n'
+    )
+    graph = archdsl.parse(text, sizes={"H": None, "W": None})
+    module = load(graph).eval()
+    for sizes in ({"H": 14, "W": 12}, {"H": 13, "W": 12}):
+        inputs = inputs_for(archdsl.parse(text, sizes=sizes))
+        assert usage(graph, sizes).peak == peak_bytes(module, inputs)
+
+
 def test_what_leads_to_no_result_is_given_back():
     text = "model m {{\n  input x: [B, C = 4]\n  linear(4){}\n  output y\n}}\n"
     plain = archdsl.parse(text.format(""))

@@ -377,11 +377,16 @@ def roll(x: Shadow, shifts: int | Sequence[int], dims: int | Sequence[int]) -> S
 def pad(
     x: Shadow, padding: Sequence[int], mode: str = "constant", value: Number = 0
 ) -> Shadow:
-    """A copy with something around; from the input itself, it holds that."""
+    """A copy with something around; from the input itself, it holds that.
+
+    With nothing around it is a clone, which lies as the input does.
+    """
     shape = list(x.shape)
     for i in range(len(padding) // 2):
         shape[-1 - i] += padding[2 * i] + padding[2 * i + 1]
     if mode in ("reflect", "replicate"):
         return made("pad", Shadow(shape, x.dtype), (x,), (x,))
     stride = for_kernel(tuple(shape), x.layout) if mode == "constant" else None
+    if mode == "constant" and not any(padding):
+        stride = like(x.shape, [x.layout])
     return made("pad", Shadow(shape, x.dtype, stride), (x,))
