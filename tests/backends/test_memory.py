@@ -159,7 +159,7 @@ def test_where_nothing_is_put_around_an_open_size_it_is_a_clone(shape):
     graph = archdsl.parse(text, sizes={"H": None, "W": None})
     module = load(graph).eval()
     for sizes in ({"H": 14, "W": 12}, {"H": 13, "W": 12}):
-        inputs = inputs_for(archdsl.parse(text, sizes=sizes))
+        inputs = inputs_for(archdsl.parse(text, sizes=sizes), 1)
         assert usage(graph, sizes).peak == peak_bytes(module, inputs)
 
 
