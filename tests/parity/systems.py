@@ -56,6 +56,9 @@ class System(NamedTuple):
             called as ours.
         open: The sizes of axes that the spec leaves open.
         uncounted: Why PyTorch's counter does not count what we do, if so.
+        device: Where the reference is counted: not on the meta device if its forward
+            pass reads sizes off its masks.
+        repeated: Whether its small one is that of another system.
     """
 
     spec: str
@@ -72,6 +75,8 @@ class System(NamedTuple):
     layout: str = ""
     open: Mapping[str, int] = {}
     uncounted: str = ""
+    device: str = "meta"
+    repeated: bool = False
 
 
 class Pair:

@@ -81,6 +81,7 @@ def vilt():
         checkpoint="transformers",
         run=joined,
         trained=True,
+        device="cpu",
     )
 
 

@@ -108,6 +108,7 @@ RECURRENT = [
         SequenceToSequence,
         {"vocab": 30, "dim": 6, "hidden": 8},
         sizes={"S": 7, "T": 5},
+        uncounted="its mean of the memory is not a product of matrices, theirs is",
         layout="""
           "source" -> "embedding"
           "target" -> "embedding_2"
