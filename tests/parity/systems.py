@@ -58,7 +58,7 @@ class System(NamedTuple):
         uncounted: Why PyTorch's counter does not count what we do, if so.
         device: Where the reference is counted: not on the meta device if its forward
             pass reads sizes off its masks.
-        repeated: Whether its small one is that of another system.
+        repeated: Whether its small one shows nothing that another's does not.
     """
 
     spec: str

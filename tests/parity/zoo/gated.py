@@ -1,4 +1,4 @@
-"""ResNets with attention in them, written with torch.nn; their parts are called as ours."""
+"""ResNets with attention, written with torch.nn; their parts are called as ours."""
 
 from collections import OrderedDict
 from functools import partial
