@@ -4,8 +4,11 @@ import pytest
 import torch
 
 import archdsl
+from archdsl.source import Source
+from archdsl.syntax import tree
+from archdsl.syntax.parse import parse
 from tests.parity.counting import counted_macs, weightless
-from tests.parity.reference import CLEARLY, TOLERANCE
+from tests.parity.reference import CLEARLY, SPECS, TOLERANCE
 from tests.parity.systems import Pair
 from tests.parity.zoo import SYSTEMS
 
@@ -15,6 +18,21 @@ SINGLE = 1e-5  # of the largest output, in float32
 def each(systems):
     """A test of each of these."""
     return pytest.mark.parametrize("system", list(systems), ids=lambda s: s.spec)
+
+
+def test_every_model_that_promises_its_parameters_is_here():
+    here = {s.spec if ":" in s.spec else f"{s.spec}:{s.spec}" for s in SYSTEMS}
+    assert here == set(promising())
+
+
+def promising():
+    """The models of the shipped specs that say how many parameters they have."""
+    for path in SPECS.glob("*.arch"):
+        text = path.read_text(encoding="utf-8")
+        for item in parse(Source(path.name, text))[0].items:
+            model = isinstance(item, tree.Model | tree.Variant)
+            if model and "expect params" in text[item.span.start : item.span.end]:
+                yield f"{path.stem}:{item.name.id}"
 
 
 @each(SYSTEMS)

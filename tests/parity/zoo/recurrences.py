@@ -125,7 +125,7 @@ RECURRENT = [
     of_tests(
         "lstm_scan",
         lstm,
-        {"dim": 6, "hidden": 8},
+        {"dim": 8, "hidden": 8},
         reference="torch.nn.LSTM",
         sizes={"T": 7},
         run=all_states,
