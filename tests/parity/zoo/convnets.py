@@ -16,7 +16,7 @@ IMAGES = "image CNN"
 ATTENTION = "attention in CNN"
 
 
-def of_torchvision(spec, name=None, size=64, family=IMAGES, **more):
+def of_torchvision(spec, name=None, size=(75, 65), family=IMAGES, **more):
     """A model of torchvision; the small one has 10 classes and takes small images."""
     name = name or spec.rpartition(":")[2]
     facts = more.pop("facts", {})
@@ -27,13 +27,13 @@ def of_torchvision(spec, name=None, size=64, family=IMAGES, **more):
         partial(getattr(torchvision, name), **facts),
         narrow={"num_classes": 10},
         settings={"classes": 10},
-        sizes={"H": size, "W": size},
+        sizes=dict(zip("HW", size, strict=True)),
         checkpoint="torchvision",
         **more,
     )
 
 
-def of_timm(spec, name, family=IMAGES, size=64, **more):
+def of_timm(spec, name, family=IMAGES, size=(75, 65), **more):
     """A model of timm."""
     facts = more.pop("facts", {})
     return System(
@@ -43,7 +43,7 @@ def of_timm(spec, name, family=IMAGES, size=64, **more):
         partial(timm.create_model, name, **{"num_classes": 1000, **facts}),
         narrow={"num_classes": 10, **more.pop("narrow", {})},
         settings={"classes": 10, **more.pop("settings", {})},
-        sizes={"H": size, "W": size},
+        sizes=dict(zip("HW", size, strict=True)),
         checkpoint="timm",
         **more,
     )
@@ -139,7 +139,8 @@ CONVNETS = [
     densenet("densenet121", trained=True),
     of_torchvision(
         "inception_v3",
-        size=96,
+        size=(107, 75),
+        trained=True,
         facts={"aux_logits": False, "transform_input": False, "init_weights": False},
     ),
     of_torchvision("efficientnet_b0", trained=True),
