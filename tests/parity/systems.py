@@ -79,6 +79,23 @@ class System(NamedTuple):
     repeated: bool = False
 
 
+class Single(NamedTuple):
+    """Of the outputs in float32, relative to the largest number of each.
+
+    Attributes:
+        gap: How far ours are from the reference's.
+        rounding: How far the reference's own are from what they are in float64.
+    """
+
+    gap: float
+    rounding: float
+
+    @property
+    def fine(self) -> bool:
+        """Whether no more differs than rounding does: 1e-5, or what theirs does."""
+        return self.gap <= max(1e-5, 2 * self.rounding)
+
+
 class Pair:
     """A compiled model and its reference with the same weights, in float64."""
 
@@ -136,13 +153,14 @@ class Pair:
         return max((one - two).abs().max().item() for one, two in pairs)
 
     @torch.no_grad()
-    def relative_gap(self) -> float:
+    def relative_gap(self) -> Single:
         """The largest difference in float32, of the largest number of the output."""
+        _, exact = self.outputs()
         self.ours.float()
         self.theirs.float()
-        pairs = list(zip(*self.outputs(), strict=True))
+        ours, theirs = self.outputs()
         self.double()
-        return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)
+        return Single(relative(ours, theirs), relative(theirs, exact))
 
     def training(self) -> float:
         """The largest difference of outputs, gradients and statistics in training.
@@ -200,6 +218,12 @@ def default(tensors: Mapping[str, Tensor]) -> Iterator[None]:
 def flat(outputs: Outputs) -> tuple[Tensor, ...]:
     """The outputs as a tuple."""
     return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+
+
+def relative(outputs: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> float:
+    """The largest difference, each of the largest number of its output."""
+    pairs = zip(outputs, wanted, strict=True)
+    return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)
 
 
 def loss(output: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def swin(spec, **facts):
             "num_heads": [2, 3, 4],
             "window_size": 4,
             "num_labels": 10,
-            "image_size": (64, 96),
+            "image_size": 64,
         },
         settings={
             "dim": 24,
@@ -53,7 +53,7 @@ def swin(spec, **facts):
             "window": 4,
             "classes": 10,
         },
-        sizes={"H": 64, "W": 96},
+        sizes={"H": 64, "W": 64},
         checkpoint="transformers",
         trained=spec == "swin_t",
         repeated=spec != "swin_t",
