@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 MOST = 400_000  # objects that are made without a search: some 60 MB
+SHARE = 4  # or so much of what there is, if that is more: searching it takes longer
 
 
 @dataclass
@@ -62,5 +63,5 @@ def _aside() -> None:
         gc.collect()
     gc.freeze()
     if due:
-        _tally.made, _tally.bound = 0, max(MOST, gc.get_freeze_count() // 4)
+        _tally.made, _tally.bound = 0, max(MOST, gc.get_freeze_count() // SHARE)
     gc.unfreeze()

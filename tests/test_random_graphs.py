@@ -164,12 +164,13 @@ def layouts_do_not_matter(graph: Graph) -> bool:
     for name, here, there in zip(
         expected, graph.result_orders, other.result_orders, strict=True
     ):
-        back = found[name].permute([there.index(axis) for axis in here])
-        largest = expected[name].abs().max().item()
+        back = found[name].permute([there.index(axis) for axis in here]).double()
+        wanted = expected[name].double()  # ids and truth values, too
+        largest = wanted.abs().max().item()
         if not largest < 1e9:
             return False
         atol = 1e-7 * max(1.0, largest)
-        torch.testing.assert_close(back, expected[name], rtol=1e-6, atol=atol)
+        torch.testing.assert_close(back, wanted, rtol=1e-6, atol=atol)
     return True
 
 

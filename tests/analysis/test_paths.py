@@ -254,8 +254,9 @@ def test_every_op_can_be_asked_for_paths_and_closed_forms(text):
     costs = Costs()
     named = {row.name for row in forms(graph)}
     for node in graph:
-        covers = "window_attention(1, [2, 4, 2]" in text  # 4 of 3 positions: no 4 in it
-        if costs.node(graph, node).macs and not covers:
+        # No formula says what 4 of 3 positions are, or a half of 7.
+        uneven = "window_attention(1, [2, 4, 2]" in text or '"tf_same"' in text
+        if costs.node(graph, node).macs and not uneven:
             assert node.payload.name in named
 
 

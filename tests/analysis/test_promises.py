@@ -95,8 +95,9 @@ def test_figures_of_sections_are_those_of_the_sections():
 
 # Models that others are variants of, whose variants promise.
 BODIES = {
-    "bert", "convnext", "gpt", "hybrid_vit", "llama", "nonlocal_resnet", "recurrent",
-    "resnet", "swin", "text_cnn", "transformer", "vgg", "vit",
+    "bert", "clip", "convnext", "deit_distilled", "gpt", "hybrid_vit", "llama",
+    "nonlocal_resnet", "recurrent", "resnet", "swin", "swinv2", "text_cnn",
+    "transformer", "vgg", "vilt", "vit",
 }  # fmt: skip
 
 

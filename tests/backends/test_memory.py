@@ -17,7 +17,7 @@ from archdsl.ir.graph import Graph
 from archdsl.ops.registry import ops, public_ops
 from tests.randoms.maker import specs
 from tests.texts import text_of
-from tests.tools import examples, forgotten, inputs_for, replaced
+from tests.tools import examples, forgotten, inputs_for, replaced, shipped
 
 EXAMPLES = [
     pytest.param(example, id=f"{name}{i}")
@@ -68,7 +68,7 @@ def test_each_op_holds_what_autograd_does(example, batch, learned):
     [s if s in QUICK else pytest.param(s, marks=pytest.mark.slow) for s in SPECS],
 )
 def test_each_spec_holds_what_autograd_does(spec):
-    graph = archdsl.parse(spec)
+    graph = shipped(spec)
     found = usage(graph)
     assert (found.saved, found.peak) == run(graph)
 

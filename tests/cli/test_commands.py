@@ -29,6 +29,7 @@ COMMANDS = [
     "profile",
     "sweep",
     "verify",
+    "weights",
 ]
 GOOD = "model net {\n  input x: [B, C = 3]\n  linear(2)\n  output y\n}\n"
 WRONG = GOOD.replace("linear(2)", "linaer(2)\n  rellu")

@@ -116,7 +116,7 @@ def test_a_file_is_written_whole_or_not_at_all(folder, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fdopen", full)
+    monkeypatch.setattr(files.Path, "write_bytes", full)
     said = run("two_layer_net.arch", "--set", "width=9", code=2)
     assert "cannot write two_layer_net.py: No space left on device" in said
     assert (folder / "two_layer_net.py").read_text() == before

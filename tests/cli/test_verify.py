@@ -25,6 +25,7 @@ runs     module                   runs    runs      ✓
 shapes   output logits            [1, 5]  [1, 5]    ✓
 shapes   layers as said           4       4         ✓
 params   params                   137     137       ✓
+params   trainable params         137     137       ✓
 params   buffers                  0       0         ✓
 params   bytes of params          548     548       ✓
 params   bytes of buffers         0       0         ✓
@@ -36,7 +37,7 @@ forward  output logits            finite  finite    ✓
 forward  output logits, op by op  same    same      ✓
 spread   distinct ops as said     4       4         ✓
 
-tiny: all 14 figures are as said
+tiny: all 15 figures are as said
 """
 
 

@@ -124,6 +124,7 @@ class Forward:
         if node.weights_from is not None:
             slots["weight"] = access(node.weights_from, self.root) + ".weight"
         refs = dict(node.inputs)
+        template = _spaced(emit.forward, slots)
         many = {p: emit.forward.count(f"{{{p}}}") for p in refs}
         long = self._is_long(emit.forward, node)
         for port, ref in refs.items():
@@ -132,7 +133,7 @@ class Forward:
             if many[port] > 1 or (long and len(refs) > 1):
                 self._permuted(ref, self.plan.needs[node.id, port])
             self.left[ref] += many[port] - 1  # a use each time that it is written
-        return self._fill(emit.forward, node, slots, refs)
+        return self._fill(template, node, slots, refs)
 
     def _is_long(self, template: str, node: Node) -> bool:
         """Whether a formula would be too long for a line; calls break well."""
@@ -356,3 +357,20 @@ def _shape(shapes: list[tuple[Tensor, Layout]], made: Class) -> str:
         ]
         words.append(f"[{', '.join(sizes)}]")
     return ", ".join(words)
+
+
+def _spaced(template: str, slots: Mapping[str, str]) -> str:
+    """Spaces around the colons of a slice with a bound that is more than a number."""
+
+    def put(match: re.Match[str]) -> str:
+        first, *rest = match[0].split(":")
+        if not any("." in slots[part[1:-1]] for part in (first, *rest) if part):
+            return match[0]
+        text, before = first, first
+        for part in rest:
+            text += (" " if before else "") + ":" + (f" {part}" if part else "")
+            before = part
+        return text
+
+    slot = r"(?:\{\w+\})?"
+    return re.sub(rf"(?<=[\[ ]){slot}:{slot}(?::{slot})?(?=\])", put, template)
