@@ -83,8 +83,9 @@ class Attention(Op):
     0, before the last map.
     Costs ``4 * n * C * width + 2 * n**2 * width`` MACs over n positions, and for each
     of the ``heads * n**2`` scores 1 operation to scale it, 5 for the softmax, and 1
-    each for a mask and for what is added. A causal mask saves nothing of that. Rotary
-    positions and the cosine cost 3 for each number of q and k.
+    each for a mask and for what is added. A causal mask saves nothing of that;
+    `kv_heads` saves the k and v that there are not, and without `out` its map is saved.
+    Rotary positions and the cosine cost 3 for each number of q and k.
 
     Shape:
         The one of x; C becomes `width` where `out` is false.

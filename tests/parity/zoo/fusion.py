@@ -48,6 +48,7 @@ def clip(spec, text=None, vision=None, features=512):
         run=compared,
         trained=spec == "clip_vit_b32",
         large=spec != "clip_vit_b32",
+        repeated=spec != "clip_vit_b32",
     )
 
 
@@ -81,6 +82,7 @@ def vilt():
         checkpoint="transformers",
         run=joined,
         trained=True,
+        device="cpu",
     )
 
 

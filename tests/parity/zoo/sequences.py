@@ -67,6 +67,7 @@ def translation(model, *, norm, **facts):
         sizes={"S": 9, "T": 7},
         checkpoint="torch",
         trained=model == "transformer_base",
+        repeated=bool(facts),
     )
 
 
@@ -99,6 +100,7 @@ def bert(model, **facts):
         run=run,
         trained=model == "bert_base",
         large=bool(facts),
+        repeated=bool(facts),
     )
 
 
@@ -169,6 +171,7 @@ def llama(model):
         },
         checkpoint="transformers",
         trained=model == "llama2_7b",
+        repeated=model not in ("llama2_7b", "llama3_8b"),
         large=True,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from tests.parity.systems import System
 class ThoughtVector(nn.Module):
     """Sutskever et al. 2014; the parts are called as in the compiled model."""
 
-    def __init__(self, vocab=10000, words=10000, dim=128, hidden=256, layers=2):
+    def __init__(self, vocab=160000, words=80000, dim=1000, hidden=1000, layers=4):
         super().__init__()
         self.embedding = nn.Embedding(vocab, dim)
         self.thought = nn.LSTM(dim, hidden, layers, batch_first=True)
@@ -22,28 +22,19 @@ class ThoughtVector(nn.Module):
         return self.linear(states)
 
 
-def paper(**narrow):
-    """At the paper's size, unless it is told another one."""
-    whole = {"vocab": 160000, "words": 80000, "dim": 1000, "hidden": 1000, "layers": 4}
-    return ThoughtVector(**{**whole, **narrow})
-
-
-def system(model, make, **more):
-    """One whose hyperparameters are the spec's."""
-    narrow = {"vocab": 30, "words": 20, "dim": 6, "hidden": 8, "layers": 3}
-    return System(
-        f"seq2seq:{model}",
-        "recurrent",
-        "torch.nn.LSTM",
-        make,
-        narrow=narrow,
-        settings=narrow,
-        sizes={"S": 7, "T": 5},
-        **more,
-    )
-
+NARROW = {"vocab": 30, "words": 20, "dim": 6, "hidden": 8, "layers": 3}
 
 STATES = [
-    system("thought_vector", ThoughtVector, trained=True),
-    system("sutskever2014", paper, large=True),
+    System(
+        "seq2seq:sutskever2014",
+        "recurrent",
+        "torch.nn.LSTM",
+        ThoughtVector,
+        narrow=NARROW,
+        settings=NARROW,
+        sizes={"S": 7, "T": 5},
+        layout="same",
+        trained=True,
+        large=True,
+    )
 ]

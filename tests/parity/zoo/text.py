@@ -30,6 +30,7 @@ def gpt2(spec, **facts):
         checkpoint="transformers",
         trained=spec == "gpt2",
         large=bool(facts),
+        repeated=bool(facts),
     )
 
 

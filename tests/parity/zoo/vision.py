@@ -56,6 +56,7 @@ def swin(spec, **facts):
         sizes={"H": 64, "W": 64},
         checkpoint="transformers",
         trained=spec == "swin_t",
+        repeated=spec != "swin_t",
     )
 
 
@@ -69,6 +70,7 @@ def swinv2(spec, **facts):
         narrow={**small.narrow, "pretrained_window_sizes": [0, 0, 0]},
         settings={**small.settings, "pretrained": [None] * 3},
         trained=spec == "swinv2_t",
+        repeated=spec != "swinv2_t",
     )
 
 
@@ -93,6 +95,7 @@ def vit(spec, **facts):
         sizes={"H": 48, "W": 48},
         checkpoint="transformers",
         trained=spec == "vit_b16",
+        repeated=spec != "vit_b16",
     )
 
 
@@ -104,6 +107,7 @@ def deit(spec, **facts):
         reference="transformers DeiTForImageClassificationWithTeacher",
         make=partial(of_transformers, model, DeiTConfig, **facts),
         trained=spec == "deit_s_distilled",
+        repeated=spec != "deit_s_distilled",
     )
 
 
@@ -126,6 +130,8 @@ def hybrid(spec, size):
         settings={"dim": 64, "depth": 2, "heads": 4, "classes": 10},
         sizes={"H": 64, "W": 64},
         checkpoint="timm",
+        trained=size == 224,
+        repeated=size != 224,
     )
 
 
@@ -145,6 +151,7 @@ VISION = [
     vit("vit_b16:vit_b16_384", image_size=384),
     vit("deit_s", **SMALL),
     vit("deit_s:deit_t", **TINY),
+    vit("deit_s:deit_b"),
     deit("deit_s_distilled", **SMALL),
     deit("deit_s_distilled:deit_t_distilled", **TINY),
     deit("deit_s_distilled:deit_b_distilled"),
@@ -154,6 +161,7 @@ VISION = [
     swin("swin_s", **DEEP),
     swin("swin_b", **DEEP, **WIDE),
     swin("swin_b:swin_b_384", **DEEP, **WIDE, **AT_384),
+    swin("swin_l", **DEEP, **WIDEST),
     swin("swin_l:swin_l_384", **DEEP, **WIDEST, **AT_384),
     swinv2("swinv2_t"),
     swinv2("swinv2_t:swinv2_t_w16", window_size=16),

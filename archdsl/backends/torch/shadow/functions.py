@@ -122,12 +122,14 @@ def scaled_dot_product_attention(
 
     A mask of truth values becomes one of numbers.
 
-    With dropout, a learned mask, or other than 4 dimensions, several: `_attention`.
+    With dropout, a learned mask, other than 4 dimensions, or where the features
+    of a position do not lie side by side, several: `_attention`.
     """
     if attn_mask is not None:
         attn_mask = attn_mask.to("float32")
     learned = attn_mask is not None and attn_mask.needs
-    if dropout_p or learned or query.ndim != 4:
+    apart = any(t.stride[-1] != 1 for t in (query, key, value))
+    if dropout_p or learned or query.ndim != 4 or apart:
         if enable_gqa:
             key, value = (repeated(t, query.shape[-3]) for t in (key, value))
         return _attention(query, key, value, attn_mask, dropout_p, is_causal)
@@ -362,11 +364,9 @@ def cat(parts: Sequence[Shadow], dim: int = 0) -> Shadow:
 
 
 def stack(parts: Sequence[Shadow], dim: int = 0) -> Shadow:
-    """A copy of all, side by side."""
-    first = parts[0]
-    dim %= first.ndim + 1
-    shape = (*first.shape[:dim], len(parts), *first.shape[dim:])
-    return made("stack", Shadow(shape, first.dtype), parts)
+    """A copy of all, side by side, laid out as `cat` lays them out."""
+    dim %= parts[0].ndim + 1
+    return cat([part.unsqueeze(dim) for part in parts], dim)
 
 
 def roll(x: Shadow, shifts: int | Sequence[int], dims: int | Sequence[int]) -> Shadow:
@@ -377,11 +377,16 @@ def roll(x: Shadow, shifts: int | Sequence[int], dims: int | Sequence[int]) -> S
 def pad(
     x: Shadow, padding: Sequence[int], mode: str = "constant", value: Number = 0
 ) -> Shadow:
-    """A copy with something around; from the input itself, it holds that."""
+    """A copy with something around; from the input itself, it holds that.
+
+    With nothing around it is a clone, which lies as the input does.
+    """
     shape = list(x.shape)
     for i in range(len(padding) // 2):
         shape[-1 - i] += padding[2 * i] + padding[2 * i + 1]
     if mode in ("reflect", "replicate"):
         return made("pad", Shadow(shape, x.dtype), (x,), (x,))
     stride = for_kernel(tuple(shape), x.layout) if mode == "constant" else None
+    if mode == "constant" and not any(padding):
+        stride = like(x.shape, [x.layout])
     return made("pad", Shadow(shape, x.dtype, stride), (x,))
