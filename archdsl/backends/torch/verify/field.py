@@ -133,7 +133,7 @@ class _Trial:
         self.names = list(subject.graph.inputs)
         # All is positive, so that no relu hides anything and nothing cancels out.
         self.inputs = [
-            x.abs() + 0.1 if x.is_floating_point() else x
+            (x.abs() + 0.1) * subject.loudness if x.is_floating_point() else x
             for x in subject.inputs(torch.float64)
         ]
         # An id is no number to be made large: there, features that differ in sign let
@@ -193,7 +193,9 @@ class _Trial:
         if not x.is_floating_point():
             return self._other_ids(x)
         drawn = torch.rand(x.shape, generator=self.generator, dtype=x.dtype)
-        return x * drawn / 8 if turn >= _TRIES - 2 else x + (1 + drawn) * 2 * (turn + 1)
+        if turn >= _TRIES - 2:
+            return x * drawn / 8
+        return x + (1 + drawn) * 2 * (turn + 1) * self.subject.loudness
 
     def _other_ids(self, x: Tensor) -> Tensor:
         """Other ids everywhere; truth values by chance."""

@@ -23,6 +23,7 @@ from archdsl.backends.torch.verify.steps import (
     StepFailed,
     Steps,
     Taken,
+    places,
 )
 from archdsl.diagnostics import SpecError
 from archdsl.ir.dim import Size, substitute
@@ -208,18 +209,26 @@ class Subject:
         return module
 
     @cached_property
+    def loudness(self) -> float:
+        """How large inputs and biases are, where nothing may be cut off from above."""
+        ops = (getattr(place.op, "name", "") for place in places(self.plan))
+        return 1e-4 if "relu6" in ops else 1.0
+
+    @cached_property
     def positive(self) -> nn.Module:
         """The module with every weight positive and about an average of what it takes.
 
-        Nothing that is positive cancels out or is cut off by a relu then.
+        Nothing that is positive cancels out or is cut off by a relu then, nor by a
+        bound from above, as long as what goes in is small.
         """
         generator = torch.Generator().manual_seed(self.seed)
         module = copy.deepcopy(self.module)
         with torch.no_grad():
-            for parameter in module.parameters():
+            for name, parameter in module.named_parameters():
                 drawn = torch.rand(parameter.shape, generator=generator).double() + 0.5
                 fan = parameter[0].numel() if parameter.dim() > 1 else 1
-                parameter.copy_(drawn / max(fan, 1))
+                least = self.loudness if name.endswith("bias") else 1
+                parameter.copy_(drawn * least / max(fan, 1))
             for name, buffer in module.named_buffers():
                 if name.endswith("running_mean"):
                     buffer.zero_()
