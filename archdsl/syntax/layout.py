@@ -19,12 +19,13 @@ GOES_ON_AFTER = GOES_ON | CLOSER.keys() | {"ARROW", "NEWLINE"}
 GOES_ON_BEFORE = (GOES_ON - {"NOT"}) | OPENER.keys() | {"NEWLINE"}
 
 
-def significant(words: list[Word]) -> list[Word] | None:
+def significant(words: list[Word], mended: bool = False) -> list[Word] | None:
     """The words without the line breaks that mean nothing; None if a bracket is alone.
 
     Where brackets pair and the grammar takes the words, `Balance` has nothing to mend:
     a body that it opens, or a bracket that it closes, would need a line break that
-    counts where the grammar has none.
+    counts where the grammar has none. What it has `mended` has as many closers as
+    openers; where one closes another kind, the parser says what it thinks of that.
     """
     out: list[Word] = []
     stack: list[str] = []
@@ -39,7 +40,7 @@ def significant(words: list[Word]) -> list[Word] | None:
             stack.append(kind)
             within = kind != "LBRACE"
         elif kind in OPENER:
-            if not stack or stack.pop() != OPENER[kind]:
+            if not stack or (stack.pop() != OPENER[kind] and not mended):
                 return None
             within = bool(stack) and stack[-1] != "LBRACE"
         elif last == "NEWLINE" and kind in ("ARROW", "ELSE") and out:

@@ -60,8 +60,8 @@ def _with_care(
 ) -> tuple[tree.File, list[Diagnostic]]:
     """The tree of a text that is wrong somewhere, and what is wrong."""
     balance = Balance(source, {d.span.line for d in read.diagnostics})
-    given = layout.significant(balance.run(read.words))
-    assert given is not None  # what did not pair is mended
+    given = layout.significant(balance.run(read.words), mended=True)
+    assert given is not None  # each bracket has one now
     found = read.diagnostics + balance.diagnostics
     parser = _Parser(source, given, found, balance)
     parser.replaced = sorted((d.span.start for d in read.diagnostics), reverse=True)

@@ -241,6 +241,11 @@ def test_line_breaks_count_again_in_braces_within_brackets() -> None:
     assert show(found) == f"(Call concat [(ListOf [{inner} c])])"
 
 
+@pytest.mark.parametrize("text", ["{\n  ([]{\n})", "{(\n[{\n}]\n)", "([{\n)]}\n{(\n}"])
+def test_brackets_that_close_across_others_are_errors(text: str) -> None:
+    assert faults(text)  # found by fuzzing: seed 11, input 11889
+
+
 def test_a_line_that_begins_in_brackets_opens_no_body() -> None:
     found = value("concat([a\n for b in c])\n   -> d")
     assert isinstance(found, tree.Pipeline)
