@@ -115,3 +115,61 @@ def test_a_large_ratio_is_written_out():
 
 def test_a_table_without_rows_is_its_notes():
     assert text(replace(TABLE, rows=())) == "Costs\n\nfor a batch of 1"
+
+
+# --- equal layers --------------------------------------------------------------------
+
+
+def _layered(*rows: tuple[str, int]) -> list[str]:
+    columns = (Column("layer", "layer"), Column("params", "params", "exact"))
+    lines = text(Table("layers", "", columns, rows)).split("\n")[1:]
+    return [" ".join(line.split()) for line in lines]
+
+
+def test_equal_layers_in_running_order_are_one_row() -> None:
+    rows = [
+        ("stem", 1),
+        *((f"stage.0.layer.{i}", 7) for i in range(3, 15)),
+        ("head", 2),
+    ]
+    assert _layered(*rows) == [
+        "stem 1",
+        "stage.0.layer.3 to 14, each 7",
+        "head 2",
+    ]
+
+
+def test_layers_of_several_rows_are_folded_together() -> None:
+    rows = [row for i in range(4) for row in ((f"x.{i}.norm_2", 5), (f"x.{i}.mlp", 7))]
+    assert _layered(*rows) == [
+        "x.(0 to 3).norm_2, each 5",
+        "x.(0 to 3).mlp, each 7",
+    ]
+
+
+def test_what_differs_or_does_not_run_stays() -> None:
+    few = [(f"x.{i}", 7) for i in range(3)]
+    gap = [(f"x.{i}", 7) for i in (0, 1, 3, 4)]
+    names = [(f"x{i}", 7) for i in range(9)]  # no number of their own
+    figures = [(f"x.{i}", i % 2) for i in range(9)]
+    outer = [(f"x.{i}.y.0", 7) for i in range(9)]  # another y.0 in each
+    for rows in (few, gap, names, figures, outer):
+        assert len(_layered(*rows)) == len(rows)
+
+
+def test_programs_get_every_row() -> None:
+    columns = (Column("layer", "layer"), Column("params", "params", "exact"))
+    table = Table("layers", "", columns, tuple((f"x.{i}", 7) for i in range(20)))
+    assert len(as_csv([table]).splitlines()) == 21
+    assert "x.0 to 19, each" in markdown([table])
+
+
+def test_a_column_of_formulas_stands_to_the_left() -> None:
+    columns = (Column("name", "name"), Column("macs", "MACs", "short"))
+    rows = (("a", "D*T*C"), ("b", "2*T"), ("c", None))
+    assert text(Table("t", "", columns, rows)).split("\n") == [
+        "name  MACs",
+        "a     D*T*C",
+        "b     2*T",
+        "c     -",
+    ]

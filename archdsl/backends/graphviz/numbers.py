@@ -10,7 +10,7 @@ from archdsl.ir.formula import terms
 
 MINUS = "\u2212"
 NBSP = "\u00a0"  # where a line must not break
-_UNITS = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3))
+_UNITS = (("P", 10**15), ("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3))
 _MOST_TERMS = 3
 _POWERS = {1: "", 2: "²", 3: "³"}
 
