@@ -86,12 +86,11 @@ def _layouts(
 
 
 def _of_file(made: list[Expanded], file: str) -> WeightsReport:
-    from archdsl.analysis.weights.plan import best
+    from archdsl.analysis.weights.fitting import nearest
     from archdsl.analysis.weights.report import of_plan
     from archdsl.backends.torch.checkpoints import keys, resolve
 
-    held = {name: entry.shape for name, entry in keys(resolve(file)).items()}
-    plan = best(made, held)
+    plan = nearest(made, keys(resolve(file)))
     chosen = next(each for each in made if each.layout == plan.layout)
     return of_plan(chosen, plan)
 

@@ -146,3 +146,26 @@ def test_a_dictionary_in_a_file_of_torch_save_is_found(folder):
     torch.save({"epoch": 3, "state_dict": held}, folder / "theirs.pth")
     model = archdsl.load(folder / "net.arch", weights=folder / "theirs.pth")
     assert torch.equal(model.linear.weight, state["head.weight"].T)
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.int8, torch.int64, torch.complex64, torch.bool]
+)
+def test_what_is_not_of_floating_point_is_no_weight(folder, dtype):
+    held = load_file(folder / "theirs.safetensors")
+    held["head.weight"] = torch.zeros(8, 4, dtype=dtype)
+    save_file(held, folder / "odd.safetensors")
+    name = str(dtype).removeprefix("torch.")
+    for words in (["show"], ["convert", "-o", "made.safetensors"]):
+        done = run(folder, words[0], "net.arch", "odd.safetensors", *words[1:], code=1)
+        assert f"{name} are no weights" in done.stdout + done.stderr
+    assert not (folder / "made.safetensors").exists()
+    with pytest.raises(ValueError, match=f"head.weight.*: {name} are no weights"):
+        archdsl.load(folder / "net.arch", weights=folder / "odd.safetensors")
+
+
+def test_counters_are_whole_numbers(folder):
+    model = archdsl.load(folder / "net.arch")
+    archdsl.save(model, folder / "own.safetensors")
+    assert "batch_norm.num_batches_tracked" in load_file(folder / "own.safetensors")
+    run(folder, "show", "net.arch", "own.safetensors")

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from archdsl.analysis.weights.plan import Expanded, Plan, best, expanded, own
+from archdsl.analysis.weights.ours import COUNTER
+from archdsl.analysis.weights.plan import (
+    Expanded,
+    Misshapen,
+    Plan,
+    best,
+    expanded,
+    own,
+)
 from archdsl.build import Program
 from archdsl.build.checkpoints import OWN, Layout, layouts
 from archdsl.diagnostics import near
@@ -32,6 +41,11 @@ class Entry(Protocol):
     @property
     def shape(self) -> tuple[int, ...]:
         """Its shape."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """The type of its numbers, as PyTorch names it."""
         ...
 
 
@@ -90,8 +104,33 @@ def fit(
         SpecError: A layout is wrong.
         ValueError: There is none of that name.
     """
-    shapes = {key: tuple(entry.shape) for key, entry in held.items()}
-    return best(written_out(program, graph, name), shapes)
+    return nearest(written_out(program, graph, name), held)
+
+
+def nearest(layouts: Sequence[Expanded], held: Mapping[str, Entry]) -> Plan:
+    """The plan of the first layout that fits a checkpoint, or of the nearest.
+
+    Weights are of floating point: whole numbers are those of a quantized checkpoint,
+    whose scales are elsewhere, and nothing takes complex ones.
+    """
+    plan = best(layouts, {key: tuple(entry.shape) for key, entry in held.items()})
+    wrong = tuple(_mistyped(plan, held))
+    names = {found.ours for found in wrong}
+    moves = tuple(move for move in plan.moves if move.ours not in names)
+    return replace(plan, moves=moves, misshapen=(*plan.misshapen, *wrong))
+
+
+def _mistyped(plan: Plan, held: Mapping[str, Entry]) -> Iterator[Misshapen]:
+    for move in plan.moves:
+        if move.ours.rpartition(".")[2] == COUNTER:
+            continue
+        for name in move.theirs:
+            entry = held[plan.prefix + name]
+            if not entry.dtype.startswith(("float", "bfloat")):
+                why = f"{entry.dtype} are no weights"
+                shape = tuple(entry.shape)
+                yield Misshapen(move.ours, move.shape, move.theirs, shape, why)
+                break
 
 
 def ensure(plan: Plan, where: str, model: str) -> None:
