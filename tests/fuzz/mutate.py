@@ -132,6 +132,15 @@ def _argument(random: Random, b: Base) -> str:
     return _among(random, b, _NAME.match, lambda: f"{random.choice(names())}({given})")
 
 
+def _text(random: Random, b: Base) -> str:
+    """A string made another: a key of a checkpoint with other braces."""
+    return _among(random, b, lambda t: t[0] == '"', lambda: f'"{_key(random)}"')
+
+
+def _key(random: Random) -> str:
+    return "".join(random.choice(_IN_KEYS) for _ in range(random.randrange(1, 6)))
+
+
 # --- lines --------------------------------------------------------------------------
 
 
@@ -230,8 +239,14 @@ _AROUND = [
     ("scan(T) [x, h = zeros(C = 8)] { ", " }"), ("concat([", "])"), ("x + ", ""),
 ]  # fmt: skip
 
+_IN_KEYS = [
+    "a", "layers", ".", "*", "{", "}", "{i}", "{j}", "{i + 1}", "{i // 0}", "{9 ** 99}",
+    "{a,b}", "{,_2}", "{q,k,v}", "{1,2,3,4,5,6,7,8}" * 9, "{a,{b,c}}",
+    "{x if i else 2}", "{sum([k for k in range(i)])}", "{H}", "{}", "\\", " ",
+]  # fmt: skip
+
 _WEIGHTED = [
     *[_number] * 5, *[_name] * 5, *[_axis] * 3, *[_replace_node] * 6, *[_argument] * 3,
-    *[_lines] * 3, _character, _cut, _delete, _duplicate, _swap, _foreign, _sign,
+    *[_lines] * 3, _text, _character, _cut, _delete, _duplicate, _swap, _foreign, _sign,
     _splice, _join, _allow, _delete_node, *[_wrap] * 3,
 ]  # fmt: skip
