@@ -10,11 +10,12 @@ from typing import TypeAlias
 from archdsl.analysis.weights.ours import COUNTER, Shape, keys
 from archdsl.analysis.weights.steps import Misfit, after
 from archdsl.build.checkpoints import OWN, Keys, Layout, Rule, Step
-from archdsl.build.patterns import Pattern
+from archdsl.build.patterns import Pattern, joined
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.checkpoints import TakenTwice
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.graph import Graph
+from archdsl.record import record
 
 Held: TypeAlias = Mapping[str, tuple[int, ...]]
 """The shapes of a checkpoint's tensors, by key."""
@@ -48,7 +49,7 @@ class Cut:
         return start, start + sizes[self.index]
 
 
-@dataclass(frozen=True)
+@record
 class Move:
     """How one of our keys is filled.
 
@@ -129,11 +130,15 @@ def expanded(layout: Layout, graph: Graph) -> Expanded:
     return _Expansion(layout, graph).run()
 
 
+_Theirs: TypeAlias = tuple[tuple[str, ...], tuple[Step, ...]]  # keys, steps
+
+
 @dataclass
 class _Expansion:
     layout: Layout
     graph: Graph
     taken: dict[tuple[str, int], str] = field(default_factory=dict)
+    known: dict[tuple[object, ...], _Theirs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = Keys(self.layout, self.graph)
@@ -174,10 +179,10 @@ class _Expansion:
     def _move(
         self, key: str, shape: Shape, rule: Rule, at: int, match: re.Match[str]
     ) -> Move:
-        captured = {name: int(number) for name, number in match.groupdict().items()}
-        rest = match[match.re.groups]
-        theirs = tuple(self.names.key(p, captured, rest) for p in rule.theirs)
-        steps = tuple(self.names.step(step, captured) for step in rule.steps)
+        *numbers, rest = match.groups()
+        captured = dict(zip(match.re.groupindex, map(int, numbers), strict=True))
+        heads, steps = self._theirs(rule, captured)
+        theirs = tuple([joined(head, rest) for head in heads])
         cut = None
         if len(rule.ours) > 1:
             sizes = [
@@ -186,6 +191,15 @@ class _Expansion:
             ]
             cut = Cut(at, tuple(sizes))
         return Move(key, shape, theirs, rule.fill, steps, cut)
+
+    def _theirs(self, rule: Rule, captured: Mapping[str, int]) -> _Theirs:
+        """What a rule says of theirs, the same for a weight and what is beside it."""
+        found = id(rule), *captured.items()
+        if found not in self.known:
+            heads = tuple([self.names.key(p, captured) for p in rule.theirs])
+            steps = tuple([self.names.step(step, captured) for step in rule.steps])
+            self.known[found] = heads, steps
+        return self.known[found]
 
     def _rows(self, key: str) -> int:
         """The size of a piece along dim 0; a key that we have not takes none."""
