@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import gcd
 from typing import Protocol, TypeAlias
 
 from archdsl.ir.tensor import Tensor
@@ -81,8 +82,7 @@ class Taps:
     def sources(self, at: At) -> Sequence[int]:
         """The taps that fall inside the input."""
         first = at[self.axis] * self.stride - self.padding
-        taps = range(first, first + self.kernel * self.dilation, self.dilation)
-        return [i for i in taps if 0 <= i < self.size]
+        return _inside(first, self.dilation, self.kernel, self.size)
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,16 @@ class Sown:
 
     def sources(self, at: At) -> Sequence[int]:
         """The positions of the input that land here; maybe none."""
-        last = at[self.axis] + self.padding
-        first = last - self.dilation * (self.kernel - 1)
-        hits = range(first, last + 1, self.dilation)
-        found = (i // self.stride for i in hits if i % self.stride == 0)
-        return [i for i in found if 0 <= i < self.size]
+        first = at[self.axis] + self.padding - self.dilation * (self.kernel - 1)
+        common = gcd(self.dilation, self.stride)
+        if first % common:
+            return ()
+        # Of so many taps one after another, one lands: the first is `tap`.
+        apart = self.stride // common
+        tap = -(first // common) * pow(self.dilation // common, -1, apart) % apart
+        index = (first + tap * self.dilation) // self.stride
+        count = max(0, -((tap - self.kernel) // apart))
+        return _inside(index, self.dilation // common, count, self.size)
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,13 @@ class Joined:
         for axis, size in zip(self.axes, self.sizes, strict=True):
             index = index * size + at[axis]
         return (index,)
+
+
+def _inside(first: int, step: int, count: int, size: int) -> range:
+    """Those of some indices, evenly apart, that are below a size and not negative."""
+    start = max(0, -(first // step))
+    stop = min(count, -((first - size) // step))
+    return range(first + start * step, first + max(start, stop) * step, step)
 
 
 Spread: TypeAlias = Mapping[str, Mapping[str, Reach]]  # port → input axis → reach
