@@ -309,7 +309,10 @@ class WindowAttention(Op):
         first = (positional("dim", x["C"]), Arg("heads", self.heads))
         shift = Arg("shift", tuple(c.moved for c in cuts))
         if any(isinstance(c.size, Poly) for c in cuts):
-            sides = (Arg("window", windows), shift, Arg("declared", declared, windows))
+            table = Arg(
+                "declared", declared if self.relative_bias else windows, windows
+            )
+            sides = (Arg("window", windows), shift, table)
             args = (*first, *sides, *self._options(cuts), Arg("pad", self.pad, False))
             make = Make("OpenWindowAttention", args)
             return Emit(folded("{x}", ahead), (site.layouts["x"],), make)
