@@ -16,9 +16,9 @@ from archdsl.source import Source, Span
 
 GROUP = "archdsl.ops"
 _NOT_OPS = {
-    "attention_runtime", "base", "emit", "fields", "heads", "paths", "recurrence",
-    "registry", "roles", "rotary", "rules", "spelling", "spread", "window_runtime",
-    "windows",
+    "attention_runtime", "base", "emit", "fields", "heads", "masks", "paths",
+    "recurrence", "registry", "roles", "rotary", "rules", "spelling", "spread",
+    "window_runtime", "windows",
 }  # fmt: skip
 
 

@@ -213,7 +213,8 @@ class WindowAttention(Op):
         x = ins["x"]
         cuts = self.cuts(x)
         inside = product(c.window for c in cuts)
-        weights = list(projections(x["C"], x["C"], x["C"], self.bias))
+        square = x["C"], x["C"]
+        weights = projections(dict.fromkeys(MAPS, square), biased(self.bias))
         if isinstance(self.scale, str):
             weights.append(Weight(LEARNED_SCALES[self.scale], (self.heads, 1, 1)))
         entries = self._entries(cuts)
