@@ -27,6 +27,13 @@ class TensorReport(Part):
     axes: tuple[tuple[str, Number], ...]
     dtype: str
 
+    def __str__(self) -> str:
+        """As a spec writes it."""
+        inside = ", ".join(
+            n if (n == "B" and s == 1) or n == s else f"{n} = {s}" for n, s in self.axes
+        )
+        return f"{'' if self.dtype == 'float' else self.dtype}[{inside}]"
+
 
 class TotalsReport(Part):
     """A model's costs; for the meaning of each figure see docs/numbers.md."""
