@@ -193,6 +193,26 @@ def _inside(first: int, step: int, count: int, size: int) -> range:
 Spread: TypeAlias = Mapping[str, Mapping[str, Reach]]  # port → input axis → reach
 
 
+@dataclass(frozen=True)
+class Weighing:
+    """An axis of what only weighs others: without effect where there is but one."""
+
+    reach: Reach
+    weighed: tuple[Reach, ...]
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The indices that have a say in the weights."""
+        several = any(len(reach.sources(at)) > 1 for reach in self.weighed)
+        return self.reach.sources(at) if several else ()
+
+
+def weighing(
+    reaches: Mapping[str, Reach], weighed: Mapping[str, Reach]
+) -> dict[str, Reach]:
+    """The axes of a tensor that only weighs what other reaches take."""
+    return {a: Weighing(r, tuple(weighed.values())) for a, r in reaches.items()}
+
+
 def same_positions(tensor: Tensor) -> dict[str, Reach]:
     """Every position of a tensor depends on itself."""
     return {axis: Same(axis) for axis in tensor.positions}

@@ -16,7 +16,7 @@ from archdsl.analysis.weights.plan import (
     own,
 )
 from archdsl.build import Program
-from archdsl.build.checkpoints import OWN, Layout, layouts
+from archdsl.build.checkpoints.layouts import OWN, Layout, layouts
 from archdsl.diagnostics import near
 from archdsl.ir.graph import Graph
 

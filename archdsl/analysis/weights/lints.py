@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from archdsl.analysis.weights.plan import Expanded, expanded
 from archdsl.build import Program
-from archdsl.build.checkpoints import Layout, Rule, layouts
-from archdsl.build.patterns import Capture, Part
+from archdsl.build.checkpoints.layouts import Layout, layouts
+from archdsl.build.checkpoints.patterns import Capture, Part
+from archdsl.build.checkpoints.rules import Rule
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.lints import IdleRule, LeftEmpty
 from archdsl.ir.graph import Graph

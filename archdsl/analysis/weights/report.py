@@ -8,7 +8,7 @@ from archdsl.analysis.part import Part
 from archdsl.analysis.tables import Column, Table
 from archdsl.analysis.weights.ours import Shape
 from archdsl.analysis.weights.plan import Expanded, Move, Plan, bracketed
-from archdsl.build.checkpoints import OWN
+from archdsl.build.checkpoints.layouts import OWN
 
 _NONE = "-"
 
