@@ -16,7 +16,7 @@ from archdsl.analysis.weights.plan import (
     own,
 )
 from archdsl.build import Program
-from archdsl.build.checkpoints.layouts import OWN, Layout, layouts
+from archdsl.build.checkpoints.layouts import OWN, Layout, Layouts
 from archdsl.diagnostics import near
 from archdsl.ir.graph import Graph
 
@@ -56,7 +56,7 @@ def declared(program: Program, model: str, name: str | None = None) -> list[Layo
         SpecError: One of them is wrong.
         ValueError: There is none of that name.
     """
-    found = layouts(program, model)
+    found = Layouts(program).of(model)
     if name is None:
         return list(found)
     chosen = [layout for layout in found if layout.name == name]

@@ -47,31 +47,46 @@ class Layout:
         return replace(self, rules=rules, drops=drops)
 
 
-def layouts(program: Program, model: str) -> tuple[Layout, ...]:
-    """The layouts declared for a model: of its own file, then of those it comes from.
-
-    Of two with one name, the rules of the nearer come first.
+class Layouts:
+    """The layouts that the models of a file have, each read once.
 
     Args:
         program: A file that was read.
-        model: The name of a model or variant of it.
-
-    Raises:
-        SpecError: One of them is wrong.
     """
-    found: dict[str, Layout] = {}
-    session = Session()
-    lines = list(_ancestors(program.module, model))
-    for module in dict.fromkeys(module for module, _ in lines):
-        for item in module.checkpoints:
-            here = _origin(module, item.model.id)
-            if any(here == _origin(*line) for line in lines):
-                layout = _layout(session, module, item)
-                near = found.get(layout.name)
-                found[layout.name] = layout if near is None else near.before(layout)
-    if session.diagnostics:
-        raise SpecError(session.diagnostics)
-    return tuple(found.values())
+
+    def __init__(self, program: Program) -> None:
+        self._module = program.module
+        self._session = Session()
+        self._known: dict[int, Layout] = {}
+
+    def of(self, model: str) -> tuple[Layout, ...]:
+        """Those declared in the model's own file, then in those that it comes from.
+
+        Of two with one name, the rules of the nearer come first.
+
+        Args:
+            model: The name of a model or variant of the file.
+
+        Raises:
+            SpecError: One of them is wrong.
+        """
+        found: dict[str, Layout] = {}
+        lines = list(_ancestors(self._module, model))
+        for module in dict.fromkeys(module for module, _ in lines):
+            for item in module.checkpoints:
+                here = _origin(module, item.model.id)
+                if any(here == _origin(*line) for line in lines):
+                    layout = self._layout(module, item)
+                    near = found.get(layout.name)
+                    found[layout.name] = layout if near is None else near.before(layout)
+        if self._session.diagnostics:
+            raise SpecError(self._session.diagnostics)
+        return tuple(found.values())
+
+    def _layout(self, module: Module, item: tree.Checkpoint) -> Layout:
+        if id(item) not in self._known:
+            self._known[id(item)] = _layout(self._session, module, item)
+        return self._known[id(item)]
 
 
 def check_items(session: Session, module: Module) -> None:
