@@ -170,6 +170,28 @@ def test_arithmetic_of_tensors_is_a_circle():
     assert "label=<&#215;>" in said and "label=<+>" in said
 
 
+OFF = """
+block part[x](width, causal = false, over = [], stops = [none], shift = 0) {
+  residual { layer_norm -> attention(4, causal = causal) -> linear(x.C) }
+}
+"""
+
+
+def test_settings_that_are_off_are_not_shown():
+    body = "  part(8)\n  part(8, causal = true, over = [2], stops = [1], shift = 3)"
+    said = words(dot(body, blocks=OFF))
+    assert "causal true" in said and "over [2]" in said and "stops [1]" in said
+    assert not re.search(r"causal false|over \[\]|\[none", said)
+    assert "shift 0" in said and "shift 3" in said  # where the others shift, it tells
+
+
+def test_attention_by_cosine_says_so():
+    said = words(drawn(ROOT / "specs/swinv2_t.arch"))
+    assert said.count("cosine window attention") == said.count("window attention") > 0
+    assert "cosine" not in words(drawn(ROOT / "specs/swin_t.arch"))
+    assert "cosine attention" in words(dot('  attention(4, scale = "cosine")'))
+
+
 def test_open_sizes_are_formulas():
     text = dot("  conv(8, 4, stride = 4)", x="[B, C = 3, H, W]")
     assert "H//4 × W//4 × 8" in words(text)

@@ -92,14 +92,17 @@ class Boxes:
     def notes(self, graph: Graph, times: str = "") -> list[str]:
         """What stands below the name of a block: hyperparameters and costs.
 
-        Those hyperparameters are left out that say nothing: off, and off everywhere.
+        Those hyperparameters are left out that say nothing: what is off or empty, and
+        a 0 that is 0 everywhere.
         """
         unlike = self.plan.unlike[graph.name]
         hidden = self.plan.varying.get(id(graph), set())
         shown = [
             name
             for name, value in graph.hyper.items()
-            if name not in hidden and (name in unlike or value not in (None, False, 0))
+            if name not in hidden
+            and not _is_off(value)
+            and (name in unlike or value != 0)
         ]
         words = each(costs(self.costs.total(graph)), times)
         return [_turns(graph), settings(graph.hyper, shown), words]
@@ -129,6 +132,13 @@ class Boxes:
                 n.id for n in graph if first.setdefault(n.path, n.id) != n.id
             }
         return "shared weights" if node.id in self._again[id(graph)] else ""
+
+
+def _is_off(value: object) -> bool:
+    """Whether a hyperparameter is none, false, or a list of nothing else."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_off, value))
+    return value is None or value is False
 
 
 def _turns(graph: Graph) -> str:
