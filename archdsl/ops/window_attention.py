@@ -348,4 +348,5 @@ class WindowAttention(Op):
         window = spelled(self.window)
         shift = f", shift {spelled(self.shift)}" if self.shift else ""
         heads = f"{self.heads} head{'s' * (self.heads > 1)}"
-        return f"window attention {window}{shift}, {heads}"
+        cosine = "cosine " if self.scale == "cosine" else ""
+        return f"{cosine}window attention {window}{shift}, {heads}"
