@@ -8,6 +8,7 @@ so nothing is ever solved for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -154,18 +155,36 @@ def layouts(program: Program, model: str) -> tuple[Layout, ...]:
         SpecError: One of them is wrong.
     """
     found: dict[str, Layout] = {}
-    session = Session()
     lines = list(_ancestors(program.module, model))
-    for module in dict.fromkeys(module for module, _ in lines):
-        for item in module.checkpoints:
-            here = _origin(module, item.model.id)
-            if any(here == _origin(*line) for line in lines):
-                layout = _layout(session, module, item)
-                near = found.get(layout.name)
-                found[layout.name] = layout if near is None else near.before(layout)
+    with _raising() as session:
+        for module in dict.fromkeys(module for module, _ in lines):
+            for item in module.checkpoints:
+                here = _origin(module, item.model.id)
+                if any(here == _origin(*line) for line in lines):
+                    layout = _layout(session, module, item)
+                    near = found.get(layout.name)
+                    found[layout.name] = layout if near is None else near.before(layout)
+    return tuple(found.values())
+
+
+@contextmanager
+def _raising() -> Iterator[Session]:
+    """A session whose errors are raised in the end."""
+    session = Session()
+    with suppress(Exhausted):
+        yield session
     if session.diagnostics:
         raise SpecError(session.diagnostics)
-    return tuple(found.values())
+
+
+def ensure_items(module: Module) -> None:
+    """Raises what is wrong with the checkpoints of a file by themselves.
+
+    Raises:
+        SpecError: One of them is wrong.
+    """
+    with _raising() as session:
+        check_items(session, module)
 
 
 def check_items(session: Session, module: Module) -> None:
