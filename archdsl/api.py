@@ -104,6 +104,7 @@ def parse(
     Raises:
         SpecError: The spec is not right; every error is in its `diagnostics`.
         FileNotFoundError: There is no such spec.
+        TypeError: `outputs` is one text, not a list.
     """
     return _graph(open_spec(spec), settings, sizes, outputs)
 
@@ -114,6 +115,8 @@ def _graph(
     sizes: Sizes | None,
     outputs: Sequence[str],
 ) -> Graph:
+    if isinstance(outputs, str):
+        raise TypeError(f"outputs are a list of names: write outputs=[{outputs!r}]")
     return build(opened.program, opened.model, _words(settings), sizes, outputs)
 
 

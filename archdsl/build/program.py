@@ -116,6 +116,7 @@ class Signature(NamedTuple):
     model: str
     hyperparameters: tuple[str, ...]
     axes: tuple[str, ...]
+    inputs: int
     definition: Definition
 
 
@@ -173,10 +174,10 @@ def signature(program: Program, model: str = "") -> Signature:
     definition = step.target
     assert isinstance(definition, Definition)
     statements = definition.node.body.statements
-    axes = [a.id for s in statements if isinstance(s, tree.Input)
-            for a in s.shape.axes]  # fmt: skip
+    inputs = [s for s in statements if isinstance(s, tree.Input)]
+    axes = dict.fromkeys(a.id for s in inputs for a in s.shape.axes)
     names = tuple(p.name.id for p in definition.node.parameters)
-    return Signature(model, names, tuple(dict.fromkeys(axes)), definition)
+    return Signature(model, names, tuple(axes), len(inputs), definition)
 
 
 def _is_open(module: Module, name: str) -> bool:
