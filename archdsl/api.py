@@ -313,7 +313,8 @@ def load(
 
     Its weights are fresh, or those of a checkpoint whose keys are the model's own or
     of a layout that the spec declares; the model then has their type of numbers. Which
-    layout it was is logged, at level INFO. Other arguments and errors are those of `parse`.
+    layout it was is logged, at level INFO. Other arguments and errors are those of
+    `parse`.
 
     Args:
         spec: As for `parse`.
