@@ -273,6 +273,8 @@ def _build(
     if graph is None:
         return None
     graph.name = name
+    if name in module.variants:  # what its own file says is nearer
+        graph.doc = module.variants[name][1].file.doc or graph.doc
     if promising:
         _promised_by_variant(session, module, name, graph)
     axes = tuple(dict.fromkeys(a for t in graph.inputs.values() for a in t.names))

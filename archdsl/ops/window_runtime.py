@@ -66,11 +66,8 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 even = torch.full((heads, 1, 1), (dim // heads) ** -0.5)
                 self.head_scale = nn.Parameter(even)
             if continuous:  #: continuous
-                self.continuous_bias = ContinuousBias(
-                    heads,
-                    window,
-                    measure,  #: measure
-                )
+                self.continuous_bias = ContinuousBias(heads, window)  #: not measure
+                self.continuous_bias = ContinuousBias(heads, window, measure)  #: measure
             entries = torch.Size(self.ways).numel()  #: relative_bias
             table = nn.Parameter(torch.empty(entries, heads))  #: relative_bias
             nn.init.trunc_normal_(table, std=0.02)  #: relative_bias
@@ -227,11 +224,8 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 even = torch.full((heads, 1, 1), (dim // heads) ** -0.5)
                 self.head_scale = nn.Parameter(even)
             if continuous:  #: continuous
-                self.continuous_bias = ContinuousBias(
-                    heads,
-                    window,
-                    measure,  #: measure
-                )
+                self.continuous_bias = ContinuousBias(heads, window)  #: not measure
+                self.continuous_bias = ContinuousBias(heads, window, measure)  #: measure
             entries = torch.Size(self.ways).numel()  #: relative_bias
             table = nn.Parameter(torch.empty(entries, heads))  #: relative_bias
             nn.init.trunc_normal_(table, std=0.02)  #: relative_bias
