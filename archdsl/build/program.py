@@ -272,9 +272,7 @@ def _build(
     graph = elaborate(session, definition, given, None, types, unused)
     if graph is None:
         return None
-    graph.name = name
-    if name in module.variants:  # what its own file says is nearer
-        graph.doc = module.variants[name][1].file.doc or graph.doc
+    graph.name, graph.doc = name, _doc(module, name) or graph.doc
     if promising:
         _promised_by_variant(session, module, name, graph)
     axes = tuple(dict.fromkeys(a for t in graph.inputs.values() for a in t.names))
@@ -282,6 +280,11 @@ def _build(
         fault = BadSetting("--size", axis, "no input has this axis", axes)
         session.report(fault, typed("--size", written(axis, sizes[axis])))
     return graph
+
+
+def _doc(module: Module, name: str) -> str:
+    """What the file of a variant says at its head, which is nearer than the model's."""
+    return module.variants[name][1].file.doc if name in module.variants else ""
 
 
 def _promised_by_variant(

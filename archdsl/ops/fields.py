@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, PlainValidator
 
 from archdsl.ir.dim import Poly, Size
 
+_LARGEST = 2**63
 S = TypeVar("S", int, Size)
 
 
@@ -25,7 +26,9 @@ def _whole(value: object) -> object:
     if isinstance(value, float):
         if not value.is_integer():
             raise ValueError("must be a whole number")
-        return int(value)
+        value = int(value)
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        raise ValueError("must be below 2**63, as all numbers of PyTorch are")
     return value
 
 

@@ -67,7 +67,9 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 self.head_scale = nn.Parameter(even)
             if continuous:  #: continuous
                 self.continuous_bias = ContinuousBias(heads, window)  #: not measure
-                self.continuous_bias = ContinuousBias(heads, window, measure)  #: measure
+                self.continuous_bias = ContinuousBias(
+                    heads, window, measure
+                )  #: measure
             entries = torch.Size(self.ways).numel()  #: relative_bias
             table = nn.Parameter(torch.empty(entries, heads))  #: relative_bias
             nn.init.trunc_normal_(table, std=0.02)  #: relative_bias
@@ -225,7 +227,9 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 self.head_scale = nn.Parameter(even)
             if continuous:  #: continuous
                 self.continuous_bias = ContinuousBias(heads, window)  #: not measure
-                self.continuous_bias = ContinuousBias(heads, window, measure)  #: measure
+                self.continuous_bias = ContinuousBias(
+                    heads, window, measure
+                )  #: measure
             entries = torch.Size(self.ways).numel()  #: relative_bias
             table = nn.Parameter(torch.empty(entries, heads))  #: relative_bias
             nn.init.trunc_normal_(table, std=0.02)  #: relative_bias
