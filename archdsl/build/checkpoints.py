@@ -328,9 +328,10 @@ def _side(e: tree.Expr, *, ours: bool, stars: bool = False) -> list[Pattern | No
         what = "one text, or `none`" if ours else "a text, a list of texts, or `zeros`"
         where = "right" if ours else "left"
         problem = f"on the {where} of a rule stands {what}"
-        raise _refuse(
-            BadRule(problem, "no key of " + ("ours" if ours else "theirs")), e.span
-        )
+        found = "no key of " + ("ours" if ours else "theirs")
+        named = isinstance(e, tree.Name | tree.Attribute)
+        mend = f'keys stand in quotes: `"{e.span.text}"`' if named else ""
+        raise _refuse(BadRule(problem, found, mend), e.span)
     found: list[Pattern | None] = []
     for item in e.items:
         if _is_text(item):
@@ -339,7 +340,9 @@ def _side(e: tree.Expr, *, ours: bool, stars: bool = False) -> list[Pattern | No
             found.append(None)
         else:
             raise _refuse(BadRule("a list of keys holds texts", "not a key"), item.span)
-    if found.count(None) > 1 or not any(found):
+    if not any(found):
+        raise _refuse(BadRule("a list of keys holds at least one", "no key"), e.span)
+    if found.count(None) > 1:
         problem = "one piece of a list may be dropped"
         raise _refuse(BadRule(problem, "how large is each?"), e.span)
     return found
@@ -501,9 +504,9 @@ class Keys(Body):
 
 
 _WANTED = {
-    "dim": "a whole number", "heads": "a whole number", "tokens": "a whole number",
-    "grid": "a list of two sizes", "antialias": "true or false",
-    "align_corners": "true or false",
+    "dim": "a whole number from 0", "heads": "a whole number from 1",
+    "tokens": "a whole number from 0", "grid": "a list of two sizes",
+    "antialias": "true or false", "align_corners": "true or false",
 }  # fmt: skip
 
 
@@ -512,9 +515,11 @@ def _fits(value: Value, wanted: str) -> bool:
         return isinstance(value, bool)
     if wanted.startswith("a list"):
         sizes = value if isinstance(value, tuple) else ()
-        return len(sizes) == 2 and all(_whole(v) or isinstance(v, Poly) for v in sizes)
-    return _whole(value)
+        return len(sizes) == 2 and all(
+            _whole(v, 1) or isinstance(v, Poly) for v in sizes
+        )
+    return _whole(value, 1 if wanted.endswith("1") else 0)
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
