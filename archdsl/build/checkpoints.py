@@ -64,6 +64,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "interpolate": ("tokens", "grid", "antialias", "align_corners"),
 }
 _TO_OURS = ("reshape", "interpolate")  # what has to know the shape of one key of ours
+_RULE = 'a rule is written `"theirs" -> "ours"`, or `"theirs" -> none`'
 _ITEM = 'a rule is written `"theirs" -> "ours"`'
 
 Argument: TypeAlias = int | bool | tuple[Size, ...]
@@ -328,10 +329,10 @@ def _side(e: tree.Expr, *, ours: bool, stars: bool = False) -> list[Pattern | No
         what = "one text, or `none`" if ours else "a text, a list of texts, or `zeros`"
         where = "right" if ours else "left"
         problem = f"on the {where} of a rule stands {what}"
-        found = "no key of " + ("ours" if ours else "theirs")
+        whose = "no key of ours" if ours else "no key of theirs"
         named = isinstance(e, tree.Name | tree.Attribute)
-        mend = f'keys stand in quotes: `"{e.span.text}"`' if named else ""
-        raise _refuse(BadRule(problem, found, mend), e.span)
+        mend = f'keys stand in quotes: `"{e.span.text}"`' if named else _RULE
+        raise _refuse(BadRule(problem, whose, mend), e.span)
     found: list[Pattern | None] = []
     for item in e.items:
         if _is_text(item):
@@ -459,7 +460,7 @@ class Keys(Body):
             if not _fits(value, wants):
                 problem = f"`{name}` is {wants}, and this is {kind(value)}"
                 raise _refuse(
-                    BadStep(step.name, problem, "of another kind"), expression.span
+                    BadStep(step.name, problem, "it cannot be this"), expression.span
                 )
             found[name] = value  # type: ignore[assignment]
         return Step(step.name, found)
@@ -505,7 +506,7 @@ class Keys(Body):
 
 _WANTED = {
     "dim": "a whole number from 0", "heads": "a whole number from 1",
-    "tokens": "a whole number from 0", "grid": "a list of two sizes",
+    "tokens": "a whole number from 0", "grid": "a list of two sizes from 1",
     "antialias": "true or false", "align_corners": "true or false",
 }  # fmt: skip
 
