@@ -64,7 +64,6 @@ STEPS: dict[str, tuple[str, ...]] = {
     "interpolate": ("tokens", "grid", "antialias", "align_corners"),
 }
 _TO_OURS = ("reshape", "interpolate")  # what has to know the shape of one key of ours
-_RULE = 'a rule is written `"theirs" -> "ours"`, or `"theirs" -> none`'
 _ITEM = 'a rule is written `"theirs" -> "ours"`'
 
 Argument: TypeAlias = int | bool | tuple[Size, ...]
@@ -330,9 +329,10 @@ def _side(e: tree.Expr, *, ours: bool, stars: bool = False) -> list[Pattern | No
         where = "right" if ours else "left"
         problem = f"on the {where} of a rule stands {what}"
         whose = "no key of ours" if ours else "no key of theirs"
-        named = isinstance(e, tree.Name | tree.Attribute)
-        mend = f'keys stand in quotes: `"{e.span.text}"`' if named else _RULE
-        raise _refuse(BadRule(problem, whose, mend), e.span)
+        fault = BadRule(problem, whose)
+        if isinstance(e, tree.Name | tree.Attribute):
+            fault = BadRule(problem, whose, f'keys stand in quotes: `"{e.span.text}"`')
+        raise _refuse(fault, e.span)
     found: list[Pattern | None] = []
     for item in e.items:
         if _is_text(item):
