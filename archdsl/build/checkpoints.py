@@ -325,14 +325,7 @@ def _side(e: tree.Expr, *, ours: bool, stars: bool = False) -> list[Pattern | No
     if _is_text(e):
         return [read_pattern(e, ours=ours, stars=stars)]  # type: ignore[arg-type]
     if not isinstance(e, tree.ListOf) or stars:
-        what = "one text, or `none`" if ours else "a text, a list of texts, or `zeros`"
-        where = "right" if ours else "left"
-        problem = f"on the {where} of a rule stands {what}"
-        whose = "no key of ours" if ours else "no key of theirs"
-        fault = BadRule(problem, whose)
-        if isinstance(e, tree.Name | tree.Attribute):
-            fault = BadRule(problem, whose, f'keys stand in quotes: `"{e.span.text}"`')
-        raise _refuse(fault, e.span)
+        raise _no_keys(e, ours=ours)
     found: list[Pattern | None] = []
     for item in e.items:
         if _is_text(item):
@@ -347,6 +340,17 @@ def _side(e: tree.Expr, *, ours: bool, stars: bool = False) -> list[Pattern | No
         problem = "one piece of a list may be dropped"
         raise _refuse(BadRule(problem, "how large is each?"), e.span)
     return found
+
+
+def _no_keys(e: tree.Expr, *, ours: bool) -> SpecError:
+    """What is no side of a rule."""
+    what = "one text, or `none`" if ours else "a text, a list of texts, or `zeros`"
+    problem = f"on the {'right' if ours else 'left'} of a rule stands {what}"
+    whose = "no key of ours" if ours else "no key of theirs"
+    fault = BadRule(problem, whose)
+    if isinstance(e, tree.Name | tree.Attribute):
+        fault = BadRule(problem, whose, f'keys stand in quotes: `"{e.span.text}"`')
+    return _refuse(fault, e.span)
 
 
 def _is_text(e: tree.Expr) -> bool:
