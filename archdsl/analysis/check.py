@@ -58,9 +58,12 @@ def _broken(models: Iterable[Graph]) -> list[Diagnostic]:
     promising = [graph for graph in models if graph.promises]
     if not promising:
         return []
+    from archdsl.analysis.cost import Costs
     from archdsl.analysis.promises import broken
 
-    return [found for graph in promising for found in broken(graph)][:MOST_ERRORS]
+    costs = Costs()  # models share blocks
+    found = [one for graph in promising for one in broken(graph, costs)]
+    return found[:MOST_ERRORS]
 
 
 def _unknown(names: Names, found: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -11,12 +11,13 @@ from archdsl.diagnostics import Diagnostic, Refused, SpecError
 from archdsl.ir.dim import Size, total
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path
 from archdsl.ir.operation import Cost, Inputs, Operation, Outputs, Weight
+from archdsl.record import record
 from archdsl.source import Span
 
 MOST_LAYERS = 50_000  # of a flat list
 
 
-@dataclass(frozen=True)
+@record
 class Totals:
     """What a graph holds and does in one run.
 

@@ -36,21 +36,22 @@ _SIGNS = {
 class Model:
     """The figures of a model, each computed once."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, costs: Costs) -> None:
         self.graph = graph
+        self._costs = costs
         self._work = 0
 
     @cached_property
     def totals(self) -> Totals:
         """What the model holds and costs."""
-        return Costs().total(self.graph)
+        return self._costs.total(self.graph)
 
     @cached_property
     def fields(self) -> ReceptiveField:
-        """What its outputs depend on."""
-        from archdsl.analysis.receptive_field import find
+        """What its outputs depend on, as papers count it."""
+        from archdsl.analysis.receptive_field import published
 
-        return find(self.graph)
+        return published(self.graph)
 
     def value(self, term: Term, instead: Mapping[str, str] | None = None) -> Value:
         """What a term is worth.
@@ -154,9 +155,9 @@ FIGURES: Mapping[str, Callable[[Model, Figure], Size]] = {
 }
 
 
-def broken(graph: Graph) -> list[Diagnostic]:
+def broken(graph: Graph, costs: Costs) -> list[Diagnostic]:
     """What is wrong with the promises of a model: those that it does not keep."""
-    model, found = Model(graph), list[Diagnostic]()
+    model, found = Model(graph, costs), list[Diagnostic]()
     for promise in graph.promises:
         try:
             found += _checked(model, promise)

@@ -20,7 +20,6 @@ from archdsl.build.patterns import (
     Part,
     Pattern,
     alternatives,
-    joined,
     moved,
     read_pattern,
 )
@@ -423,21 +422,21 @@ class Keys(Body):
         self._outer = Scope(values=dict(hyper))
         self._graph = graph
 
-    def key(
-        self, pattern: Pattern, captured: Mapping[str, int], rest: str | None
-    ) -> str:
-        """The key that a pattern of theirs stands for.
+    def key(self, pattern: Pattern, captured: Mapping[str, int]) -> str:
+        """The key that a pattern of theirs stands for, or how several begin.
 
         Raises:
             SpecError: An expression in it is wrong.
         """
-        parts = (self._part(part, captured) for part in pattern.parts)
-        return joined("".join(parts), rest)
+        return "".join([self._part(part, captured) for part in pattern.parts])
 
     def _part(self, part: Part, captured: Mapping[str, int]) -> str:
         if not isinstance(part, Hole):
             return str(part)
-        value = self._value(part.expression, captured, part)
+        written = part.expression
+        if isinstance(written, tree.Name) and written.id in captured:
+            return str(captured[written.id])  # as in most keys
+        value = self._value(written, captured, part)
         if isinstance(value, bool) or not isinstance(value, int | str):
             problem = f"a key has a number or a text here, and this is {kind(value)}"
             raise _refuse(BadPattern(problem, "not of a key"), part.span)

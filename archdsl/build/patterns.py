@@ -82,14 +82,18 @@ class Pattern:
         parts = tuple(next(left) if isinstance(p, Choice) else p for p in self.parts)
         return Pattern(parts, self.span)
 
-    def regex(self) -> re.Pattern[str]:
-        """What fits a key: its last group is what follows the pattern, without a dot.
+    def regex(self, mark: str = "") -> str:
+        """An expression that fits a key; its last group is what follows, without a dot.
 
         Only for patterns without alternatives and expressions.
+
+        Args:
+            mark: What is put after the name of each group, as one expression for
+                several patterns has each name once.
         """
         seen: set[str] = set()
-        words = [_fitting(part, seen) for part in self.parts]
-        return re.compile("".join(words) + r"(?:\.(.+))?")
+        words = [_fitting(part, mark, seen) for part in self.parts]
+        return "".join(words) + r"(?:\.(.+))?"
 
     def filled(self, values: Mapping[str, int], rest: str | None) -> str:
         """The key that it stands for, its captures known; only for our patterns."""
@@ -105,11 +109,11 @@ def joined(head: str, rest: str | None) -> str:
     return head if rest is None else f"{head}.{rest}"
 
 
-def _fitting(part: Part, seen: set[str]) -> str:
+def _fitting(part: Part, mark: str, seen: set[str]) -> str:
     if isinstance(part, Capture):
-        again = part.name in seen
+        name, again = part.name + mark, part.name in seen
         seen.add(part.name)
-        return f"(?P={part.name})" if again else f"(?P<{part.name}>[0-9]+)"
+        return f"(?P={name})" if again else f"(?P<{name}>[0-9]+)"
     if isinstance(part, Anything):
         return ".*"
     assert isinstance(part, str)

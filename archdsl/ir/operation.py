@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from archdsl.ir.dim import Size, product
 from archdsl.ir.tensor import Tensor
+from archdsl.record import record
 
 Inputs: TypeAlias = Mapping[str, Tensor]  # by port; several of one port: "x0", "x1"…
 Outputs: TypeAlias = tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Weight:
     """A tensor that an operation holds: learned, or a buffer where not.
 
@@ -39,7 +40,7 @@ class Weight:
         return product(self.shape)
 
 
-@dataclass(frozen=True)
+@record
 class Cost:
     """What one run of an operation does.
 

@@ -25,7 +25,7 @@ class Reach(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@record
 class Same:
     """Index i depends on index i."""
 

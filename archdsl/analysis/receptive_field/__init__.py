@@ -7,8 +7,8 @@ positions that it depends on; every op says what it asks of those before it
 
 from __future__ import annotations
 
-from archdsl.analysis.receptive_field.reader import find, intervals
+from archdsl.analysis.receptive_field.reader import find, intervals, published
 from archdsl.analysis.receptive_field.result import ReceptiveField
 from archdsl.analysis.receptive_field.show import tables
 
-__all__ = ["ReceptiveField", "find", "intervals", "tables"]
+__all__ = ["ReceptiveField", "find", "intervals", "published", "tables"]

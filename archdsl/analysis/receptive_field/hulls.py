@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from math import prod
+
+from archdsl.lazy import lazy
 
 MOST_WORK = 1_000_000  # intervals that are compared in one step
 NONE = 1 << 62  # the first of no positions; the last one is -1
@@ -44,7 +45,7 @@ class Hulls:
     lo: tuple[int, ...]
     hi: tuple[int, ...]
 
-    @cached_property
+    @lazy
     def strides(self) -> dict[str, int]:
         """How far apart two neighbours along an axis are."""
         found, step = {}, 1
@@ -53,12 +54,12 @@ class Hulls:
             step *= size
         return found
 
-    @cached_property
+    @lazy
     def has_gaps(self) -> bool:
         """Whether a position depends on nothing."""
         return min(self.hi, default=0) < 0
 
-    @cached_property
+    @lazy
     def widths(self) -> list[int]:
         """The size of each interval that is not empty."""
         return [b - a + 1 for a, b in zip(self.lo, self.hi, strict=True) if b >= 0]
@@ -69,7 +70,7 @@ class Hulls:
             self._rising[axis] = not self.has_gaps and self._rises(axis)
         return self._rising[axis]
 
-    @cached_property
+    @lazy
     def _rising(self) -> dict[str, bool]:
         return {}
 

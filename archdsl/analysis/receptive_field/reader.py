@@ -32,6 +32,17 @@ from archdsl.ir.graph import Enter, Graph, reachable
 from archdsl.ir.tensor import Tensor
 
 
+def published(model: Graph) -> ReceptiveField:
+    """What the outputs of a model see where gates do not count, and no layer's figures.
+
+    It is all that `ReceptiveField.published` asks for, in one walk.
+
+    Raises:
+        SpecError: There are too many positions to follow.
+    """
+    return _Reader(model, {}, gates=False).read(layers=False)
+
+
 def find(model: Graph, at: Mapping[str, int] | None = None) -> ReceptiveField:
     """Which input positions every layer and every output of a model depends on.
 
@@ -71,16 +82,15 @@ class _Reader:
 
     model: Graph
     at: Mapping[str, int]
+    gates: bool = True
 
     def __post_init__(self) -> None:
         self.numbers = Numbers(self.model)
         self._check_asked()
-        self.full = Walk(self.model, self.numbers, gates=True)
+        self.full = self.bare = Walk(self.model, self.numbers, gates=self.gates)
         self.gated = self.full.gated
-        # Both walks have the same layers in the same order.
-        self.bare = (
-            Walk(self.model, self.numbers, gates=False) if self.gated else self.full
-        )
+        if self.gated and self.gates:  # the same layers in the same order
+            self.bare = Walk(self.model, self.numbers, gates=False)
         self.inputs = self.model.inputs
         self._known: dict[tuple[object, ...], AxisField] = {}
 
@@ -106,15 +116,15 @@ class _Reader:
             fault = BadSetting("--at", words, problem, known)
             raise SpecError([Diagnostic(fault, typed("--at", words))])
 
-    def read(self) -> ReceptiveField:
-        """All figures."""
-        layers = (
+    def read(self, *, layers: bool = True) -> ReceptiveField:
+        """All figures; those of layers are most of them."""
+        shown = (
             LayerField(path=".".join(layer.path), fields=self.layer(i))
-            for i, layer in enumerate(self.full.layers)
+            for i, layer in enumerate(self.full.layers if layers else ())
         )
         return ReceptiveField(
             outputs=tuple(self.outputs()),
-            layers=tuple(layer for layer in layers if layer.fields),
+            layers=tuple(layer for layer in shown if layer.fields),
             has_gates=self.gated,
             open=self.numbers.symbols,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 
 from archdsl.analysis.receptive_field.hulls import (
@@ -15,6 +14,7 @@ from archdsl.analysis.receptive_field.hulls import (
     TooMany,
     offsets,
 )
+from archdsl.lazy import lazy
 from archdsl.ops.spread import Reach
 
 
@@ -32,7 +32,7 @@ class Profile:
     sizes: tuple[int, ...]
     sources: tuple[Sequence[int], ...]
 
-    @cached_property
+    @lazy
     def gaps(self) -> Hulls | None:
         """Where there is a source at all; None for everywhere."""
         if all(self.sources):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from archdsl.analysis.weights.ours import COUNTER, Shape, keys
 from archdsl.analysis.weights.steps import Misfit, after
 from archdsl.build.checkpoints import OWN, Keys, Layout, Rule, Step
-from archdsl.build.patterns import Pattern
+from archdsl.build.patterns import Pattern, joined
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.faults.checkpoints import TakenTwice
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.graph import Graph
+from archdsl.record import record
 
 Held: TypeAlias = Mapping[str, tuple[int, ...]]
 """The shapes of a checkpoint's tensors, by key."""
@@ -48,7 +49,7 @@ class Cut:
         return start, start + sizes[self.index]
 
 
-@dataclass(frozen=True)
+@record
 class Move:
     """How one of our keys is filled.
 
@@ -129,21 +130,60 @@ def expanded(layout: Layout, graph: Graph) -> Expanded:
     return _Expansion(layout, graph).run()
 
 
+class _Target(NamedTuple):
+    """A pattern of ours: the key that a rule fills, or a piece of what it fills."""
+
+    rule: Rule
+    at: int
+    captures: tuple[str, ...]
+    groups: tuple[int, ...]  # the whole key, what is captured, and what follows
+
+
+class _Targets:
+    """Finds the first rule that fits a key, in one look at it."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._known: dict[int, _Target] = {}  # by a group that is empty
+        words, count = [], 0
+        for rule in rules:
+            for at, pattern in enumerate(rule.ours):
+                if pattern is None:
+                    continue
+                captures = tuple(dict.fromkeys(pattern.captures))
+                first, count = count + 1, count + len(captures) + 2
+                groups = (0, *range(first, count))
+                self._known[count] = _Target(rule, at, captures, groups)
+                words.append(f"{pattern.regex(f'_{count}')}()")
+        self._fits = re.compile("|".join(words) or r"(?!)").fullmatch
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, key: str) -> tuple[_Target, tuple[str, ...], str | None] | None:
+        """The target, the numbers that it captures, and what of the key follows."""
+        match = self._fits(key)
+        if match is None:
+            return None
+        assert match.lastindex is not None
+        target = self._known[match.lastindex]
+        _, *numbers, rest = match.group(*target.groups)
+        return target, tuple(numbers), rest
+
+
+_Theirs: TypeAlias = tuple[tuple[str, ...], tuple[Step, ...]]  # keys, steps
+
+
 @dataclass
 class _Expansion:
     layout: Layout
     graph: Graph
     taken: dict[tuple[str, int], str] = field(default_factory=dict)
+    known: dict[tuple[int, tuple[str, ...]], _Theirs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = Keys(self.layout, self.graph)
         self.ours = keys(self.graph)
-        self.targets = [
-            (rule, at, pattern.regex())
-            for rule in self.layout.rules
-            for at, pattern in enumerate(rule.ours)
-            if pattern is not None
-        ]
+        self.targets = _Targets(self.layout.rules)
 
     def run(self) -> Expanded:
         if len(self.ours) * len(self.targets) > _MOST_WORK:
@@ -153,39 +193,47 @@ class _Expansion:
         moves: dict[str, Move] = {}
         used: set[int] = set()
         for key, shape in self.ours.items():
-            found = self._target(key)
+            found = self.targets.find(key)
             if found is not None:
-                rule, at, match = found
+                rule = found[0].rule
                 used.add(id(rule))
-                moves[key] = self._move(key, shape, rule, at, match)
-                self._take(moves[key], rule)
+                moves[key] = move = self._move(key, shape, *found)
+                self._take(move, rule)
         idle = tuple(rule for rule in self.layout.rules if id(rule) not in used)
         drops = tuple(self._drop(rule) for rule in self.layout.drops)
         name, model = self.layout.name, self.graph.name
         return Expanded(name, model, self.ours, moves, idle, drops)
 
-    def _target(self, key: str) -> tuple[Rule, int, re.Match[str]] | None:
-        for rule, at, regex in self.targets:
-            match = regex.fullmatch(key)
-            if match is not None:
-                return rule, at, match
-        return None
-
     def _move(
-        self, key: str, shape: Shape, rule: Rule, at: int, match: re.Match[str]
+        self,
+        key: str,
+        shape: Shape,
+        target: _Target,
+        numbers: tuple[str, ...],
+        rest: str | None,
     ) -> Move:
-        captured = {name: int(number) for name, number in match.groupdict().items()}
-        rest = match[match.re.groups]
-        theirs = tuple(self.names.key(p, captured, rest) for p in rule.theirs)
-        steps = tuple(self.names.step(step, captured) for step in rule.steps)
-        cut = None
-        if len(rule.ours) > 1:
-            sizes = [
-                None if p is None else self._rows(p.filled(captured, rest))
-                for p in rule.ours
-            ]
-            cut = Cut(at, tuple(sizes))
+        rule = target.rule
+        heads, steps = self._theirs(target, numbers)
+        theirs = tuple([joined(head, rest) for head in heads])
+        if len(rule.ours) == 1:
+            return Move(key, shape, theirs, rule.fill, steps)
+        captured = _captured(target, numbers)
+        sizes = [
+            None if p is None else self._rows(p.filled(captured, rest))
+            for p in rule.ours
+        ]
+        cut = Cut(target.at, tuple(sizes))
         return Move(key, shape, theirs, rule.fill, steps, cut)
+
+    def _theirs(self, target: _Target, numbers: tuple[str, ...]) -> _Theirs:
+        """What a rule says of theirs, the same for a weight and what is beside it."""
+        found = id(target), numbers
+        if found not in self.known:
+            rule, captured = target.rule, _captured(target, numbers)
+            heads = tuple([self.names.key(p, captured) for p in rule.theirs])
+            steps = tuple([self.names.step(step, captured) for step in rule.steps])
+            self.known[found] = heads, steps
+        return self.known[found]
 
     def _rows(self, key: str) -> int:
         """The size of a piece along dim 0; a key that we have not takes none."""
@@ -203,7 +251,11 @@ class _Expansion:
     def _drop(self, rule: Rule) -> re.Pattern[str]:
         (pattern,) = rule.theirs
         parts = tuple(self.names.known(part) for part in pattern.parts)
-        return Pattern(parts, pattern.span).regex()
+        return re.compile(Pattern(parts, pattern.span).regex())
+
+
+def _captured(target: _Target, numbers: Sequence[str]) -> dict[str, int]:
+    return dict(zip(target.captures, map(int, numbers), strict=True))
 
 
 # --- a file -------------------------------------------------------------------------
