@@ -12,10 +12,10 @@ import torch
 from click.testing import CliRunner
 
 import archdsl
-from archdsl.api import open_spec
 from archdsl.backends.manual import documented, manual
 from archdsl.backends.torch.load import load
 from archdsl.build import build
+from archdsl.build.opening import open_spec
 from archdsl.cli import cli
 from archdsl.ir.dim import symbol
 from archdsl.ops.registry import ops

@@ -123,6 +123,9 @@ FINE = {  # these have a result
         "conv(8, 10 ** 9 + 1) -> select(T, 0)", shape="[B, C = 8, T = 10 ** 9]"
     ),
     "kernel": model("conv(8, 10 ** 30)"),
+    "kernel_that_is_promised": model(
+        "conv(8, 10 ** 18)", "expect receptive_field(H) == 8"
+    ),
     "open_convs": model("repeat(2000) { conv(8, 3) }", shape=OPEN),
     "open_strides": model("repeat(40) { conv(8, 3, stride = 2) }", shape=OPEN),
 }

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from timm.models import register_model
 
 import archdsl
-from archdsl.api import open_spec
 from archdsl.build import Signature, signature
 from archdsl.build.files import shipped
+from archdsl.build.opening import open_spec
 from archdsl.diagnostics import SpecError
 
 if TYPE_CHECKING:

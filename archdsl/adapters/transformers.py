@@ -25,9 +25,11 @@ from transformers import initialization as init
 from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
 from transformers.modeling_outputs import BackboneOutput
 
-from archdsl.api import Settings, Sizes, Spec, architecture
+from archdsl.api import architecture
+from archdsl.api.given import Settings, Sizes
 from archdsl.backends.torch.load import compiled
 from archdsl.build.architecture import Architecture
+from archdsl.build.opening import Spec
 from archdsl.ir.graph import Graph
 
 _AXES = ("B", "C", "H", "W")  # of a feature map, as transformers has it

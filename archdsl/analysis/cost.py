@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from archdsl.diagnostics import Diagnostic, Refused, SpecError
+from archdsl.diagnostics import Refused, SpecError
 from archdsl.ir.dim import Size, total
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path
 from archdsl.ir.operation import Cost, Inputs, Operation, Outputs, Weight
@@ -177,7 +177,7 @@ def blaming(span: Span) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        raise SpecError([Diagnostic(refused.fault, span)]) from None
+        raise SpecError.at(span, refused.fault) from None
 
 
 def _held(weights: tuple[Weight, ...], *, learned: bool) -> tuple[Size, Size]:

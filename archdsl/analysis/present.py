@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from archdsl.analysis.part import Number
-from archdsl.analysis.report import LayerReport, Report, TensorReport, number
+from archdsl.analysis.report import LayerReport, Report, number
 from archdsl.analysis.sections import SECTIONS
 from archdsl.analysis.tables import Column, Table, collapsed, markdown, text, unit
 from archdsl.ir.dim import total
@@ -66,17 +66,10 @@ def _sections(report: Report, shown: Sequence[str], depth: int) -> list[Table]:
 
 
 def _head(report: Report) -> str:
-    rows = [(f"input {n}", _shape(t)) for n, t in report.inputs.items()]
-    rows += [(f"output {n}", _shape(t)) for n, t in report.outputs.items()]
+    rows = [(f"input {n}", str(t)) for n, t in report.inputs.items()]
+    rows += [(f"output {n}", str(t)) for n, t in report.outputs.items()]
     width = max(len(words) for words, _ in rows)
     return "\n".join([report.model, *(f"  {w:{width}}  {t}" for w, t in rows)])
-
-
-def _shape(tensor: TensorReport) -> str:
-    inside = ", ".join(
-        n if (n == "B" and s == 1) or n == s else f"{n} = {s}" for n, s in tensor.axes
-    )
-    return f"{'' if tensor.dtype == 'float' else tensor.dtype}[{inside}]"
 
 
 # --- layers -------------------------------------------------------------------------
@@ -90,7 +83,7 @@ def _by_layer(report: Report, shown: Sequence[str], depth: int) -> list[Table]:
     rows = []
     for path, group in _grouped(report.layers, depth):
         sums = (_sum(getattr(layer, c.key) for layer in group) for c in columns)
-        rows.append((path, _shape(group[-1].output), *sums))
+        rows.append((path, str(group[-1].output), *sums))
     head = (Column("layer", "layer"), Column("output", "output"), *columns)
     return [Table("layers", "", head, tuple(rows))]
 

@@ -12,7 +12,7 @@ from archdsl.analysis.part import Number, Part
 from archdsl.analysis.paths.result import ModelPaths
 from archdsl.analysis.receptive_field.result import ReceptiveField
 from archdsl.analysis.sections import SECTIONS, Options
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Poly, Size
@@ -26,6 +26,13 @@ class TensorReport(Part):
 
     axes: tuple[tuple[str, Number], ...]
     dtype: str
+
+    def __str__(self) -> str:
+        """As a spec writes it."""
+        inside = ", ".join(
+            n if (n == "B" and s == 1) or n == s else f"{n} = {s}" for n, s in self.axes
+        )
+        return f"{'' if self.dtype == 'float' else self.dtype}[{inside}]"
 
 
 class TotalsReport(Part):
@@ -157,7 +164,7 @@ def report(
     if count > MOST_LAYERS:
         what = f"model `{graph.name}` has {count:,} layers, too many to list"
         fault = TooMuchWork(what, f"{MOST_LAYERS:,} layers")
-        raise SpecError([Diagnostic(fault, graph.span)])
+        raise SpecError.at(graph.span, fault)
     parts = {
         s.key: s.find(graph, options or Options())
         for s in SECTIONS

@@ -146,10 +146,9 @@ class Body(Flow):
     def _require(self, s: tree.Require) -> None:
         if self._required(s.condition) is not False:
             return
-        said: Value = f"this does not hold: {s.condition.span.text}"
-        if s.message is not None:
-            said = self.evaluate(s.message)
+        said: Value = "" if s.message is None else self.evaluate(s.message)
         words = said if isinstance(said, str) else kind(said)
+        words = words.strip() or f"this does not hold: {s.condition.span.text}"
         self.report(RequirementFailed(words), s.condition.span)
 
     def _required(self, e: tree.Expr) -> bool | None:

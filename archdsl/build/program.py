@@ -150,7 +150,7 @@ def check(program: Program, model: str = "") -> Checked:
                 graph = _build(session, program.module, name, {}, {}, promising=True)
                 graphs.append(graph)
         if program.module.checkpoints:
-            from archdsl.build.checkpoints import check_items
+            from archdsl.build.checkpoints.layouts import check_items
 
             check_items(session, program.module)
     made = tuple(g for g in graphs if g is not None)

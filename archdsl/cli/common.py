@@ -15,9 +15,9 @@ from typing import TextIO, TypeVar
 import click
 
 import archdsl
-from archdsl.api import Opened, open_path
 from archdsl.build import build, operands, read
 from archdsl.build.files import decoded
+from archdsl.build.opening import Opened, open_path
 from archdsl.build.settings import Extent
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.ir.graph import Graph

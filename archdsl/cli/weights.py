@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from archdsl.api import Opened
+from archdsl.build.opening import Opened
 from archdsl.cli.common import (
     Asked,
     SpecCommand,

@@ -142,6 +142,11 @@ class SpecError(ValueError):
         self.diagnostics = tuple(diagnostics)
         super().__init__(self._text())
 
+    @classmethod
+    def at(cls, span: Span, fault: Fault) -> SpecError:
+        """One error, at its place."""
+        return cls([Diagnostic(fault, span)])
+
     def _text(self) -> str:
         from archdsl.diagnostics.render import render
 

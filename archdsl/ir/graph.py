@@ -262,3 +262,12 @@ def reachable(graph: Graph) -> list[Graph]:
 
     visit(graph)
     return list(done.values())
+
+
+def uses(graph: Graph) -> Iterator[tuple[Graph, Node]]:
+    """Every op and call of a model in order, blocks opened."""
+    for node in graph:
+        if not isinstance(node.payload, Enter):
+            yield graph, node
+        if isinstance(node.payload, Call):
+            yield from uses(node.payload.graph)

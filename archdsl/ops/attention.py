@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
-from archdsl.diagnostics.faults.shapes import WrongAxes
 from archdsl.ir.dim import Size, quotient
-from archdsl.ir.tensor import BATCH
 from archdsl.ops.attention_runtime import _runtime  # noqa: F401 - lifted
 from archdsl.ops.base import (
     Cost,
@@ -26,7 +23,7 @@ from archdsl.ops.base import (
     Weight,
     doubled,
 )
-from archdsl.ops.emit import Arg, Emit, Make, Site, batch_axes, positional
+from archdsl.ops.emit import Arg, Emit, Make, Site, positional
 from archdsl.ops.fields import Axes, Count, Flag, Rate, SizeField
 from archdsl.ops.heads import (
     LEARNED_SCALES,
@@ -35,33 +32,16 @@ from archdsl.ops.heads import (
     Scale,
     biased,
     check_heads,
+    projections,
 )
-from archdsl.ops.roles import Roles, check_mask, laid, mask_code
+from archdsl.ops.masks import check_mask, laid, mask_code, mask_reaches
+from archdsl.ops.roles import Roles, check_before, check_line, check_roles
 from archdsl.ops.rotary import Base, Pairing, Stretch
-from archdsl.ops.rules import chosen, need_axes, need_equal, need_features
+from archdsl.ops.rules import chosen, need_features
 from archdsl.ops.spelling import spelled
-from archdsl.ops.spread import At, Reach, Same, Spread, Upto, Whole
+from archdsl.ops.spread import Reach, Same, Spread, Upto, Whole, weighing
 
 MASKS = ("mask", "added")
-
-
-@dataclass(frozen=True)
-class _Weighing:
-    """An axis of what only weighs others: without effect where there is but one."""
-
-    reach: Reach
-    asked: tuple[Reach, ...]
-
-    def sources(self, at: At) -> Sequence[int]:
-        """The indices that have a say in the weights."""
-        several = any(len(reach.sources(at)) > 1 for reach in self.asked)
-        return self.reach.sources(at) if several else ()
-
-
-def _weighing(
-    reaches: Mapping[str, Reach], asked: Mapping[str, Reach]
-) -> dict[str, Reach]:
-    return {a: _Weighing(r, tuple(asked.values())) for a, r in reaches.items()}
 
 
 class Attention(Op):
@@ -270,17 +250,9 @@ class Attention(Op):
         cut = "C" if self.width is None else "width"
         check_heads(self.heads, self.width or features, facts, cut)
         self._check_arguments(ins)
-        for port in ("key", "value"):
-            if port in ins:
-                self._check_other(r, ins[port], port, facts)
-        if not r.asked:
-            needs = "needs a position axis in the key, besides those of the batch"
-            raise Refused(WrongAxes("attention", needs, str(r.key)), "key")
-        need_axes(self, r.value, r.asked, "value")
-        need_axes(self, r.key, r.value.positions, "value")
-        need_equal(self, facts, (r.key, r.value), r.asked, at="value")
+        check_roles(self, r, [port for port in ("key", "value") if port in ins], facts)
         if self.causal:
-            self._check_causal(r, facts)
+            check_before(self, r, facts)
         if self.rotary is not None:
             self._check_rotary(r, facts)
         for port in MASKS:
@@ -316,42 +288,12 @@ class Attention(Op):
         raise Refused(WrongValue("attention", name, problem, found, mend), name)
 
     def _check_rotary(self, r: Roles, facts: Facts) -> None:
-        for tensor, axes in ((r.x, r.asking), (r.key, r.asked)):
-            if len(axes) > 1:
-                needs = "with rotary needs one axis, along which positions count"
-                mend = f"merge({', '.join(axes)}, into = T) first, or name it: over = …"
-                fault = WrongAxes("attention", needs, str(tensor), mend)
-                raise Refused(fault, "rotary")
+        check_line(self, r, "rotary", "along which positions count")
         if not facts.divides(2 * self.heads, self.inner(r.x)):
             size = self.inner(r.x)
             found = f"{size} features for {self.heads} heads"
             problem = "turns pairs, and a head has an odd number of features"
             self._refuse("rotary", problem, found, "use other heads, or another width")
-
-    def _check_other(self, r: Roles, other: Tensor, port: str, facts: Facts) -> None:
-        need_features(self, other)
-        if (BATCH in r.x) != (BATCH in other):
-            needs = f"needs the batch B in x and in its {port}, or in neither"
-            bare = other if BATCH in r.x else r.x
-            mend = "a tensor gets the batch by adding it to one that has B"
-            raise Refused(WrongAxes("attention", needs, str(bare), mend), port)
-        need_axes(self, other, r.batch, port)
-        need_equal(self, facts, (r.x, other), r.batch, at=port)
-
-    def _check_causal(self, r: Roles, facts: Facts) -> None:
-        if len(r.asking) > 1 or len(r.asked) > 1:
-            needs = "with causal needs one axis, along which there is a before"
-            axes = r.asking if len(r.asking) > 1 else r.asked
-            mend = f"merge({', '.join(axes)}, into = T) first, or name it: over = …"
-            found = str(r.x if len(r.asking) > 1 else r.key)
-            raise Refused(WrongAxes("attention", needs, found, mend), "causal")
-        asking, asked = r.x[r.asking[0]], r.key[r.asked[0]]
-        if not facts.equal(asking, asked):
-            problem = "needs as many positions in the key as in x"
-            found = f"{asking} positions asking {asked}"
-            mend = "leave causal out: between two sequences there is no before"
-            fault = WrongValue("attention", "causal", problem, found, mend)
-            raise Refused(fault, "causal")
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         r = self.roles(ins)
@@ -361,34 +303,18 @@ class Attention(Op):
             others = {name: maps[name] for name in maps if name not in MAPS[:3]}
             maps = {"qkv": (joined, r.x["C"]), **others}
             has += ["qkv"] * ("q" in has)
-        weights = []
-        for name, shape in maps.items():
-            weights.append(Weight(f"{name}.weight", shape))
-            if name in has:
-                weights.append(Weight(f"{name}.bias", shape[:1]))
+        weights = projections(maps, has)
         if isinstance(self.scale, str):
             weights.append(Weight(LEARNED_SCALES[self.scale], (self.heads, 1, 1)))
         return tuple(weights)
 
-    def _rows(self, r: Roles) -> dict[str, Size]:
-        """At how many positions each map stands."""
-        batch = r.x.extent(batch_axes(r.x, r.asking))
-        asking, asked = batch * r.x.extent(r.asking), batch * r.key.extent(r.asked)
-        rows = {"q": asking, "k": asked, "v": asked, "out": asking}
-        return {name: rows[name] for name in self.maps(r)}
-
-    def _pairs(self, r: Roles) -> Size:
-        """Of how many pairs of positions there are scores."""
-        batch = r.x.extent(batch_axes(r.x, r.asking))
-        return batch * r.x.extent(r.asking) * r.key.extent(r.asked)
-
     def cost(self, ins: Inputs, outs: Outputs) -> Cost:
         r = self.roles(ins)
-        rows, maps = self._rows(r), self.maps(r)
-        macs = 2 * self._pairs(r) * self.inner(r.x)
+        rows, maps = r.rows, self.maps(r)
+        macs = 2 * r.pairs * self.inner(r.x)
         for name, (to, of) in maps.items():
             macs = macs + rows[name] * to * of
-        scores = self.heads * self._pairs(r)
+        scores = self.heads * r.pairs
         elementwise = {"scale": scores, "softmax": 5 * scores}
         added = scores * sum(port in ins for port in MASKS)
         for name in biased(self.bias):
@@ -405,14 +331,13 @@ class Attention(Op):
 
     def backward(self, ins: Inputs, outs: Outputs, needs: Collection[str]) -> Cost:
         r = self.roles(ins)
-        rows = self._rows(r)
         key = "key" if "key" in ins else "x"
         value = "value" if "value" in ins else key
         sources = {"q": "x", "k": key, "v": value}
-        macs = 4 * self._pairs(r) * self.inner(r.x)
+        macs = 4 * r.pairs * self.inner(r.x)
         for name, (to, of) in self.maps(r).items():
             passed = name == "out" or sources[name] in needs
-            macs = macs + rows[name] * to * of * (1 + passed)
+            macs = macs + r.rows[name] * to * of * (1 + passed)
         return Cost(macs, doubled(self.cost(ins, outs).elementwise))
 
     def spread(self, ins: Inputs, outs: Outputs) -> Spread:
@@ -428,35 +353,23 @@ class Attention(Op):
         spread = {port: {**beside, **asked} for port in others}
         for port in MASKS:
             if port in ins:
-                spread[port] = self._spread_of_mask(r, ins[port], port, asked)
+                reaches = {**mask_reaches(r, laid(self, r, ins[port], port)), **asked}
+                spread[port] = weighing(reaches, asked) if port == "added" else reaches
         if "key" in ins:
-            spread["x"] = _weighing({**beside, **asking}, asked)
+            spread["x"] = weighing({**beside, **asking}, asked)
         if "value" in ins:
             weighed = "key" if "key" in ins else "x"
-            spread[weighed] = _weighing(spread[weighed], asked)
+            spread[weighed] = weighing(spread[weighed], asked)
         return spread
-
-    def _spread_of_mask(
-        self, r: Roles, mask: Tensor, port: str, asked: Mapping[str, Reach]
-    ) -> dict[str, Reach]:
-        found = laid(self, r, mask, port)
-        asks = zip(found.asking, r.asking, strict=False)
-        reaches: dict[str, Reach] = {a: Same(a) for a in found.batch if a != BATCH}
-        reaches |= {theirs: Same(ours) for theirs, ours in asks}
-        reaches |= asked
-        return _weighing(reaches, asked) if port == "added" else reaches
 
     def paths(self, ins: Inputs, outs: Outputs) -> Paths | None:
         r = self.roles(ins)
-        batch = r.x.extent(batch_axes(r.x, r.asking))
-        pairs = r.x.extent(r.asking) * r.key.extent(r.asked)
-        return Paths(batch * pairs * self.inner(r.x), maximum=(1,), meet=(1,))
+        return Paths(r.pairs * self.inner(r.x), maximum=(1,), meet=(1,))
 
     def arrange(self, ins: Inputs, given: Mapping[str, Layout]) -> dict[str, Layout]:
         r = self.roles(ins)
-        batch = batch_axes(r.x, r.asking)
-        layouts = dict.fromkeys(ins, (*batch, *r.asked, "C"))
-        layouts["x"] = (*batch, *r.asking, "C")
+        layouts = dict.fromkeys(ins, (*r.beside, *r.asked, "C"))
+        layouts["x"] = (*r.beside, *r.asking, "C")
         for port in MASKS:
             if port in ins:
                 layouts[port] = laid(self, r, ins[port], port).layout
@@ -464,7 +377,7 @@ class Attention(Op):
 
     def emit(self, site: Site) -> Emit:
         r = self.roles(site.ins)
-        ahead = len(batch_axes(r.x, r.asking))
+        ahead = len(r.beside)
         slots = [_row("x", ahead, len(r.asking))]
         for port in ("key", "value"):
             if port in site.ins:

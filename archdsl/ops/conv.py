@@ -234,71 +234,34 @@ def _runtime() -> None:
     import torch.nn.functional as F
     from torch import Tensor, nn  # noqa: F401 - ours is another Tensor
 
-    class StandardizedConv1d(nn.Conv1d):
-        """A convolution with standardized weights (Qiao et al. 2019)."""
+    class Standardized(nn.modules.conv._ConvNd):
+        """What convolutions with standardized weights share."""
 
         def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
             self,
             in_channels: int,
             out_channels: int,
-            kernel_size: int,
-            stride: int = 1,
-            padding: int = 0,
-            dilation: int = 1,
+            kernel_size: int | tuple[int, ...],
+            stride: int | tuple[int, ...] = 1,
+            padding: int | tuple[int, ...] = 0,
+            dilation: int | tuple[int, ...] = 1,
             groups: int = 1,
             bias: bool = True,
             eps: float = 1e-5,
         ) -> None:
             sizes = in_channels, out_channels, kernel_size
-            super().__init__(*sizes, stride, padding, dilation, groups, bias)
+            super().__init__(*sizes, stride, padding, dilation, groups, bias)  # type: ignore[call-arg, arg-type]
             self.eps = eps
 
         def forward(self, x: Tensor) -> Tensor:
             weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
             return self._conv_forward(x, weight, self.bias)
 
-    class StandardizedConv2d(nn.Conv2d):
+    class StandardizedConv1d(Standardized, nn.Conv1d):
         """A convolution with standardized weights (Qiao et al. 2019)."""
 
-        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
-            self,
-            in_channels: int,
-            out_channels: int,
-            kernel_size: int | tuple[int, int],
-            stride: int | tuple[int, int] = 1,
-            padding: int | tuple[int, int] = 0,
-            dilation: int | tuple[int, int] = 1,
-            groups: int = 1,
-            bias: bool = True,
-            eps: float = 1e-5,
-        ) -> None:
-            sizes = in_channels, out_channels, kernel_size
-            super().__init__(*sizes, stride, padding, dilation, groups, bias)
-            self.eps = eps
-
-        def forward(self, x: Tensor) -> Tensor:
-            weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
-            return self._conv_forward(x, weight, self.bias)
-
-    class StandardizedConv3d(nn.Conv3d):
+    class StandardizedConv2d(Standardized, nn.Conv2d):
         """A convolution with standardized weights (Qiao et al. 2019)."""
 
-        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
-            self,
-            in_channels: int,
-            out_channels: int,
-            kernel_size: int | tuple[int, int, int],
-            stride: int | tuple[int, int, int] = 1,
-            padding: int | tuple[int, int, int] = 0,
-            dilation: int | tuple[int, int, int] = 1,
-            groups: int = 1,
-            bias: bool = True,
-            eps: float = 1e-5,
-        ) -> None:
-            sizes = in_channels, out_channels, kernel_size
-            super().__init__(*sizes, stride, padding, dilation, groups, bias)
-            self.eps = eps
-
-        def forward(self, x: Tensor) -> Tensor:
-            weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
-            return self._conv_forward(x, weight, self.bias)
+    class StandardizedConv3d(Standardized, nn.Conv3d):
+        """A convolution with standardized weights (Qiao et al. 2019)."""

@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, PlainValidator
 
 from archdsl.ir.dim import Poly, Size
 
-_LARGEST = 2**63
 S = TypeVar("S", int, Size)
 
 
@@ -26,9 +25,7 @@ def _whole(value: object) -> object:
     if isinstance(value, float):
         if not value.is_integer():
             raise ValueError("must be a whole number")
-        value = int(value)
-    if isinstance(value, int) and abs(value) >= _LARGEST:
-        raise ValueError("must be below 2**63, as all numbers of PyTorch are")
+        return int(value)
     return value
 
 

@@ -5,6 +5,7 @@ The maps are called ``q``, ``k``, ``v`` and ``out``, in weights and in arguments
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from math import inf
 from typing import Annotated
 
@@ -71,18 +72,17 @@ def check_heads(heads: int, size: Size, facts: Facts, cut: str = "C") -> None:
 
 
 def projections(
-    size: Size,
-    key: Size,
-    value: Size,
-    bias: bool | tuple[str, ...],
-    inner: Size | None = None,
-) -> tuple[Weight, ...]:
-    """The weights of the four linear maps around attention of `inner` features."""
-    inner = size if inner is None else inner
-    maps = (("q", inner, size), ("k", inner, key), ("v", inner, value))
+    maps: Mapping[str, tuple[Size, Size]], has: Collection[str]
+) -> list[Weight]:
+    """The weights of linear maps around attention, from features out and in of each.
+
+    Args:
+        maps: By name.
+        has: Those that add a learned number to each feature.
+    """
     weights: list[Weight] = []
-    for name, to, of in (*maps, ("out", size, inner)):
-        weights.append(Weight(f"{name}.weight", (to, of)))
-        if name in biased(bias):
-            weights.append(Weight(f"{name}.bias", (to,)))
-    return tuple(weights)
+    for name, shape in maps.items():
+        weights.append(Weight(f"{name}.weight", shape))
+        if name in has:
+            weights.append(Weight(f"{name}.bias", shape[:1]))
+    return weights

@@ -272,23 +272,18 @@ def _runtime() -> None:
             scale = scale.reshape(-1, *self.places)
             return x * scale + shift.reshape(-1, *self.places)
 
-    class ZeroBatchNorm1d(nn.BatchNorm1d):
-        """A batch norm whose scale is 0 at first (Goyal et al. 2017)."""
+    class ZeroBatchNorm(nn.modules.batchnorm._BatchNorm):
+        """What batch norms share whose scale is 0 at first."""
 
         def reset_parameters(self) -> None:
             super().reset_parameters()
             nn.init.zeros_(self.weight)
 
-    class ZeroBatchNorm2d(nn.BatchNorm2d):
+    class ZeroBatchNorm1d(ZeroBatchNorm, nn.BatchNorm1d):
         """A batch norm whose scale is 0 at first (Goyal et al. 2017)."""
 
-        def reset_parameters(self) -> None:
-            super().reset_parameters()
-            nn.init.zeros_(self.weight)
-
-    class ZeroBatchNorm3d(nn.BatchNorm3d):
+    class ZeroBatchNorm2d(ZeroBatchNorm, nn.BatchNorm2d):
         """A batch norm whose scale is 0 at first (Goyal et al. 2017)."""
 
-        def reset_parameters(self) -> None:
-            super().reset_parameters()
-            nn.init.zeros_(self.weight)
+    class ZeroBatchNorm3d(ZeroBatchNorm, nn.BatchNorm3d):
+        """A batch norm whose scale is 0 at first (Goyal et al. 2017)."""

@@ -9,16 +9,16 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import archdsl.ops
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.names import BrokenPlugin, OpClash
 from archdsl.ops.base import Op
 from archdsl.source import Source, Span
 
 GROUP = "archdsl.ops"
 _NOT_OPS = {
-    "attention_runtime", "base", "emit", "fields", "heads", "paths", "recurrence",
-    "registry", "roles", "rotary", "rules", "spelling", "spread", "window_runtime",
-    "windows",
+    "attention_runtime", "base", "emit", "fields", "heads", "masks", "paths",
+    "recurrence", "registry", "roles", "rotary", "rules", "spelling", "spread",
+    "window_runtime", "windows",
 }  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def ops() -> dict[str, type[Op]]:
             other = found.setdefault(op.name, op)
             if other is not op:
                 fault = OpClash(op.name, other.__module__, op.__module__)
-                raise SpecError([Diagnostic(fault, _place(entry))])
+                raise SpecError.at(_place(entry), fault)
     return dict(sorted(found.items()))
 
 
@@ -68,7 +68,7 @@ def _plugin(entry: EntryPoint) -> list[type[Op]]:
         return [loaded] if one else list(_of_module(entry.module))
     except Exception as error:  # the package's own, of whatever kind
         fault = BrokenPlugin(_package(entry), f"{type(error).__name__}: {error}")
-        raise SpecError([Diagnostic(fault, _place(entry))]) from error
+        raise SpecError.at(_place(entry), fault) from error
 
 
 def _package(entry: EntryPoint) -> str:

@@ -1,16 +1,19 @@
-"""Who is who in one use of attention: tensors, their axes, and those of a mask."""
+"""Who is who in one use of attention: the tensors, and what their axes do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from archdsl.diagnostics import Refused
-from archdsl.diagnostics.faults.shapes import SizesDiffer, WrongAxes, WrongDtype
+from archdsl.diagnostics.faults.arguments import WrongValue
+from archdsl.diagnostics.faults.shapes import WrongAxes
+from archdsl.ir.dim import Size
 from archdsl.ir.facts import Facts
-from archdsl.ir.tensor import BATCH, FEATURES, Tensor
+from archdsl.ir.tensor import BATCH, Tensor
 from archdsl.ops.base import Op
 from archdsl.ops.emit import batch_axes
-from archdsl.ops.rules import need_axes, need_equal
+from archdsl.ops.rules import need_axes, need_equal, need_features
 
 
 class Roles(NamedTuple):
@@ -23,99 +26,71 @@ class Roles(NamedTuple):
     asking: tuple[str, ...]  # positions of x
     asked: tuple[str, ...]  # positions of key and value
 
-
-class Laid(NamedTuple):
-    """What the axes of a mask are: which it has of those that scores have.
-
-    Attributes:
-        batch: The batch and the positions beside, in the order of x.
-        heads: ``("C",)`` if it has an entry for each head.
-        asking: The mask's names for the positions that ask, in the order of x; or ().
-        asked: The positions that are asked.
-    """
-
-    batch: tuple[str, ...]
-    heads: tuple[str, ...]
-    asking: tuple[str, ...]
-    asked: tuple[str, ...]
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The batch and the positions beside, in the order of x."""
+        return batch_axes(self.x, self.asking)
 
     @property
-    def layout(self) -> tuple[str, ...]:
-        """All of them, in the order of the scores."""
-        return (*self.batch, *self.heads, *self.asking, *self.asked)
+    def rows(self) -> dict[str, Size]:
+        """At how many positions each linear map stands."""
+        batch = self.x.extent(self.beside)
+        asking = batch * self.x.extent(self.asking)
+        asked = batch * self.key.extent(self.asked)
+        return {"q": asking, "k": asked, "v": asked, "out": asking}
+
+    @property
+    def pairs(self) -> Size:
+        """Of how many pairs of positions there are scores."""
+        return self.rows["q"] * self.key.extent(self.asked)
 
 
-def laid(op: Op, r: Roles, mask: Tensor, port: str) -> Laid:
-    """What each axis of a mask is to the scores.
+def check_roles(op: Op, r: Roles, others: Iterable[str], facts: Facts) -> None:
+    """Refuses a key or a value that does not go with x, or with each other.
 
-    A name that the key's positions have means the key's. One name stands for two axes
-    where x asks itself, so that the positions that ask have other names in a mask: any,
-    in the order of x.
-
-    Raises:
-        Refused: It lacks an axis that is asked, or has one that scores have not.
+    Args:
+        op: The attention.
+        r: Its tensors and axes.
+        others: The ports that are given beside x.
+        facts: What is known of open sizes.
     """
-    need_axes(op, mask, r.asked, port)
-    batch = tuple(a for a in batch_axes(r.x, r.asking) if a in mask)
-    heads = (FEATURES,) if FEATURES in mask else ()
-    rest = [a for a in mask.names if a not in (*batch, *heads, *r.asked)]
-    own = [a for a in r.asking if a in rest and a not in r.asked]
-    others = iter([a for a in rest if a not in own])
-    asking = tuple(a if a in own else next(others, "") for a in r.asking if rest)
-    if "" in asking or next(others, "") or BATCH in asking:
-        raise Refused(_misfit(op, r, mask), port)
-    return Laid(batch, heads, asking, r.asked)
+    for port in others:
+        _check_other(op, r, r.key if port == "key" else r.value, port, facts)
+    if not r.asked:
+        needs = "needs a position axis in the key, besides those of the batch"
+        raise Refused(WrongAxes(op.name, needs, str(r.key)), "key")
+    need_axes(op, r.value, r.asked, "value")
+    need_axes(op, r.key, r.value.positions, "value")
+    need_equal(op, facts, (r.key, r.value), r.asked, at="value")
 
 
-def _misfit(op: Op, r: Roles, mask: Tensor) -> WrongAxes:
-    beside = ", ".join(batch_axes(r.x, r.asking)) or "none"
-    needs = f"takes a mask of the positions that are asked ({', '.join(r.asked)})"
-    mend = f"it may have, too, those of the batch ({beside}), C for the heads, and"
-    if set(r.asking) & set(r.asked):
-        count = "one axis" if len(r.asking) == 1 else f"{len(r.asking)} axes"
-        mend += f" {count} of another name for the positions that ask"
-    else:
-        mend += f" all positions that ask ({', '.join(r.asking)})"
-    return WrongAxes(op.name, needs, str(mask), mend)
+def _check_other(op: Op, r: Roles, other: Tensor, port: str, facts: Facts) -> None:
+    need_features(op, other)
+    if (BATCH in r.x) != (BATCH in other):
+        needs = f"needs the batch B in x and in its {port}, or in neither"
+        bare = other if BATCH in r.x else r.x
+        mend = "a tensor gets the batch by adding it to one that has B"
+        raise Refused(WrongAxes(op.name, needs, str(bare), mend), port)
+    need_axes(op, other, r.batch, port)
+    need_equal(op, facts, (r.x, other), r.batch, at=port)
 
 
-def check_mask(
-    op: Op, r: Roles, mask: Tensor, port: str, heads: int, facts: Facts
-) -> None:
-    """Refuses a mask of other sizes or of another kind than the scores need."""
-    if port == "mask" and mask.dtype == "float":
-        mend = "what is added to the scores is given as `added`"
-        raise Refused(
-            WrongDtype(f"{op.name}: mask", "bool or int", "float", mend), port
-        )
-    found = laid(op, r, mask, port)
-    need_equal(op, facts, (r.x, mask), found.batch, at=port)
-    need_equal(op, facts, (r.key, mask), found.asked, at=port)
-    pairs = [(r.x[a], mask[m], m) for a, m in zip(r.asking, found.asking, strict=False)]
-    pairs += [(heads, mask[m], m) for m in found.heads]
-    for needed, given, axis in pairs:
-        if not facts.equal(needed, given):
-            what = "heads" if axis == FEATURES else str(r.x)
-            fault = SizesDiffer(op.name, axis, needed, given, what, str(mask))
-            raise Refused(fault, port)
+def check_line(op: Op, r: Roles, at: str, why: str) -> None:
+    """Refuses several axes that ask or are asked, where an argument needs one."""
+    for tensor, axes in ((r.x, r.asking), (r.key, r.asked)):
+        if len(axes) > 1:
+            mend = f"merge({', '.join(axes)}, into = T) first, or name it: over = …"
+            needs = f"with {at} needs one axis, {why}"
+            raise Refused(WrongAxes(op.name, needs, str(tensor), mend), at)
 
 
-def mask_code(r: Roles, mask: Tensor, found: Laid, port: str) -> str:
-    """A mask that broadcasts with scores of (batch…, heads, N, M), in that layout."""
-    code = f"{{{port}}}"
-    if mask.dtype == "int":
-        code += ".bool()"
-    ahead = len(found.batch) + len(found.heads)
-    for start, count in (
-        (ahead + len(found.asking), len(found.asked)),
-        (ahead, len(found.asking)),
-    ):
-        if count > 1:
-            code += f".flatten({start}, {start + count - 1})"
-    has = [a in found.batch for a in batch_axes(r.x, r.asking)]
-    has += [bool(found.heads), bool(found.asking), True]
-    if not any(has[:-2]):  # kernels take two dimensions, or all
-        has = has[-2:]
-    while has and has[-1]:
-        has.pop()
-    return f"{code}[{', '.join(':' if h else 'None' for h in has)}]" if has else code
+def check_before(op: Op, r: Roles, facts: Facts) -> None:
+    """Refuses positions among which there is no before."""
+    check_line(op, r, "causal", "along which there is a before")
+    asking, asked = r.x[r.asking[0]], r.key[r.asked[0]]
+    if not facts.equal(asking, asked):
+        problem = "needs as many positions in the key as in x"
+        found = f"{asking} positions asking {asked}"
+        mend = "leave causal out: between two sequences there is no before"
+        fault = WrongValue(op.name, "causal", problem, found, mend)
+        raise Refused(fault, "causal")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import gcd
 from typing import Protocol, TypeAlias
 
 from archdsl.ir.tensor import Tensor
@@ -81,8 +82,7 @@ class Taps:
     def sources(self, at: At) -> Sequence[int]:
         """The taps that fall inside the input."""
         first = at[self.axis] * self.stride - self.padding
-        taps = range(first, first + self.kernel * self.dilation, self.dilation)
-        return [i for i in taps if 0 <= i < self.size]
+        return _inside(first, self.dilation, self.kernel, self.size)
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,16 @@ class Sown:
 
     def sources(self, at: At) -> Sequence[int]:
         """The positions of the input that land here; maybe none."""
-        last = at[self.axis] + self.padding
-        first = last - self.dilation * (self.kernel - 1)
-        hits = range(first, last + 1, self.dilation)
-        found = (i // self.stride for i in hits if i % self.stride == 0)
-        return [i for i in found if 0 <= i < self.size]
+        first = at[self.axis] + self.padding - self.dilation * (self.kernel - 1)
+        common = gcd(self.dilation, self.stride)
+        if first % common:
+            return ()
+        # Of so many taps one after another, one lands: the first is `tap`.
+        apart = self.stride // common
+        tap = -(first // common) * pow(self.dilation // common, -1, apart) % apart
+        index = (first + tap * self.dilation) // self.stride
+        count = max(0, -((tap - self.kernel) // apart))
+        return _inside(index, self.dilation // common, count, self.size)
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,34 @@ class Joined:
         return (index,)
 
 
+def _inside(first: int, step: int, count: int, size: int) -> range:
+    """Those of some indices, evenly apart, that are below a size and not negative."""
+    start = max(0, -(first // step))
+    stop = min(count, -((first - size) // step))
+    return range(first + start * step, first + max(start, stop) * step, step)
+
+
 Spread: TypeAlias = Mapping[str, Mapping[str, Reach]]  # port → input axis → reach
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """An axis of what only weighs others: without effect where there is but one."""
+
+    reach: Reach
+    weighed: tuple[Reach, ...]
+
+    def sources(self, at: At) -> Sequence[int]:
+        """The indices that have a say in the weights."""
+        several = any(len(reach.sources(at)) > 1 for reach in self.weighed)
+        return self.reach.sources(at) if several else ()
+
+
+def weighing(
+    reaches: Mapping[str, Reach], weighed: Mapping[str, Reach]
+) -> dict[str, Reach]:
+    """The axes of a tensor that only weighs what other reaches take."""
+    return {a: Weighing(r, tuple(weighed.values())) for a, r in reaches.items()}
 
 
 def same_positions(tensor: Tensor) -> dict[str, Reach]:

@@ -213,7 +213,8 @@ class WindowAttention(Op):
         x = ins["x"]
         cuts = self.cuts(x)
         inside = product(c.window for c in cuts)
-        weights = list(projections(x["C"], x["C"], x["C"], self.bias))
+        square = x["C"], x["C"]
+        weights = projections(dict.fromkeys(MAPS, square), biased(self.bias))
         if isinstance(self.scale, str):
             weights.append(Weight(LEARNED_SCALES[self.scale], (self.heads, 1, 1)))
         entries = self._entries(cuts)
@@ -309,7 +310,10 @@ class WindowAttention(Op):
         first = (positional("dim", x["C"]), Arg("heads", self.heads))
         shift = Arg("shift", tuple(c.moved for c in cuts))
         if any(isinstance(c.size, Poly) for c in cuts):
-            sides = (Arg("window", windows), shift, Arg("declared", declared, windows))
+            table = Arg(
+                "declared", declared if self.relative_bias else windows, windows
+            )
+            sides = (Arg("window", windows), shift, table)
             args = (*first, *sides, *self._options(cuts), Arg("pad", self.pad, False))
             make = Make("OpenWindowAttention", args)
             return Emit(folded("{x}", ahead), (site.layouts["x"],), make)

@@ -5,8 +5,11 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import archdsl
+from archdsl.ops.spread import Sown, Taps
 
 WINDOWS = [(1, 1), (2, 1), (3, 1), (2, 2), (3, 2), (4, 2), (5, 3), (3, 4), (1, 3)]
 
@@ -138,3 +141,27 @@ def test_weights_are_standardized_for_each_feature():
     bias = module.conv.bias
     expected = torch.nn.functional.conv2d(x, even, bias, padding=1, groups=2)
     torch.testing.assert_close(module(x), expected)
+
+
+@given(
+    size=st.integers(1, 12),
+    kernel=st.integers(1, 9),
+    stride=st.integers(1, 7),
+    dilation=st.integers(1, 7),
+    padding=st.integers(0, 9),
+    place=st.integers(0, 40),
+)
+def test_what_a_window_reaches_is_what_its_taps_reach_one_by_one(
+    size, kernel, stride, dilation, padding, place
+):
+    shape = size, kernel, stride, dilation, padding
+    taps = [place * stride - padding + tap * dilation for tap in range(kernel)]
+    found = Taps("H", *shape).sources({"H": place})
+    assert list(found) == [i for i in taps if 0 <= i < size]
+    lands = [
+        i
+        for i in range(size)
+        for tap in range(kernel)
+        if i * stride - padding + tap * dilation == place
+    ]
+    assert list(Sown("H", *shape).sources({"H": place})) == lands

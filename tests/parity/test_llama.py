@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import archdsl
@@ -99,42 +98,3 @@ def test_the_other_pairing_and_another_sharing_are_seen():
             rows = part.weight.data.unflatten(0, (-1, 2, 4))
             part.weight.data = rows.transpose(1, 2).flatten(0, 2).contiguous()
     assert difference(ours, theirs, words(11, 97)) > CLEARLY
-
-
-def halves_to_pairs(rows, heads):
-    """Rows as Meta has them, the two features of a pair side by side."""
-    return rows.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
-
-
-META = {
-    "model.embed_tokens": "tok_embeddings", "model.norm": "norm", "lm_head": "output",
-    "model.layers": "layers", "input_layernorm": "attention_norm",
-    "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attention.wq",
-    "self_attn.k_proj": "attention.wk", "self_attn.v_proj": "attention.wv",
-    "self_attn.o_proj": "attention.wo", "mlp.gate_proj": "feed_forward.w1",
-    "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2",
-}  # fmt: skip
-
-
-def as_meta(state):
-    """The weights in the layout in which they were first published."""
-    found = {}
-    for name, tensor in state.items():
-        renamed = name
-        for theirs, ours in META.items():
-            renamed = renamed.replace(theirs, ours)
-        heads = {"q": 6, "k": 2}.get(renamed.partition("attention.w")[2][:1])
-        pairs = halves_to_pairs(tensor, heads) if heads else tensor
-        found[renamed] = pairs.contiguous()
-    return found
-
-
-def test_the_first_layout_loads_its_file(tmp_path):
-    _, theirs = small()
-    path = tmp_path / "model.safetensors"
-    save_file(as_meta(theirs.float().state_dict()), path)
-    ours = archdsl.load(
-        f"{SPECS}/llama.arch:llama", settings=SETTINGS, sizes={"T": 11}, weights=path
-    )
-    tokens = words(11, 97)
-    assert difference(ours.double().eval(), theirs.double(), tokens) <= TOLERANCE

@@ -40,33 +40,22 @@ def _linear(m, name, scope, x):
 
 
 def _conv(m, name, scope, x):
-    axes, over = m.over(x)
-    fields = {"features": m.number(FEATURES), "kernel": m.each([1, 2, 3, 5], axes)}
-    for field_, choices in (
-        ("stride", [1, 2, 3]),
-        ("padding", [0, 1, 2]),
-        ("dilation", [1, 2]),
-    ):
-        if m.chance(30):
-            fields[field_] = m.each(choices, axes)
-    if m.chance(30):
-        fields["groups"] = m.number([2, x.sizes.get("C", 1)])
-    if m.chance(30):
-        fields["bias"] = False
-    return Use(ops()[name], fields | over)
+    steps = {"stride": [1, 2, 3], "padding": [0, 1, 2], "dilation": [1, 2]}
+    return _sliding(m, name, x, [1, 2, 3, 5], steps)
 
 
 def _transpose(m, name, scope, x):
+    steps = {"stride": [1, 2, 3], "padding": [0, 1], "output_padding": [0, 1]}
+    return _sliding(m, name, x, [1, 2, 3, 4], {**steps, "dilation": [1, 2]})
+
+
+def _sliding(m, name, x, kernels, steps):
+    """A convolution; what is in `steps` is left out mostly."""
     axes, over = m.over(x)
-    fields = {"features": m.number(FEATURES), "kernel": m.each([1, 2, 3, 4], axes)}
-    for field_, choices in (
-        ("stride", [1, 2, 3]),
-        ("padding", [0, 1]),
-        ("output_padding", [0, 1]),
-        ("dilation", [1, 2]),
-    ):
+    fields = {"features": m.number(FEATURES), "kernel": m.each(kernels, axes)}
+    for step, choices in steps.items():
         if m.chance(30):
-            fields[field_] = m.each(choices, axes)
+            fields[step] = m.each(choices, axes)
     if m.chance(30):
         fields["groups"] = m.number([2, x.sizes.get("C", 1)])
     if m.chance(30):

@@ -8,8 +8,8 @@ import torch
 
 import archdsl
 from archdsl.analysis.cost import Costs
-from archdsl.api import open_spec
 from archdsl.backends.torch.load import load
+from archdsl.build.opening import open_spec
 from tests.tools import measured, static
 
 ROOT = Path(__file__).parents[2]

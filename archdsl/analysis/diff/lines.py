@@ -109,7 +109,7 @@ def _what(change: ChangeReport) -> str:
     if before is None or after is None:
         one = after or before
         assert one is not None
-        return f"{one.text} : {', '.join(map(shape, one.makes))}"
+        return f"{one.text} : {', '.join(map(str, one.makes))}"
     if change.kind in ("moved", "renamed"):
         return f"moved: {after.text}" if change.kind == "moved" else ""
     if change.kind == "reshaped":
@@ -175,7 +175,7 @@ def _types(before: Sequence[TensorReport], after: Sequence[TensorReport]) -> str
         [n for n, _ in a.axes] != [n for n, _ in b.axes] or a.dtype != b.dtype
         for a, b in pairs
     ):
-        return f"{', '.join(map(shape, before))} -> {', '.join(map(shape, after))}"
+        return f"{', '.join(map(str, before))} -> {', '.join(map(str, after))}"
     changed = dict.fromkeys(
         f"{name} = {old} -> {new}"
         for a, b in pairs
@@ -183,14 +183,6 @@ def _types(before: Sequence[TensorReport], after: Sequence[TensorReport]) -> str
         if old != new
     )
     return ", ".join(changed)
-
-
-def shape(tensor: TensorReport) -> str:
-    """A type as a spec writes it."""
-    inside = ", ".join(
-        n if (n == "B" and s == 1) or n == s else f"{n} = {s}" for n, s in tensor.axes
-    )
-    return f"{'' if tensor.dtype == 'float' else tensor.dtype}[{inside}]"
 
 
 # --- paths --------------------------------------------------------------------------

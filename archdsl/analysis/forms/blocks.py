@@ -7,14 +7,14 @@ has ``linear(4 * x.C)``. It is kept only where the sizes, put in, give the figur
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from archdsl.analysis.cost import Costs, blaming
 from archdsl.analysis.forms.opened import Form, form, open_axes
 from archdsl.diagnostics import Refused, SpecError
 from archdsl.ir.dim import Setting, Size, substitute, symbol
-from archdsl.ir.graph import Call, Enter, Graph, Node
+from archdsl.ir.graph import Call, Graph, Node, uses
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
 
@@ -46,7 +46,7 @@ class Row:
 def forms(graph: Graph) -> tuple[Row, ...]:
     """The closed forms of a model's blocks, then of its ops with matrix products."""
     found = _Forms()
-    for inner, node in _uses(graph):
+    for inner, node in uses(graph):
         found.add(inner, node)
     return tuple(sorted(found.rows.values(), key=lambda row: not row.block))
 
@@ -83,15 +83,6 @@ class _Forms:
                 return _of_block(node.payload.graph, self._costs)
             assert isinstance(node.payload, Op)
             return form(node.payload, graph.ins(node), node.outputs)
-
-
-def _uses(graph: Graph) -> Iterator[tuple[Graph, Node]]:
-    """Every op and call of a model in order, blocks opened."""
-    for node in graph:
-        if not isinstance(node.payload, Enter):
-            yield graph, node
-        if isinstance(node.payload, Call):
-            yield from _uses(node.payload.graph)
 
 
 # --- blocks -------------------------------------------------------------------------

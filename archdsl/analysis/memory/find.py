@@ -14,7 +14,7 @@ from archdsl.analysis.memory.result import (
 )
 from archdsl.analysis.memory.roofline import traffic
 from archdsl.analysis.part import Number
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.shapes import OpenSize
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
@@ -110,4 +110,4 @@ def _open(graph: Graph) -> SpecError:
     axes = [(a, s) for t in graph.inputs.values() for a, s in t.axes]
     axis, size = next((a, s) for a, s in axes if isinstance(s, Poly))
     fault = OpenSize("an estimate of time", axis, size, f": `--size {axis}=…`")
-    return SpecError([Diagnostic(fault, graph.span)])
+    return SpecError.at(graph.span, fault)

@@ -8,7 +8,7 @@ model has its layers, and over again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archdsl.analysis.cost import blaming
@@ -18,7 +18,7 @@ from archdsl.analysis.paths.masks import Budget
 from archdsl.analysis.paths.reach import Reach, reach_of
 from archdsl.analysis.paths.walk import Walk, is_closed
 from archdsl.ir.dim import Size, substitute
-from archdsl.ir.graph import Call, Enter, Graph, Node, reachable
+from archdsl.ir.graph import Call, Graph, Node, reachable, uses
 from archdsl.ir.operation import Inputs
 from archdsl.ops.base import Op
 from archdsl.ops.paths import Paths
@@ -88,7 +88,7 @@ def kinds(graph: Graph, *, walked: bool = True) -> tuple[Kind, ...]:
     """
     walk = Walk(Budget()) if walked and is_closed(graph) else None
     groups: dict[object, _Group] = {}
-    for inner, node in _uses(graph):
+    for inner, node in uses(graph):
         key = _key(inner, node)
         group = groups.setdefault(key, _Group(inner, node))
         group.members.append((inner, node))
@@ -99,15 +99,6 @@ def kinds(graph: Graph, *, walked: bool = True) -> tuple[Kind, ...]:
         if made is not None:
             found.append(made)
     return tuple(sorted(found, key=lambda kind: kind.block))
-
-
-def _uses(graph: Graph) -> Iterator[tuple[Graph, Node]]:
-    """Every op and call of a model in order, blocks opened."""
-    for node in graph:
-        if not isinstance(node.payload, Enter):
-            yield graph, node
-        if isinstance(node.payload, Call):
-            yield from _uses(node.payload.graph)
 
 
 def _key(graph: Graph, node: Node) -> object:

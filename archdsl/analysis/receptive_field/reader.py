@@ -26,7 +26,7 @@ from archdsl.analysis.receptive_field.seen import (
 )
 from archdsl.analysis.receptive_field.walk import Walk, inputs_of
 from archdsl.build.settings import typed
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.models import BadSetting
 from archdsl.ir.graph import Enter, Graph, reachable
 from archdsl.ir.tensor import Tensor
@@ -114,7 +114,7 @@ class _Reader:
             problem = "no layer has all of these axes"
         if problem:
             fault = BadSetting("--at", words, problem, known)
-            raise SpecError([Diagnostic(fault, typed("--at", words))])
+            raise SpecError.at(typed("--at", words), fault)
 
     def read(self, *, layers: bool = True) -> ReceptiveField:
         """All figures; those of layers are most of them."""

@@ -17,7 +17,7 @@ from archdsl.analysis.receptive_field.numbers import Numbers
 from archdsl.analysis.receptive_field.seen import Pool, Seen, Value, is_nothing
 from archdsl.analysis.receptive_field.through import Profile, profile
 from archdsl.analysis.receptive_field.turns import joined, turn_of
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
 from archdsl.ir.tensor import Tensor
@@ -295,7 +295,7 @@ class _blaming:  # noqa: N801 - used as a function
             what = "the receptive field has too many positions to follow"
             mend = "give smaller sizes with --size"
             fault = TooMuchWork(what, f"{hulls.MOST_WORK:,} at once", mend)
-            raise SpecError([Diagnostic(fault, self.node.span)]) from None
+            raise SpecError.at(self.node.span, fault) from None
 
 
 def inputs_of(layer: Layer) -> Iterator[str]:

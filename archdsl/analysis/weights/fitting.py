@@ -17,7 +17,7 @@ from archdsl.analysis.weights.plan import (
     own,
 )
 from archdsl.build import Program
-from archdsl.build.checkpoints import OWN, Layout, ensure_items, layouts
+from archdsl.build.checkpoints.layouts import OWN, Layout, Layouts, ensure_items
 from archdsl.diagnostics import near
 from archdsl.ir.graph import Graph
 
@@ -57,7 +57,7 @@ def declared(program: Program, model: str, name: str | None = None) -> list[Layo
         SpecError: One of them is wrong.
         ValueError: There is none of that name.
     """
-    found = layouts(program, model)
+    found = Layouts(program).of(model)
     if name is None:
         return list(found)
     chosen = [layout for layout in found if layout.name == name]

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from archdsl.analysis.weights.plan import Expanded, expanded
 from archdsl.build import Program
-from archdsl.build.checkpoints import Layout, Rule, layouts
-from archdsl.build.patterns import Capture, Part
+from archdsl.build.checkpoints.layouts import Layout, Layouts
+from archdsl.build.checkpoints.patterns import Capture, Part
+from archdsl.build.checkpoints.rules import Rule
 from archdsl.diagnostics import Diagnostic, SpecError
 from archdsl.diagnostics.lints import IdleRule, LeftEmpty
 from archdsl.ir.graph import Graph
@@ -20,8 +21,9 @@ def lint_checkpoints(program: Program, models: Iterable[Graph]) -> list[Diagnost
     """Errors and warnings about the layouts of a file, over all of its models."""
     found: dict[Diagnostic, None] = {}
     by_layout: dict[str, list[tuple[Layout, Expanded]]] = {}
+    layouts = Layouts(program)
     for graph in models:
-        for layout in layouts(program, graph.name):
+        for layout in layouts.of(graph.name):
             if layout.module is not program.module:
                 continue
             try:

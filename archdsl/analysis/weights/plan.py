@@ -9,9 +9,12 @@ from typing import NamedTuple, TypeAlias
 
 from archdsl.analysis.weights.ours import COUNTER, Shape, keys
 from archdsl.analysis.weights.steps import Misfit, after
-from archdsl.build.checkpoints import OWN, Keys, Layout, Rule, Step
-from archdsl.build.patterns import Pattern, joined
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.build.checkpoints.keys import Keys
+from archdsl.build.checkpoints.layouts import OWN, Layout
+from archdsl.build.checkpoints.patterns import Pattern, joined
+from archdsl.build.checkpoints.rules import Rule
+from archdsl.build.checkpoints.steps import Step
+from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.checkpoints import TakenTwice
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.graph import Graph
@@ -189,7 +192,7 @@ class _Expansion:
         if len(self.ours) * len(self.targets) > _MOST_WORK:
             what = "this checkpoint has too many rules for so many keys"
             fault = TooMuchWork(what, f"{_MOST_WORK:,} keys times rules")
-            raise SpecError([Diagnostic(fault, self.layout.span)])
+            raise SpecError.at(self.layout.span, fault)
         moves: dict[str, Move] = {}
         used: set[int] = set()
         for key, shape in self.ours.items():
@@ -246,7 +249,7 @@ class _Expansion:
             other = self.taken.setdefault((theirs, piece), move.ours)
             if other != move.ours:
                 fault = TakenTwice(theirs, self.graph.name, other, move.ours)
-                raise SpecError([Diagnostic(fault, rule.span)])
+                raise SpecError.at(rule.span, fault)
 
     def _drop(self, rule: Rule) -> re.Pattern[str]:
         (pattern,) = rule.theirs

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from archdsl.analysis.weights.ours import Shape
-from archdsl.build.checkpoints import Step
+from archdsl.build.checkpoints.steps import Step
 
 
 class Misfit(Exception):

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from archdsl.backends.torch.layout import Plan
 from archdsl.backends.torch.text import Names, camel, literal
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.shapes import OpenSize
 from archdsl.ir.dim import Poly
 from archdsl.ir.graph import Call, Enter, Graph, Node
@@ -172,7 +172,7 @@ def _need_numbers(made: Class, slot: Slot, values: Row) -> None:
                     mend = ", or let inputs be shorter than the table: "
                     mend += "position_embedding(max = …)"
                 fault = OpenSize(what, names, item, mend)
-                raise SpecError([Diagnostic(fault, node.span)])
+                raise SpecError.at(node.span, fault)
 
 
 def is_constant(values: Row) -> bool:

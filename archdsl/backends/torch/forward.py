@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 
 from archdsl.backends.torch.chains import Container, access
@@ -38,7 +37,7 @@ class Forward:
         self.inputs: dict[Ref, str] = {}
         self.variables: dict[Ref, str] = {}
         self.permuted: dict[tuple[Ref, Layout], str] = {}
-        self.left = self._uses()
+        self.left = self.plan.uses()
         self.returned = ""
 
     # -- the whole -------------------------------------------------------------------
@@ -266,13 +265,6 @@ class Forward:
             return
         turn = next(((path[:i], p) for i, p in enumerate(path) if p.isdigit()), None)
         self.statements.append(Statement(targets, text, comment, turn))
-
-    def _uses(self) -> Counter[Ref]:
-        counts: Counter[Ref] = Counter()
-        for node in self.graph:
-            counts.update(ref for _, ref in node.inputs)
-        counts.update(ref for ref, _ in self.plan.returned)
-        return counts
 
     # -- results ---------------------------------------------------------------------
 

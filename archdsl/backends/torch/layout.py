@@ -9,6 +9,7 @@ compiled for the layout that its own body wishes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -62,6 +63,12 @@ class Plan:
         if self.graph.scan is None:
             return list(zip(self.graph.results, self.results, strict=True))
         return list(dict.fromkeys([*self.made, *self.carried]))
+
+    def uses(self) -> Counter[Ref]:
+        """How often each value is taken, or put out."""
+        counts = Counter(ref for node in self.graph for _, ref in node.inputs)
+        counts.update(ref for ref, _ in self.returned)
+        return counts
 
     @property
     def made(self) -> list[tuple[Ref, Layout]]:

@@ -3,6 +3,9 @@
 An op that needs a class of its own defines it inside a function ``_runtime``, which
 nobody calls: it is real, typed, linted Python, and torch stays unimported.
 
+A class may derive from another one of the function: what both share is written once,
+and each is lifted whole, with what it has from the other.
+
 A class with many options would fill a compiled file with what it does not use. So a
 line may end in a mark: ``#: mask or added`` is lifted only where an argument of one of
 these names is given somewhere in the file, ``#: not mask`` only where none is; ``and``
@@ -17,12 +20,13 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 
 from archdsl.ops.base import Op
 
 _MARK = re.compile(r"  #: ([\w ]+)$")
+_NOTE = re.compile(r"  # (noqa|type:).*$")  # to the tools that check our source
 
 
 @cache
@@ -32,7 +36,7 @@ def _runtime(module: str) -> dict[str, str]:
     if function is None:
         return {}
     text = inspect.getsource(function)  # which may come from another file
-    lines = text.splitlines()
+    lines = [_NOTE.sub("", line) for line in text.splitlines()]
     (outer,) = ast.parse(text).body
     assert isinstance(outer, ast.FunctionDef)
     found: dict[str, str] = {}
@@ -40,8 +44,44 @@ def _runtime(module: str) -> dict[str, str]:
         if isinstance(inner, ast.ClassDef | ast.FunctionDef):
             first = min([inner.lineno, *(d.lineno for d in inner.decorator_list)])
             rows = lines[first - 1 : inner.end_lineno]
-            body = "\n".join(row.partition("  # noqa")[0] for row in rows)
-            found[inner.name] = textwrap.dedent(body)
+            found[inner.name] = _whole(textwrap.dedent("\n".join(rows)), found)
+    return found
+
+
+def _whole(text: str, known: Mapping[str, str]) -> str:
+    """A definition; one of a class with the members that it has from those known."""
+    (made,) = ast.parse(text).body
+    bases = _bases(made)
+    above = [known[base] for base in bases if base in known]
+    if not above:
+        return text
+    assert isinstance(made, ast.ClassDef)
+    kept = [base for base in bases if base not in known]
+    kept = kept or _bases(ast.parse(above[0]).body[0])
+    members: dict[str, str] = {}
+    for each in (*above, text):
+        members |= _members(each)
+    return "\n".join([f"class {made.name}({', '.join(kept)}):", *members.values()])
+
+
+def _bases(made: ast.stmt) -> list[str]:
+    return (
+        [ast.unparse(b) for b in made.bases] if isinstance(made, ast.ClassDef) else []
+    )
+
+
+def _members(text: str) -> dict[str, str]:
+    """The docstring, attributes and methods of a class, by name, space before each."""
+    (made,) = ast.parse(text).body
+    assert isinstance(made, ast.ClassDef)
+    found: dict[str, str] = {}
+    lines, start = text.splitlines(), made.lineno
+    for inner in made.body:
+        name = getattr(inner, "name", "")
+        if isinstance(inner, ast.AnnAssign):
+            name = ast.unparse(inner.target)
+        found[name] = "\n".join(lines[start : inner.end_lineno])
+        start = inner.end_lineno or start
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.shapes import OpenSize
 from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Atom, Poly, Size, symbol
@@ -93,7 +93,7 @@ class _Checks:
             place = node.outputs[0].names.index(axis)
             if not size.symbols <= self.known.keys():
                 fault = OpenSize(f"`{name}`, compiled,", axis, size)
-                raise SpecError([Diagnostic(fault, node.span)])
+                raise SpecError.at(node.span, fault)
             here = f"{self.variables[name]}.shape[{place}]"
             yield Check(name, f"{here} == {code(size, self.known)}", f"{axis} = {size}")
 

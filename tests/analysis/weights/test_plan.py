@@ -11,8 +11,8 @@ import archdsl
 from archdsl.analysis.weights.fitting import Misfitting, declared, ensure, written_out
 from archdsl.analysis.weights.ours import keys
 from archdsl.analysis.weights.plan import best, fitted, own
-from archdsl.api import open_spec
 from archdsl.build import read
+from archdsl.build.opening import open_spec
 from archdsl.diagnostics import SpecError
 from archdsl.source import Source
 

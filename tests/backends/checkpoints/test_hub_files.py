@@ -1,6 +1,5 @@
 """Files of the Hub: found in its cache, or a clear error. Nothing reaches a network."""
 
-import builtins
 import json
 import sys
 from types import SimpleNamespace
@@ -158,15 +157,8 @@ def test_a_shard_that_is_missing(cache):
         resolve("own/net")
 
 
+@pytest.mark.usefixtures("without_hub")
 def test_without_huggingface_hub(monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *rest, **more):
-        if name.partition(".")[0] == "huggingface_hub":
-            raise ModuleNotFoundError("no", name="huggingface_hub")
-        return real(name, *rest, **more)
-
     monkeypatch.delitem(sys.modules, "huggingface_hub")
-    monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(CheckpointError, match=r"pip install 'archdsl\[hub\]'"):
         resolve("own/net")

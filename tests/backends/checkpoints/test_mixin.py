@@ -1,6 +1,5 @@
 """Folders and repositories, by huggingface_hub's mixin. Nothing reaches a network."""
 
-import builtins
 import json
 import subprocess
 import sys
@@ -121,16 +120,9 @@ def test_loading_does_not_import_it(tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
+@pytest.mark.usefixtures("without_hub")
 def test_without_huggingface_hub(tiny, tmp_path, monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *rest, **more):
-        if name.partition(".")[0] == "huggingface_hub":
-            raise ModuleNotFoundError("no", name="huggingface_hub")
-        return real(name, *rest, **more)
-
     monkeypatch.delitem(sys.modules, "archdsl.backends.torch.mixin")
-    monkeypatch.setattr(builtins, "__import__", without)
     for call in (tiny.save_pretrained, tiny.push_to_hub, tiny.from_pretrained):
         with pytest.raises(CheckpointError, match=r"pip install 'archdsl\[hub\]'"):
             call("we/net")

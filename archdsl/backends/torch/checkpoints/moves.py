@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.analysis.weights.plan import Move, Plan
 from archdsl.analysis.weights.steps import rows
-from archdsl.build.checkpoints import Step
+from archdsl.build.checkpoints.steps import Step
 
 if TYPE_CHECKING:
     import torch

@@ -12,10 +12,10 @@ from archdsl.backends.torch.shadow import functions, modules, recurrent
 from archdsl.backends.torch.shadow.tensor import (
     Number,
     Shadow,
-    Size,
     broadcast,
     pointwise,
 )
+from archdsl.backends.torch.shadow.views import Size
 
 _POOLS: Mapping[str, Callable[..., Shadow]] = {
     "MaxPool": functions.max_pool,

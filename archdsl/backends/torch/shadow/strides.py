@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import prod
+from types import EllipsisType
 from typing import TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
+Plain: TypeAlias = "int | slice | EllipsisType | None"  # what indexes without a copy
 
 
 def contiguous(shape: Sequence[int]) -> Shape:
@@ -159,3 +161,26 @@ def viewed(shape: Shape, stride: Shape, new: Shape) -> Shape | None:
             chunk = stride[i - 1]
             count = seen = 1
     return tuple(strides) if place == -1 else None
+
+
+def indexed(shape: Shape, stride: Shape, keys: Sequence[Plain]) -> tuple[Shape, Shape]:
+    """Shape and strides of what numbers, slices and new dimensions select."""
+    named = sum(k is not None and k is not Ellipsis for k in keys)
+    sizes, steps, at = list[int](), list[int](), 0
+    for k in keys if Ellipsis in keys else (*keys, Ellipsis):
+        if k is None:
+            sizes.append(1)
+            steps.append(stride[at] * shape[at] if at < len(shape) else 1)
+        elif isinstance(k, slice):
+            start, stop, step = k.indices(shape[at])
+            sizes.append(max(0, -(-(stop - start) // step)))
+            steps.append(stride[at] * step)
+            at += 1
+        elif isinstance(k, int):
+            at += 1
+        else:  # all that no other key names
+            end = at + len(shape) - named
+            sizes += shape[at:end]
+            steps += stride[at:end]
+            at = end
+    return tuple(sizes), tuple(steps)

@@ -2,73 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
-from types import EllipsisType
 from typing import TypeAlias
 
-from archdsl.backends.torch.shadow.storage import (
-    MOST,
-    Note,
-    Storage,
-    Unknown,
-    ledger,
-)
+from archdsl.backends.torch.shadow.storage import Note, Storage, ledger
 from archdsl.backends.torch.shadow.strides import (
+    Plain,
     Shape,
     contiguous,
+    indexed,
     is_contiguous,
     like,
     viewed,
 )
+from archdsl.backends.torch.shadow.views import View
 
-ITEMSIZE = {"float32": 4, "int64": 8, "bool": 1, "uint8": 1}
 Number: TypeAlias = bool | int | float
-Index: TypeAlias = "int | slice | EllipsisType | Shadow | None"
+Index: TypeAlias = "Plain | Shadow"
 
 
-class Shadow:
+def _pairwise(
+    what: str, dtype: str = ""
+) -> Callable[[Shadow, Shadow | Number], Shadow]:
+    """An operator of two tensors, or of one and a number."""
+    return lambda x, other: pointwise(what, x, other, dtype)
+
+
+def _function(what: str, *, of_result: bool = False) -> Callable[[Shadow], Shadow]:
+    """A function of each number; its derivative reads the input, or the result."""
+
+    def found(x: Shadow) -> Shadow:
+        result = Shadow(x.shape, x.dtype, like(x.shape, [x.layout]))
+        return made(what, result, (x,), (result if of_result else x,))
+
+    return found
+
+
+class Shadow(View["Shadow"]):
     """What stands for a ``torch.Tensor``; its methods do what theirs do to memory."""
 
-    __slots__ = ("dtype", "needs", "note", "shape", "storage", "stride")
+    __slots__ = ()
     device = "cpu"
-
-    def __init__(
-        self,
-        shape: Sequence[int],
-        dtype: str = "float32",
-        stride: Shape | None = None,
-        storage: Storage | None = None,
-    ) -> None:
-        self.shape = Size(shape)
-        self.dtype = dtype
-        self.stride = contiguous(self.shape) if stride is None else stride
-        size = prod(self.shape) * ITEMSIZE[dtype]
-        self.storage = Storage(size) if storage is None else storage
-        self.needs = False  # a gradient
-        self.note: Note | None = None
-
-    # -- asking ----------------------------------------------------------------------
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return len(self.shape)
-
-    def dim(self) -> int:
-        """The number of dimensions."""
-        return len(self.shape)
-
-    def numel(self) -> int:
-        """The number of elements."""
-        return prod(self.shape)
-
-    @property
-    def layout(self) -> tuple[Shape, Shape]:
-        """Shape and strides."""
-        return self.shape, self.stride
-
-    # -- views -----------------------------------------------------------------------
 
     def seen(self, shape: Sequence[int], stride: Sequence[int]) -> Shadow:
         """A view: the same storage in another way."""
@@ -76,94 +51,12 @@ class Shadow:
         view.needs, view.note = self.needs, self.note
         return view
 
-    def permute(self, *dims: int) -> Shadow:
-        """The dimensions in another order."""
-        return self.seen([self.shape[i] for i in dims], [self.stride[i] for i in dims])
-
-    def transpose(self, first: int, second: int) -> Shadow:
-        """Two dimensions exchanged."""
-        order = list(range(self.ndim))
-        order[first], order[second] = order[second], order[first]
-        return self.permute(*order)
-
-    @property
-    def T(self) -> Shadow:
-        """The dimensions in reverse."""
-        return self.permute(*range(self.ndim - 1, -1, -1))
-
-    def movedim(self, source: int, target: int) -> Shadow:
-        """One dimension put elsewhere."""
-        order = [i for i in range(self.ndim) if i != source % self.ndim]
-        order.insert(target % self.ndim, source % self.ndim)
-        return self.permute(*order)
-
-    def expand(self, *sizes: int) -> Shadow:
-        """Repeated along dimensions of one element, and along new ones."""
-        ahead = len(sizes) - self.ndim
-        shape, stride = list(sizes), [0] * len(sizes)
-        for i in range(self.ndim):
-            if sizes[ahead + i] in (-1, self.shape[i]):
-                shape[ahead + i], stride[ahead + i] = self.shape[i], self.stride[i]
-        return self.seen(shape, stride)
-
-    def unsqueeze(self, dim: int) -> Shadow:
-        """A new dimension of one element."""
-        dim %= self.ndim + 1
-        step = self.shape[dim] * self.stride[dim] if dim < self.ndim else 1
-        shape = [*self.shape[:dim], 1, *self.shape[dim:]]
-        return self.seen(shape, [*self.stride[:dim], step, *self.stride[dim:]])
-
-    def squeeze(self, dim: int) -> Shadow:
-        """Without a dimension of one element."""
-        assert self.shape[dim] == 1
-        return self.select(dim)
-
-    def select(self, dim: int) -> Shadow:
-        """One index of a dimension, which goes."""
-        rest = [i for i in range(self.ndim) if i != dim % self.ndim]
-        return self.permute_some(rest)
-
-    def permute_some(self, dims: Sequence[int]) -> Shadow:
-        """Some of the dimensions, one index of the others."""
-        return self.seen([self.shape[i] for i in dims], [self.stride[i] for i in dims])
-
-    def narrow(self, dim: int, start: int, length: int) -> Shadow:
-        """A stretch of a dimension."""
-        shape = list(self.shape)
-        shape[dim] = length
-        return self.seen(shape, self.stride)
-
-    def unbind(self, dim: int = 0) -> tuple[Shadow, ...]:
-        """Every index of a dimension, which goes."""
-        if self.shape[dim] > MOST:
-            raise Unknown(f"what more than {MOST:,} turns of a loop take")
-        return tuple(self.select(dim) for _ in range(self.shape[dim]))
-
     def __getitem__(self, key: Index | tuple[Index, ...]) -> Shadow:
         keys = key if isinstance(key, tuple) else (key,)
-        if any(isinstance(k, Shadow) for k in keys):
+        plain = [k for k in keys if not isinstance(k, Shadow)]
+        if len(plain) < len(keys):
             return self._rows(keys)
-        named = sum(k is not None and k is not Ellipsis for k in keys)
-        if Ellipsis not in keys:
-            keys = (*keys, Ellipsis)
-        shape, stride, at = list[int](), list[int](), 0
-        for k in keys:
-            if k is None:
-                shape.append(1)
-                stride.append(self.stride[at] * self.shape[at] if at < self.ndim else 1)
-            elif k is Ellipsis:
-                end = at + self.ndim - named
-                shape += self.shape[at:end]
-                stride += self.stride[at:end]
-                at = end
-            elif isinstance(k, slice):
-                start, stop, step = k.indices(self.shape[at])
-                shape.append(max(0, -(-(stop - start) // step)))
-                stride.append(self.stride[at] * step)
-                at += 1
-            else:
-                at += 1
-        return self.seen(shape, stride)
+        return self.seen(*indexed(self.shape, self.stride, plain))
 
     def _rows(self, keys: Sequence[Index]) -> Shadow:
         """What tensors of indices name, which stand side by side: a copy."""
@@ -173,17 +66,6 @@ class Shadow:
         behind = self.shape[ahead + len(indices) :]
         found = Shadow((*self.shape[:ahead], *shape, *behind), self.dtype)
         return made("index", found, (self,), indices)
-
-    def split(self, sizes: int | Sequence[int], dim: int = 0) -> tuple[Shadow, ...]:
-        """Stretches of a dimension, one after another; of one size, that divides it."""
-        dim %= self.ndim
-        if isinstance(sizes, int):
-            sizes = [sizes] * (self.shape[dim] // sizes)
-        return tuple(self.narrow(dim, 0, size) for size in sizes)
-
-    def chunk(self, count: int, dim: int = 0) -> tuple[Shadow, ...]:
-        """As many equal stretches of a dimension, which their number divides."""
-        return self.split(self.shape[dim] // count, dim)
 
     # -- shapes that may take a copy -------------------------------------------------
 
@@ -257,17 +139,26 @@ class Shadow:
 
     # -- arithmetic ------------------------------------------------------------------
 
-    def __add__(self, other: Shadow | Number) -> Shadow:
-        return pointwise("add", self, other)
+    __add__ = __radd__ = _pairwise("add")
+    __sub__ = _pairwise("sub")
+    __rsub__ = _pairwise("rsub")
+    __mul__ = __rmul__ = _pairwise("mul")
+    __truediv__ = _pairwise("div")
+    __mod__ = _pairwise("remainder")
+    __and__ = _pairwise("and")
+    __ge__ = _pairwise("ge", dtype="bool")
+    rsqrt = _function("rsqrt", of_result=True)
+    exp = _function("exp", of_result=True)
+    sqrt = _function("sqrt", of_result=True)
+    log = _function("log")
+    log2 = _function("log2")
+    abs = _function("abs")
+    sin = _function("sin")
+    cos = _function("cos")
 
-    def __sub__(self, other: Shadow | Number) -> Shadow:
-        return pointwise("sub", self, other)
-
-    def __mul__(self, other: Shadow | Number) -> Shadow:
-        return pointwise("mul", self, other)
-
-    def __truediv__(self, other: Shadow | Number) -> Shadow:
-        return pointwise("div", self, other)
+    def clamp(self, min: Number | None = None, max: Number | None = None) -> Shadow:
+        """Each number within bounds; holds its input."""
+        return _function("clamp")(self)
 
     def __matmul__(self, other: Shadow) -> Shadow:
         """A batch of products; holds both sides, in order as far as it needs."""
@@ -280,15 +171,6 @@ class Shadow:
         made("matmul", result, (left, right), saved)
         return result.seen(shape, contiguous(shape))
 
-    def __mod__(self, other: Shadow | Number) -> Shadow:
-        return pointwise("remainder", self, other)
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-    def __rsub__(self, other: Number) -> Shadow:
-        return pointwise("rsub", self, other)
-
     def __rpow__(self, base: Number) -> Shadow:
         """A number to the power of each; holds its exponent and result."""
         result = pointwise("pow", self)
@@ -296,38 +178,6 @@ class Shadow:
 
     def __neg__(self) -> Shadow:
         return pointwise("neg", self)
-
-    def rsqrt(self) -> Shadow:
-        """One over the root; holds its result."""
-        return self._function("rsqrt", of_result=True)
-
-    def exp(self) -> Shadow:
-        """Holds its result."""
-        return self._function("exp", of_result=True)
-
-    def sqrt(self) -> Shadow:
-        """Holds its result."""
-        return self._function("sqrt", of_result=True)
-
-    def log(self) -> Shadow:
-        """Holds its input."""
-        return self._function("log")
-
-    def abs(self) -> Shadow:
-        """Holds its input."""
-        return self._function("abs")
-
-    def clamp(self, min: Number | None = None, max: Number | None = None) -> Shadow:
-        """Holds its input."""
-        return self._function("clamp")
-
-    def sin(self) -> Shadow:
-        """Holds its input."""
-        return self._function("sin")
-
-    def cos(self) -> Shadow:
-        """Holds its input."""
-        return self._function("cos")
 
     def cumsum(self, dim: int, dtype: str = "") -> Shadow:
         """Running sums along a dimension; holds nothing."""
@@ -341,17 +191,9 @@ class Shadow:
         stride = like(self.shape, [self.layout])
         return made("to", Shadow(self.shape, dtype, stride), (self,))
 
-    def _function(self, what: str, *, of_result: bool = False) -> Shadow:
-        """A function of one number."""
-        result = Shadow(self.shape, self.dtype, like(self.shape, [self.layout]))
-        return made(what, result, (self,), (result if of_result else self,))
-
     def __rtruediv__(self, other: Number) -> Shadow:
         result = pointwise("rdiv", self)
         return made("rdiv", result, (self,), (result,))
-
-    def __and__(self, other: Shadow) -> Shadow:
-        return pointwise("and", self, other)
 
     def __invert__(self) -> Shadow:
         return pointwise("not", self)
@@ -359,10 +201,6 @@ class Shadow:
     def sign(self) -> Shadow:
         """-1, 0 or 1."""
         return pointwise("sign", self)
-
-    def log2(self) -> Shadow:
-        """The logarithm; holds its input."""
-        return self._function("log2")
 
     def tril(self) -> Shadow:
         """A copy without what stands above the diagonal."""
@@ -381,9 +219,6 @@ class Shadow:
         result = pointwise("where", self, mask, dtype=self.dtype)
         return made("where", result, (self,), (mask,))
 
-    def __ge__(self, other: Shadow | Number) -> Shadow:
-        return pointwise("ge", self, other, dtype="bool")
-
     def __ne__(self, other: object) -> Shadow:  # type: ignore[override]
         assert isinstance(other, Shadow)
         return pointwise("ne", self, other, dtype="bool")
@@ -401,16 +236,6 @@ class Shadow:
     def bernoulli(self) -> Shadow:
         """Chance, number by number."""
         return Shadow(self.shape, self.dtype)
-
-
-class Size(tuple[int, ...]):
-    """A shape, as ``torch.Size``."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The number of elements."""
-        return prod(self)
 
 
 def made(

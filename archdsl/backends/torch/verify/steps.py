@@ -9,7 +9,6 @@ its own.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -165,7 +164,7 @@ class Steps:
         self, plan: Plan, prefix: Path, given: list[Tensor]
     ) -> Mapping[tuple[Ref, Layout], Tensor]:
         """What a body returns, by value and layout."""
-        left = _uses(plan)
+        left = plan.uses()
         known: dict[Ref, Tensor] = {}
         inputs = iter(given)
         for node in plan.graph:
@@ -210,15 +209,6 @@ def places(plan: Plan, prefix: Path = ()) -> Iterator[Place]:
             yield from places(plan.callees[node.id], path)
         elif not isinstance(node.payload, Enter):
             yield Place(path, plan, node)
-
-
-def _uses(plan: Plan) -> Counter[Ref]:
-    """How often each value is taken, or put out."""
-    counts: Counter[Ref] = Counter()
-    for node in plan.graph:
-        counts.update(ref for _, ref in node.inputs)
-    counts.update(ref for ref, _ in plan.returned)
-    return counts
 
 
 def _laid(x: Tensor, have: Layout, need: Layout) -> Tensor:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
-from math import prod
 from typing import TypeAlias
 
 from archdsl.diagnostics import Diagnostic, SpecError
@@ -20,7 +18,6 @@ from archdsl.record import record
 from archdsl.source import Source, Span
 from archdsl.syntax import parse, tree
 
-_MOST = 1000  # rules, or items of a list, that alternatives may make
 _STARS = 4  # of a pattern: each more is a factor of the time it takes
 _NAME = re.compile(r"[a-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Za-z0-9_.\-]*")
@@ -160,7 +157,7 @@ class _Reader:
     ) -> SpecError:
         """An error at a place of the text."""
         fault = BadPattern(problem, found, mend)
-        return SpecError([Diagnostic(fault, self._at(start, end))])
+        return SpecError.at(self._at(start, end), fault)
 
     def parts(self, text: str) -> Iterator[Part]:
         """The parts of the text, in order."""
@@ -260,90 +257,3 @@ def moved(diagnostic: Diagnostic, hole: Hole) -> Diagnostic:
     return replace(
         diagnostic, span=Span(hole.span.source, first + span.start, first + span.end)
     )
-
-
-# --- alternatives -------------------------------------------------------------------
-
-Sides: TypeAlias = tuple[tuple[Pattern, ...], tuple[Pattern | None, ...]]
-
-
-def alternatives(
-    theirs: Sequence[Pattern], ours: Sequence[Pattern | None], lists: tuple[bool, bool]
-) -> Iterator[Sides]:
-    """The rules that one with alternatives stands for, in order.
-
-    The alternatives of both sides go side by side, the first with the first. Those
-    that only the patterns of a list have are more items of that list.
-
-    Args:
-        theirs: The patterns of the left side.
-        ours: Those of the right side; None for a piece that is dropped.
-        lists: Whether each side is a list.
-
-    Raises:
-        SpecError: The sides do not go together.
-    """
-    for pattern in (*theirs, *ours):
-        if pattern is not None:
-            _check_count(pattern)
-    paired = _paired([*theirs], [p for p in ours if p is not None], lists)
-    for turn in product(*(range(len(words)) for words in paired)):
-        left = [p for p in _items(theirs, turn) if p is not None]
-        yield tuple(left), tuple(_items(ours, turn))
-
-
-def _paired(
-    theirs: Sequence[Pattern], ours: Sequence[Pattern], lists: tuple[bool, bool]
-) -> list[tuple[str, ...]]:
-    """The alternatives that the sides share: as many as the one with fewest has."""
-    if not ours or not theirs:  # what is dropped, or made up, has one side
-        return [choice.words for p in (*theirs, *ours) for choice in p.choices]
-    patterns = [*theirs, *ours]
-    count = min(len(p.choices) for p in patterns)
-    for each, is_list in zip((theirs, ours), lists, strict=True):
-        if not is_list:
-            _check_alone(each, count)
-    first = patterns[0].choices[:count]
-    for pattern in patterns:
-        _check_lengths(first, pattern)
-    return [choice.words for choice in first]
-
-
-def _check_count(pattern: Pattern) -> None:
-    total = prod(len(choice.words) for choice in pattern.choices)
-    if total > _MOST:
-        found = f"{total:,}, and {_MOST:,} are the most"
-        raise _refuse("these are too many alternatives", found, pattern.span)
-
-
-def _check_alone(patterns: Sequence[Pattern], count: int) -> None:
-    for pattern in patterns:
-        for choice in pattern.choices[count:]:
-            problem = "these alternatives have none beside them on the other side"
-            mend = 'as many `{a,b}` on both sides, or a list: `["….{q,k,v}"]`'
-            raise _refuse(problem, "alone", choice.span, mend)
-
-
-def _check_lengths(first: Sequence[Choice], pattern: Pattern) -> None:
-    for one, other in zip(first, pattern.choices, strict=False):
-        if len(one.words) != len(other.words):
-            numbers = f"{len(one.words)} and {len(other.words)}"
-            problem = f"alternatives go side by side, and these are {numbers}"
-            raise _refuse(problem, f"{len(other.words)} here", other.span)
-
-
-def _refuse(problem: str, found: str, span: Span, mend: str = "") -> SpecError:
-    return SpecError([Diagnostic(BadPattern(problem, found, mend), span)])
-
-
-def _items(
-    patterns: Sequence[Pattern | None], turn: Sequence[int]
-) -> Iterator[Pattern | None]:
-    for pattern in patterns:
-        if pattern is None:
-            yield None
-            continue
-        choices = pattern.choices
-        fixed = [c.words[at] for c, at in zip(choices, turn, strict=False)]
-        for more in product(*(c.words for c in choices[len(turn) :])):
-            yield pattern.chosen([*fixed, *more])
