@@ -17,9 +17,9 @@ timm = pytest.importorskip("timm")
 pytest.importorskip("transformers")
 
 from archdsl.analysis.weights.fitting import explained, nearest, written_out  # noqa: E402
-from archdsl.api import open_spec  # noqa: E402
 from archdsl.backends.torch.checkpoints import Entry  # noqa: E402
 from archdsl.build import build  # noqa: E402
+from archdsl.build.opening import open_spec  # noqa: E402
 from tests.test_timm import forgotten  # noqa: E402, F401
 
 SMALL = "model swin_t = swin(dim = 12, depths = [1, 2, 1, 1], heads = [1, 1, 2, 2])"
