@@ -72,11 +72,9 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 even = torch.full((heads, 1, 1), (dim // heads) ** -0.5)
                 self.head_scale = nn.Parameter(even)
             if continuous:  #: continuous
-                self.continuous_bias = ContinuousBias(
-                    heads,
-                    window,
-                    measure,  #: measure
-                )
+                by_distance = ContinuousBias(heads, window)  #: not measure
+                by_distance = ContinuousBias(heads, window, measure)  #: measure
+                self.continuous_bias = by_distance
             entries = torch.Size(self.ways).numel()  #: relative_bias
             table = nn.Parameter(torch.empty(entries, heads))  #: relative_bias
             nn.init.trunc_normal_(table, std=0.02)  #: relative_bias

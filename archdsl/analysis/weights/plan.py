@@ -359,6 +359,11 @@ def _misshapen(move: Move, held: Held) -> Misshapen | None:
     return Misshapen(move.ours, move.shape, move.theirs, found, why)
 
 
+def called(layout: str) -> str:
+    """``checkpoint timm``, or what the model's own layout is called."""
+    return "its own keys" if layout == OWN else f"checkpoint {layout}"
+
+
 def bracketed(shape: Sequence[object]) -> str:
     """``[64, 3, 7, 7]``."""
     return f"[{', '.join(map(str, shape))}]"
