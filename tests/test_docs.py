@@ -126,6 +126,14 @@ def test_the_figures_in_the_readme_are_those_that_we_compute():
         assert (f"{totals.params:,}", f"{totals.macs:,}") == (params, macs), name
 
 
+def test_the_readme_shows_the_figures_that_python_gives():
+    (block,) = (b for b in blocks(ROOT / "README.md", "python") if "analyze(" in b)
+    here = {"archdsl": archdsl, "report": archdsl.analyze("swin_t")}
+    figures = re.findall(r"^((?:report|archdsl\.analyze).*?)  # (\d+)", block, re.M)
+    assert [str(eval(code, here)) for code, _ in figures] == [n for _, n in figures]
+    assert len(figures) == 2
+
+
 def test_the_readme_names_every_command():
     from archdsl.cli import _COMMANDS
 

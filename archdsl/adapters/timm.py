@@ -6,7 +6,7 @@ from archdsl.adapters.timm import register
 
 register()  # the image models that ship
 register("my_net.arch:small")  # archdsl_small
-model = timm.create_model("archdsl_swin_t", num_classes=10, img_size=256)
+model = timm.create_model("archdsl_swin_t", num_classes=10, img_size=256, window=8)
 ```
 """
 
@@ -69,7 +69,7 @@ def _register(spec: str) -> str:
 
 
 def _image_models() -> list[str]:
-    """The specs that ship whose default model takes an image."""
+    """The specs that ship whose default model takes an image, and nothing else."""
     names = sorted(each.name for each in shipped().iterdir())
     stems = [n.removesuffix(".arch") for n in names if n.endswith(".arch")]
     return [stem for stem in stems if _takes_image(stem)]
@@ -77,9 +77,10 @@ def _image_models() -> list[str]:
 
 def _takes_image(spec: str) -> bool:
     try:
-        return {"C", "H", "W"} <= set(signature(open_spec(spec).program).axes)
+        found = signature(open_spec(spec).program)
     except SpecError:  # several models, none of which is the file's own
         return False
+    return found.inputs == 1 and {"C", "H", "W"} <= set(found.axes)
 
 
 def _entry(spec: str, found: Signature) -> Entry:
@@ -95,8 +96,8 @@ def _entry(spec: str, found: Signature) -> Entry:
         settings, sizes = _translated(name, wanted, found)
         chosen = {"settings": settings, "sizes": sizes, "outputs": outputs}
         model = archdsl.load(spec, **chosen)  # type: ignore[arg-type]
-        classes = archdsl.parse(spec, settings=settings).hyper.get("classes")
-        model.num_classes = classes  # type: ignore[assignment]
+        hyper = archdsl.parse(spec, settings=settings, sizes=sizes).hyper
+        model.num_classes = hyper.get("classes")  # type: ignore[assignment]
         return model
 
     entry.__name__ = entry.__qualname__ = name

@@ -71,7 +71,8 @@ def backbone_config(
         outputs: The values that are its feature maps, in the order of the model: names
             (``as c3``) or paths of layers (``stage.2``).
         settings: As for `archdsl.parse`.
-        sizes: As for `archdsl.parse`; H and W are open if nothing is said.
+        sizes: As for `archdsl.parse`. None for H and W leaves them open; if nothing is
+            said, images are of the size that the spec has.
 
     Raises:
         SpecError: The spec is not right, or there are no such values.

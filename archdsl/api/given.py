@@ -23,7 +23,10 @@ def graph_of(
 
     Raises:
         SpecError: The spec is not right.
+        TypeError: The outputs are one text, not a list.
     """
+    if isinstance(outputs, str):
+        raise TypeError(f"outputs are a list of names: write outputs=[{outputs!r}]")
     return build(opened.program, opened.model, words(settings), sizes, outputs)
 
 

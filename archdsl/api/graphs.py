@@ -43,6 +43,7 @@ def parse(
     Raises:
         SpecError: The spec is not right; every error is in its `diagnostics`.
         FileNotFoundError: There is no such spec.
+        TypeError: `outputs` is one text, not a list.
     """
     return graph_of(open_spec(spec), settings, sizes, outputs)
 

@@ -44,8 +44,9 @@ def load(
     """The model: the source that `compile` makes, imported. Imports torch.
 
     Its weights are fresh, or those of a checkpoint whose keys are the model's own or
-    of a layout that the spec declares; the model then has their type of numbers.
-    Other arguments and errors are those of `parse`.
+    of a layout that the spec declares; the model then has their type of numbers. Which
+    layout it was is logged, at level INFO. Other arguments and errors are those of
+    `parse`.
 
     Args:
         spec: As for `parse`.
@@ -98,8 +99,11 @@ def _filled(
     weights: str | os.PathLike[str],
     checkpoint: str | None,
 ) -> nn.Module:
-    """The model of a graph with the weights of a checkpoint."""
+    """The model of a graph with the weights of a checkpoint; logs the layout of it."""
+    import logging
+
     from archdsl.analysis.weights.fitting import ensure, fit
+    from archdsl.analysis.weights.plan import called
     from archdsl.backends.torch.checkpoints import keys, resolve, tensors
     from archdsl.backends.torch.checkpoints.moves import Moved, fill
     from archdsl.backends.torch.load import load as load_graph
@@ -109,6 +113,8 @@ def _filled(
     ensure(plan, os.fspath(weights), graph.name)
     model = load_graph(graph, opened.name)
     fill(model, Moved(plan, tensors(path)))
+    words = f"{os.fspath(weights)} fits {graph.name} by {called(plan.layout)}"
+    logging.getLogger("archdsl").info(words)
     return model
 
 

@@ -83,13 +83,12 @@ class _Arguments:
             self._axis(given)
         elif given.name in self.ports:
             self._port(given.name, given)
-        elif given.name in self.names:
+        elif given.name in self.names and given.name != self.op.axis_keywords:
             self._field(given.name, given)
         else:
-            known = (*self.names, *list(self.ports)[1:])
+            names = [name for name in self.names if name != self.op.axis_keywords]
+            known = (*names, *list(self.ports)[1:])
             mend = unknown_keyword(self.op, given, known, self.flowing)
-            if self.op.axis_keywords and len(given.name) == 1:
-                mend = f"axes are written in uppercase: `{given.name.upper()} = …`"
             fault = UnknownArgument(self.op.name, given.name, known, mend)
             self._blame(fault, given.span)
 

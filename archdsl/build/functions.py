@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from archdsl.build.values import TensorValue, Value, kind
@@ -12,6 +12,7 @@ from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import BadArithmetic
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.dim import Poly, Size
+from archdsl.ops.fields import AxisName
 
 LONGEST_LIST = 100_000
 _BITS = 256  # no size of a network needs more
@@ -217,14 +218,26 @@ def _numbers(values: tuple[Value, ...], what: str) -> list[int | float]:
         if len(values) == 1 and isinstance(values[0], tuple)
         else values
     )
-    if not found or not all(is_number(v) and not isinstance(v, Poly) for v in found):
-        raise _refuse(f"{what} takes numbers or a list of them")
+    wrong = [v for v in found if not is_number(v) or isinstance(v, Poly)]
+    if wrong or not found:
+        detail = f"this is {kind(wrong[0])}" if wrong else "there are none"
+        problem = f"{what} takes numbers or a list of them"
+        raise _refuse(problem, detail, _axes(what, found))
     return list(found)  # type: ignore[arg-type]
+
+
+def _axes(what: str, items: Sequence[Value]) -> str:
+    """What is meant by a list of axes: the op of that name."""
+    named = items and all(isinstance(item, AxisName) for item in items)
+    return f"axes go by name: `{what}({', '.join(map(str, items))})`" if named else ""
 
 
 def _sum(items: Value) -> Value:
     total: Value = 0
-    for item in _items(items, "sum"):
+    found = _items(items, "sum")
+    if mend := _axes("sum", found):
+        raise _refuse("sum takes a list of numbers", f"this is {kind(found)}", mend)
+    for item in found:
         total = arithmetic("+", total, item)
     return total
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from archdsl.build.values import Given, TensorValue, Value
 from archdsl.diagnostics import habits, near
 from archdsl.ops.base import Op
 from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import public_ops
-from archdsl.ops.spelling import spelled
+from archdsl.ops.spelling import spelled, usage
 
+_SAID = {"true": True, "yes": True, "on": True, "false": False, "no": False,
+         "off": False, "none": False, "": False}  # fmt: skip
 _NUMBER_OF_AXES = ("dim", "dims", "axis", "axes")
 
 
@@ -25,7 +28,11 @@ def unknown_keyword(
 ) -> str:
     """The keyword that is meant with its value, or ""."""
     assert given.name is not None
+    if op.axis_keywords and len(given.name) == 1:
+        return f"axes are written in uppercase: `{given.name.upper()} = …`"
     here = habits.keyword(given.name, known)
+    if not here and op.axis_keywords and not near(given.name, known):
+        return f"axes go by their own names: `{usage(op, short=True)}`"
     if not here:
         return ""
     named = _as_axes(given.value, axes) if given.name in _NUMBER_OF_AXES else ()
@@ -68,13 +75,24 @@ def wrong_value(
         return _flag(field, value)
     if isinstance(value, str):
         return _text(field, value)
-    return _number(field, value)
+    return _number(field, value, whole=_takes_sizes(op, field))
+
+
+def _takes_sizes(op: type[Op], field: str) -> bool:
+    """Whether a field takes whole numbers, as sizes are."""
+
+    def holds(taken: object) -> bool:
+        return taken is int or any(holds(inner) for inner in get_args(taken))
+
+    return holds(op.model_fields[field].annotation)
 
 
 def _not_a_size(op: type[Op], field: str, blamed: Given) -> str:
     """What is meant by an axis where a number is needed: its size, or where to work."""
-    if blamed.name is not None or field == "features":
+    if (blamed.name is not None or field == "features") and _takes_sizes(op, field):
         return f"write `{field} = 1 * {blamed.value}` for its size"
+    if blamed.name is not None:
+        return ""
     if "over" in op.model_fields:
         return f"write `over = {blamed.value}`"
     named = op.rest or op.axis_keywords or "axis" in op.model_fields
@@ -116,7 +134,11 @@ def _axis(op: type[Op], field: str, given: Sequence[Given], axes: Sequence[str])
     named = _as_axes(flat, axes)
     if len(set(named)) < len(named):
         return ""
-    if len(flat) > 1 and all(isinstance(v, AxisName) for v in flat):
+    if (
+        field != op.rest
+        and len(flat) > 1
+        and all(isinstance(v, AxisName) for v in flat)
+    ):
         return f"one axis only: `{field} = {named[0]}`"
     if not named and all(isinstance(v, str) for v in flat):
         named = [str(v)[:1].upper() + str(v)[1:] for v in flat]
@@ -140,18 +162,18 @@ def _flat(op: type[Op], field: str, given: Sequence[Given]) -> tuple[Value, ...]
     return tuple(flat)
 
 
-def _number(field: str, value: Value) -> str:
+def _number(field: str, value: Value, *, whole: bool) -> str:
     rate = field in ("rate", "dropout")
     if rate and isinstance(value, int | float) and 1 < value < 100:
         return f"a rate is a share of 1: {value / 100:g} for {value:g} %"
-    if isinstance(value, float) and not rate and field not in ("eps", "momentum"):
+    if isinstance(value, float) and whole and not value.is_integer():
         return "`//` divides to whole numbers, and `int` and `round` make them"
     return ""
 
 
 def _flag(field: str, value: Value) -> str:
     if isinstance(value, str):
-        value = value.lower() not in ("false", "no", "none", "")
+        value = _SAID.get(value.lower(), value)
     if value is None or (isinstance(value, int | float) and value in (0, 1)):
         return f"write `{field} = {spelled(bool(value))}`"
     return ""

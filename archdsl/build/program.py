@@ -116,6 +116,7 @@ class Signature(NamedTuple):
     model: str
     hyperparameters: tuple[str, ...]
     axes: tuple[str, ...]
+    inputs: int
     definition: Definition
 
 
@@ -173,10 +174,10 @@ def signature(program: Program, model: str = "") -> Signature:
     definition = step.target
     assert isinstance(definition, Definition)
     statements = definition.node.body.statements
-    axes = [a.id for s in statements if isinstance(s, tree.Input)
-            for a in s.shape.axes]  # fmt: skip
+    inputs = [s for s in statements if isinstance(s, tree.Input)]
+    axes = dict.fromkeys(a.id for s in inputs for a in s.shape.axes)
     names = tuple(p.name.id for p in definition.node.parameters)
-    return Signature(model, names, tuple(dict.fromkeys(axes)), definition)
+    return Signature(model, names, tuple(axes), len(inputs), definition)
 
 
 def _is_open(module: Module, name: str) -> bool:
@@ -271,7 +272,7 @@ def _build(
     graph = elaborate(session, definition, given, None, types, unused)
     if graph is None:
         return None
-    graph.name = name
+    graph.name, graph.doc = name, _doc(module, name) or graph.doc
     if promising:
         _promised_by_variant(session, module, name, graph)
     axes = tuple(dict.fromkeys(a for t in graph.inputs.values() for a in t.names))
@@ -279,6 +280,11 @@ def _build(
         fault = BadSetting("--size", axis, "no input has this axis", axes)
         session.report(fault, typed("--size", written(axis, sizes[axis])))
     return graph
+
+
+def _doc(module: Module, name: str) -> str:
+    """What the file of a variant says at its head, which is nearer than the model's."""
+    return module.variants[name][1].file.doc if name in module.variants else ""
 
 
 def _promised_by_variant(

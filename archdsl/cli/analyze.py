@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 import click
+from click.core import ParameterSource
 
 from archdsl.analysis.memory.devices import DEVICES
 from archdsl.analysis.memory.names import (
@@ -34,6 +35,50 @@ def _section_options(function: F) -> F:
                               help=section.help)  # fmt: skip
         function = option(function)
     return function
+
+
+# What has an effect on some sections alone: on which, by the options that ask for them.
+_OF_SECTIONS = {
+    "optimizer": {"memory": "--memory"},
+    "precision": {"memory": "--memory", "roofline": "--device"},
+    "fused": {"roofline": "--device"},
+}
+_PLOTS = {
+    "receptive_field": "--receptive-field",
+    "memory": "--memory",
+    "roofline": "--device",
+    "paths": "--paths",
+    "params": "--params",
+    "flops": "--flops",
+}
+
+
+def _check_effects(shown: Collection[str]) -> None:
+    """Refuses options that would do nothing, for lack of what they act on.
+
+    Raises:
+        UsageError: There is one.
+    """
+    source = click.get_current_context().get_parameter_source
+    for name, sections in _OF_SECTIONS.items():
+        given = source(name) is ParameterSource.COMMANDLINE
+        if given and sections.keys().isdisjoint(shown):
+            asks = " or ".join(sections.values())
+            raise click.UsageError(f"--{name} has no effect without {asks}")
+
+
+def _check_plot(shown: Sequence[str], shape: str) -> None:
+    """Refuses to draw more than a plot can show.
+
+    Raises:
+        UsageError: It is more.
+    """
+    if shape != "text":
+        raise click.UsageError(f"--plot and --{shape} are two forms: ask for one")
+    asked = [_PLOTS[key] for key in shown if key in _PLOTS]
+    of_costs = {"--params", "--flops"}
+    if len(asked) > 1 and not of_costs.issuperset(asked):
+        raise click.UsageError(f"a plot shows one of {', '.join(asked)}: ask for one")
 
 
 @click.command("analyze", cls=SpecCommand)
@@ -84,6 +129,9 @@ def command(
     place = places(at)
     flags["receptive_field"] |= bool(place)
     shown = [key for key, on in flags.items() if on]
+    _check_effects(shown)
+    if plot:
+        _check_plot(shown, shape)
     options = Options(
         at=place,
         optimizer=optimizer,

@@ -427,8 +427,8 @@ class Attention(Op):
         )
 
     def label(self, ins: Inputs) -> str:
-        kind = "causal attention" if self.causal else "attention"
-        kind = f"cosine {kind}" if self.scale == "cosine" else kind
+        kind = "causal " if self.causal else ""
+        kind += "cosine attention" if self.scale == "cosine" else "attention"
         shared = self.kv_heads not in (None, self.heads)
         of_keys = f", {self.kv_heads} of keys" if shared else ""
         return f"{kind}, {self.heads} head{'s' * (self.heads > 1)}{of_keys}"

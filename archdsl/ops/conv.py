@@ -237,21 +237,7 @@ def _runtime() -> None:
     class Standardized(nn.modules.conv._ConvNd):
         """What convolutions with standardized weights share."""
 
-        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
-            self,
-            in_channels: int,
-            out_channels: int,
-            kernel_size: int | tuple[int, ...],
-            stride: int | tuple[int, ...] = 1,
-            padding: int | tuple[int, ...] = 0,
-            dilation: int | tuple[int, ...] = 1,
-            groups: int = 1,
-            bias: bool = True,
-            eps: float = 1e-5,
-        ) -> None:
-            sizes = in_channels, out_channels, kernel_size
-            super().__init__(*sizes, stride, padding, dilation, groups, bias)  # type: ignore[call-arg, arg-type]
-            self.eps = eps
+        eps: float
 
         def forward(self, x: Tensor) -> Tensor:
             weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
@@ -260,8 +246,56 @@ def _runtime() -> None:
     class StandardizedConv1d(Standardized, nn.Conv1d):
         """A convolution with standardized weights (Qiao et al. 2019)."""
 
+        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
+            self,
+            in_channels: int,
+            out_channels: int,
+            kernel_size: int,
+            stride: int = 1,
+            padding: int = 0,
+            dilation: int = 1,
+            groups: int = 1,
+            bias: bool = True,
+            eps: float = 1e-5,
+        ) -> None:
+            sizes = in_channels, out_channels, kernel_size
+            super().__init__(*sizes, stride, padding, dilation, groups, bias)
+            self.eps = eps
+
     class StandardizedConv2d(Standardized, nn.Conv2d):
         """A convolution with standardized weights (Qiao et al. 2019)."""
 
+        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
+            self,
+            in_channels: int,
+            out_channels: int,
+            kernel_size: int | tuple[int, int],
+            stride: int | tuple[int, int] = 1,
+            padding: int | tuple[int, int] = 0,
+            dilation: int | tuple[int, int] = 1,
+            groups: int = 1,
+            bias: bool = True,
+            eps: float = 1e-5,
+        ) -> None:
+            sizes = in_channels, out_channels, kernel_size
+            super().__init__(*sizes, stride, padding, dilation, groups, bias)
+            self.eps = eps
+
     class StandardizedConv3d(Standardized, nn.Conv3d):
         """A convolution with standardized weights (Qiao et al. 2019)."""
+
+        def __init__(  # noqa: PLR0913, PLR0917 - as many as its base takes
+            self,
+            in_channels: int,
+            out_channels: int,
+            kernel_size: int | tuple[int, int, int],
+            stride: int | tuple[int, int, int] = 1,
+            padding: int | tuple[int, int, int] = 0,
+            dilation: int | tuple[int, int, int] = 1,
+            groups: int = 1,
+            bias: bool = True,
+            eps: float = 1e-5,
+        ) -> None:
+            sizes = in_channels, out_channels, kernel_size
+            super().__init__(*sizes, stride, padding, dilation, groups, bias)
+            self.eps = eps

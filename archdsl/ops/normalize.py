@@ -44,7 +44,9 @@ class Normalize(Op):
         x = ins["x"]
         need_float(self, x)
         if not self.over:
-            raise Refused(MissingArgument(self.name, "over", "normalize"), "over")
+            raise Refused(
+                MissingArgument(self.name, "over", "normalize(over = C)"), "over"
+            )
         if BATCH in self.over:
             needs = "works inside one example, and B counts examples"
             raise Refused(WrongAxes(self.name, needs, str(x)), "over")

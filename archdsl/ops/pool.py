@@ -81,13 +81,30 @@ class _Pool(Op):
             problem = "says nothing where the padding says what lies behind"
             self._refuse("ceil_mode", problem, "leave it out")
         if not self.plain and self.separate(rows):
-            problem = "must be one number for both sides, at most half of the kernel"
-            self._refuse("padding", f"{problem}, where windows reach over the border")
+            self._refuse_around(rows)
         return (slid(self, x, taps, facts, up=self.up),)
 
     def _refuse(self, field: str, problem: str, mend: str = "") -> NoReturn:
         found = spelled(getattr(self, field))
         raise Refused(WrongValue(self.name, field, problem, found, mend), field)
+
+    def _refuse_around(self, taps: tuple[Taps, ...]) -> NoReturn:
+        """Refuses what would be put around in a step before, where it would count."""
+        when = "with ceil_mode" if self.up else "with count_include_pad = false"
+        if self.padding == TF_SAME:
+            when = f'with padding = "{TF_SAME}"'
+        elif lopsided(taps):
+            self._refuse("padding", f"must be the same before and behind {when}")
+        if not self.overlooked(taps):
+            most = min(t.kernel for t in taps) // 2
+            problem = f"must be at most {most}, half of the kernel, {when}"
+            self._refuse("padding", problem)
+        short = [t for t in taps if t.size < t.kernel]
+        axis, size = short[0].axis, short[0].size
+        problem = f"must be at most {size} on {axis}, its length, for three axes {when}"
+        if size < 1:
+            problem = f"may be longer than {axis}, which is open, for three axes {when}"
+        self._refuse("kernel", problem)
 
     def separate(self, taps: tuple[Taps, ...]) -> bool:
         """Whether PyTorch cannot pad by itself, so that it is done in a step before."""

@@ -99,6 +99,13 @@ def each(
     if not isinstance(value, tuple):
         return (value,) * len(axes)
     if len(value) != len(axes):
-        problem = f"has {len(value)} numbers for {len(axes)} axes ({', '.join(axes)})"
+        problem = f"has {numbers_for(len(value), axes)}"
         raise Refused(WrongValue(op.name, at, problem, spelled(value)), at)
     return value
+
+
+def numbers_for(count: int, axes: tuple[str, ...]) -> str:
+    """So many numbers that are not one for each axis: ``2 numbers for 1 axis (T)``."""
+    numbers = "number" if count == 1 else "numbers"
+    kinds = "axis" if len(axes) == 1 else "axes"
+    return f"{count} {numbers} for {len(axes)} {kinds} ({', '.join(axes)})"

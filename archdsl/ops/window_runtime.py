@@ -72,11 +72,9 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 even = torch.full((heads, 1, 1), (dim // heads) ** -0.5)
                 self.head_scale = nn.Parameter(even)
             if continuous:  #: continuous
-                self.continuous_bias = ContinuousBias(
-                    heads,
-                    window,
-                    measure,  #: measure
-                )
+                by_distance = ContinuousBias(heads, window)  #: not measure
+                by_distance = ContinuousBias(heads, window, measure)  #: measure
+                self.continuous_bias = by_distance
             entries = torch.Size(self.ways).numel()  #: relative_bias
             table = nn.Parameter(torch.empty(entries, heads))  #: relative_bias
             nn.init.trunc_normal_(table, std=0.02)  #: relative_bias
@@ -174,14 +172,10 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
                 index = index * width + apart[..., axis] + width // 2
             return index
 
-        def _mask(
-            self,
-            size: tuple[int, ...],
-            shift: tuple[int, ...],
-            device: torch.device | None = None,
-        ) -> Tensor:
+        def _mask(self, size: tuple[int, ...], shift: tuple[int, ...]) -> Tensor:
             """-100 between positions that only the shift brought together."""
             ends = zip(size, shift, strict=True)
+            device = self.q.weight.device
             moved = [torch.arange(n, device=device) >= n - s for n, s in ends]
             region = torch.stack(torch.meshgrid(*moved, indexing="ij"), -1)
             region = self._partition(region[None])[0]  # (windows, n, axes)
@@ -205,7 +199,7 @@ def _runtime() -> None:  # noqa: C901 - classes, not branches
             shift = tuple(s if w < n else 0 for s, w, n in sides)
             mask = None
             if any(shift):
-                mask = self._mask(size, shift, x.device).to(x.dtype)
+                mask = self._mask(size, shift).to(x.dtype)
             x = self._partition(self._roll(x, shift, -1))  # (B, windows, n, C)
             y = self._merge(self._attended(x, mask), size)
             y = self._roll(y, shift, 1)  # (B, *size, C)

@@ -11,7 +11,7 @@ from archdsl.ir.dim import Size, ceil_div
 from archdsl.ops.base import Facts, Op, Tensor
 from archdsl.ops.emit import Literal
 from archdsl.ops.fields import TF_SAME, Each, Padding
-from archdsl.ops.rules import each
+from archdsl.ops.rules import each, numbers_for
 from archdsl.ops.spelling import spelled
 from archdsl.ops.spread import Taps
 
@@ -69,7 +69,7 @@ def _for_each(
     """What is put around each axis, refused where the list is not one of axes."""
     if len(sides) == len(axes):
         return sides
-    problem = f"has {len(sides)} numbers for {len(axes)} axes ({', '.join(axes)})"
+    problem = f"has {numbers_for(len(sides), axes)}"
     mend = ""
     if len(axes) == 1 and len(sides) == 2:
         mend = f"before and behind an axis is a list in a list: [{spelled(sides)}]"

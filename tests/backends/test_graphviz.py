@@ -116,6 +116,43 @@ def test_resnet_folds_the_equal_blocks_of_a_stage():
     assert [int(t.rpartition(";")[2]) for t in times(text)] == [2, 3, 5, 2]
 
 
+GROWING = "block dense[x](growth) { concat([x, x -> linear(growth) -> relu]) }"
+
+
+def test_turns_that_only_take_larger_sizes_are_told_by_the_first():
+    said = words(dot("  repeat(9) { dense(8) }", blocks=GROWING))
+    assert "dense ×9 growth 8 520 params · 8.2 K MACs in the first" in said
+    assert said.count("concat") == 1
+    assert "T 16 · C 136" in said  # what comes out of the last
+
+
+def test_a_stage_of_densenet_is_one_box():
+    text = drawn(ROOT / "specs/densenet121.arch")
+    said = words(text)
+    for count in (6, 12, 24, 16):
+        assert f"(a) dense_layer ×{count} growth 32" in said
+    for shape_after in ("56×56×256", "28×28×512"):
+        assert f">&#160;{shape_after.replace('×', '&#215;')}>" in text.replace("<", ">")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "dense(8) -> dense(8)",  # few
+        "dense(8) -> dense(9) -> dense(10)",  # not the same
+        "dense(8) -> dense(8) as a -> dense(8) -> dense(8)\n  add(a -> linear(96))",
+    ],
+)
+def test_calls_that_differ_in_more_are_drawn_one_by_one(body):
+    assert times(dot(f"  {body}", blocks=GROWING)) == []
+
+
+def test_a_hyperparameter_that_is_off_is_not_shown():
+    blocks = "block b[x](n, wings = [], sizes = [none, none]) { linear(n) -> relu6 }"
+    said = words(dot("  b(7) -> max(T) -> linear(64)", blocks=blocks))
+    assert "wings" not in said and "sizes" not in said
+
+
 def test_a_repeat_of_a_block_is_opened_once_in_place():
     text = dot("  repeat(12) { layer_of(4) }", blocks=LAYER)
     assert times(text) == ["&#215;12"]

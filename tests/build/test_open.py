@@ -419,6 +419,11 @@ def test_it_says_in_its_docstring_what_it_takes():
     assert "_need" not in archdsl.compile("resnet18")
 
 
+def test_a_comment_gives_an_open_axis_no_size():
+    text = archdsl.compile("ngram_cnn")
+    assert "  # [B, T, C=300]\n" in text and "T=" not in text
+
+
 @pytest.mark.parametrize("name", ["resnet", "gpt2"])
 def test_torch_exports_and_compiles_it_with_open_sizes(name):
     spec, sizes, cases = RUNS[name]

@@ -111,6 +111,12 @@ def test_a_name_that_is_not_there_is_an_error_with_those_that_are():
         archdsl.parse("swin_t", outputs=["stage.7"])
 
 
+def test_one_text_is_no_list_of_names():
+    for call in (archdsl.parse, archdsl.compile, archdsl.analyze):
+        with pytest.raises(TypeError, match=r"write outputs=\['c1'\]"):
+            call(NET, outputs="c1")
+
+
 def test_commands_take_outputs(tmp_path):
     spec = tmp_path / "net.arch"
     spec.write_text(NET)

@@ -288,6 +288,29 @@ def test_an_optimizer_is_named(spec):
     assert adam["training"] - sgd["training"] == adam["optimizer_state"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--optimizer sgd", "--optimizer has no effect without --memory"),
+        ("--precision bf16 --paths", "has no effect without --memory or --device"),
+        ("--fused --memory", "--fused has no effect without --device"),
+        ("--json --plot a.svg", "--plot and --json are two forms"),
+        ("--memory --paths --plot a.svg", "one of --memory, --paths: ask for one"),
+        ("--flops --memory --plot a.svg", "one of --flops, --memory: ask for one"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(spec, words, said):
+    told = run(spec, *words.split(), code=2)
+    assert (
+        said in told or said.replace("--memory, --flops", "--flops, --memory") in told
+    )
+
+
+def test_what_has_an_effect_is_not_refused(spec):
+    run(spec, "--memory", "--optimizer", "sgd", "--precision", "bf16")
+    run(spec, "--device", "cpu", "--fused", "--precision", "fp32")
+
+
 # --- from Python --------------------------------------------------------------------
 
 

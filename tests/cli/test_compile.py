@@ -188,3 +188,65 @@ model net {
     text = archdsl.compile(spec)
     assert not re.search(r"^ *(\w+) = \1\b *(#.*)?$", text, flags=re.MULTILINE)
     assert archdsl.load(spec)(torch.zeros(2, 4, 3)).shape == (2, 5, 8)
+
+
+def test_the_head_is_that_of_the_file_with_the_variant(folder):
+    """What it varies may be of another file, which says something else."""
+    spec = "model net {\n  input x: [B, C]\n  relu\n  output y\n}\n"
+    (folder / "net.arch").write_text(f"# The one that it varies.\n\n{spec}")
+    (folder / "mine.arch").write_text(
+        "# Mine.\n\nuse net (net)\n\nmodel mine = net()\n"
+    )
+    (folder / "mute.arch").write_text("use net (net)\n\nmodel mute = net()\n")
+    assert archdsl.compile("mine.arch").splitlines()[2] == "Mine."
+    assert archdsl.compile("mute.arch").splitlines()[2] == "The one that it varies."
+
+
+def test_a_statement_on_several_lines_has_its_shape_too():
+    wide = ", ".join(f"words -> embedding(10, {n})" for n in range(3, 12))
+    spec = f"""
+model net {{
+  input words: int[B, T = 7]
+  let all = concat([{wide}], over = C)
+  output y = all -> linear(2) -> relu
+}}
+"""
+    assert re.search(r"^        \)  # \[B, T=7, C=63\]$", archdsl.compile(spec), re.M)
+
+
+@pytest.mark.parametrize(
+    ("widths", "written"),
+    [
+        ("range(4, 24, 4)", "range(4, 24, 4)"),
+        ("[3, 4, 5, 6, 7]", "range(3, 8)"),
+        ("[9, 7, 5, 3, 1]", "range(9, -1, -2)"),
+        ("[4, 8, 12, 16, 21]", "(4, 8, 12, 16, 21)"),
+        ("[3, 4, 5]", "(3, 4, 5)"),
+    ],
+)
+def test_numbers_in_equal_steps_are_a_range(widths, written):
+    spec = f"""
+block unit[x](width) {{
+  linear(width) -> relu -> linear(x.C)
+}}
+
+model net {{
+  input x: [B, C = 2]
+  for n in {widths} {{ unit(n) }}
+  output y
+}}
+"""
+    text = archdsl.compile(spec)
+    assert f"[Unit(width=width) for width in {written}]" in text
+    widths = [layer.linear.out_features for layer in archdsl.load(spec).unit]
+    assert widths == list(eval(written))
+
+
+def test_a_class_that_no_line_uses_is_left_out():
+    spec = (
+        "model net {\n  input x: [B, C = 2]\n  linear(2) as y\n  STEPS\n  output z\n}\n"
+    )
+    alone = 'gelu("quick") -> add(y)'
+    assert "QuickGELU" not in archdsl.compile(spec.replace("STEPS", alone))
+    chain = 'repeat(3) { linear(2) -> gelu("quick") }\n  add(y)'
+    assert "class QuickGELU" in archdsl.compile(spec.replace("STEPS", chain))

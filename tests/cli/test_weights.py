@@ -169,3 +169,43 @@ def test_counters_are_whole_numbers(folder):
     archdsl.save(model, folder / "own.safetensors")
     assert "batch_norm.num_batches_tracked" in load_file(folder / "own.safetensors")
     run(folder, "show", "net.arch", "own.safetensors")
+
+
+def test_which_layout_was_taken_is_logged(folder, caplog):
+    caplog.set_level("INFO", "archdsl")
+    name = str(folder / "theirs.safetensors")
+    model = archdsl.load(folder / "net.arch", weights=name)
+    archdsl.save(model, folder / "own.safetensors")
+    archdsl.load(folder / "net.arch", weights=folder / "own.safetensors")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{name} fits net by checkpoint other",
+        f"{folder / 'own.safetensors'} fits net by its own keys",
+    ]
+
+
+WRONG = """
+checkpoint timm for nett {
+  "head" -> transpos -> "linear"
+}
+"""
+
+
+@pytest.mark.parametrize("words", [["show"], ["convert", "-o", "made.safetensors"]])
+def test_a_wrong_checkpoint_of_the_file_is_reported(folder, words):
+    (folder / "net.arch").write_text(NET + WRONG)
+    words = words[0], "net.arch", "theirs.safetensors", *words[1:]
+    said = run(folder, *words, code=1).stderr
+    assert "error[E201]: nothing is called `nett`" in said
+    assert "error[E803]: nothing called `transpos`" in said
+    assert said.endswith("2 errors\n")
+    assert not (folder / "made.safetensors").exists()
+
+
+def test_a_hundred_wrong_rules_are_enough(folder):
+    rules = (f'  "a.{i}" -> transpos -> "b.{i}"\n' for i in range(200))
+    (folder / "net.arch").write_text(
+        f"{NET}checkpoint b for net {{\n{''.join(rules)}}}"
+    )
+    assert "more than 100 errors" in run(folder, "show", "net.arch", code=1).stderr
+    (folder / "other.arch").write_text("use net\nmodel other = net()\n")
+    assert "more than 100 errors" in run(folder, "show", "other.arch", code=1).stderr

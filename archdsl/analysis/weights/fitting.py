@@ -12,11 +12,12 @@ from archdsl.analysis.weights.plan import (
     Misshapen,
     Plan,
     best,
+    called,
     expanded,
     own,
 )
 from archdsl.build import Program
-from archdsl.build.checkpoints.layouts import OWN, Layout, Layouts
+from archdsl.build.checkpoints.layouts import OWN, Layout, Layouts, ensure_items
 from archdsl.diagnostics import near
 from archdsl.ir.graph import Graph
 
@@ -79,9 +80,11 @@ def written_out(
         name: The only one that counts, "archdsl" for its own; None for all.
 
     Raises:
-        SpecError: One of them is wrong.
+        SpecError: One of them is wrong, or another checkpoint of the file is: a name
+            that is mistyped there may be this model's.
         ValueError: There is none of that name.
     """
+    ensure_items(program.module)
     mine = [own(graph)] if name in (None, OWN) else []
     if name == OWN:
         return tuple(mine)
@@ -145,7 +148,7 @@ def ensure(plan: Plan, where: str, model: str) -> None:
 
 def explained(plan: Plan, where: str, model: str) -> str:
     """What does not fit, in lines."""
-    name = "its own keys" if plan.layout == OWN else f"checkpoint {plan.layout}"
+    name = called(plan.layout)
     lines = [f"{where} does not fit {model}; the nearest layout is {name}:"]
     for count, what, found in _kinds(plan):
         lines.append(f"  {count} {what}:")

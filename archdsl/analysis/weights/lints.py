@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from archdsl.analysis.weights.ours import keys
 from archdsl.analysis.weights.plan import Expanded, expanded
 from archdsl.build import Program
 from archdsl.build.checkpoints.layouts import Layout, Layouts
@@ -23,11 +24,13 @@ def lint_checkpoints(program: Program, models: Iterable[Graph]) -> list[Diagnost
     by_layout: dict[str, list[tuple[Layout, Expanded]]] = {}
     layouts = Layouts(program)
     for graph in models:
-        for layout in layouts.of(graph.name):
+        declared = layouts.of(graph.name)
+        ours = keys(graph) if declared else {}
+        for layout in declared:
             if layout.module is not program.module:
                 continue
             try:
-                made = expanded(layout, graph)
+                made = expanded(layout, graph, ours)
             except SpecError as error:
                 found |= dict.fromkeys(error.diagnostics)
                 continue

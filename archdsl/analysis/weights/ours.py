@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import TypeAlias
 
 from archdsl.ir.dim import Size
@@ -13,7 +12,6 @@ Shape: TypeAlias = tuple[Size, ...]
 COUNTER = "num_batches_tracked"
 
 
-@lru_cache(maxsize=1)  # a model has several layouts
 def keys(graph: Graph) -> Mapping[str, Shape]:
     """The shape of every tensor that a state dict of the model holds, by key.
 

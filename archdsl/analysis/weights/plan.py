@@ -123,14 +123,21 @@ def own(graph: Graph) -> Expanded:
     return Expanded(OWN, graph.name, ours, moves)
 
 
-def expanded(layout: Layout, graph: Graph) -> Expanded:
+def expanded(
+    layout: Layout, graph: Graph, ours: Mapping[str, Shape] | None = None
+) -> Expanded:
     """A layout over the keys of a model.
+
+    Args:
+        layout: The layout.
+        graph: The model.
+        ours: What `keys` says of the model, if it is known.
 
     Raises:
         SpecError: An expression in a rule is wrong for this model, or a tensor of
             theirs would go to two places.
     """
-    return _Expansion(layout, graph).run()
+    return _Expansion(layout, graph, keys(graph) if ours is None else ours).run()
 
 
 class _Target(NamedTuple):
@@ -180,12 +187,12 @@ _Theirs: TypeAlias = tuple[tuple[str, ...], tuple[Step, ...]]  # keys, steps
 class _Expansion:
     layout: Layout
     graph: Graph
+    ours: Mapping[str, Shape]
     taken: dict[tuple[str, int], str] = field(default_factory=dict)
     known: dict[tuple[int, tuple[str, ...]], _Theirs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = Keys(self.layout, self.graph)
-        self.ours = keys(self.graph)
         self.targets = _Targets(self.layout.rules)
 
     def run(self) -> Expanded:
@@ -357,6 +364,11 @@ def _misshapen(move: Move, held: Held) -> Misshapen | None:
         return None
     why = f"{bracketed(shape)} is not {bracketed(move.shape)}"
     return Misshapen(move.ours, move.shape, move.theirs, found, why)
+
+
+def called(layout: str) -> str:
+    """``checkpoint timm``, or what the model's own layout is called."""
+    return "its own keys" if layout == OWN else f"checkpoint {layout}"
 
 
 def bracketed(shape: Sequence[object]) -> str:

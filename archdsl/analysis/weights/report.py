@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from archdsl.analysis.part import Part
 from archdsl.analysis.tables import Column, Table
 from archdsl.analysis.weights.ours import Shape
-from archdsl.analysis.weights.plan import Expanded, Move, Plan, bracketed
-from archdsl.build.checkpoints.layouts import OWN
+from archdsl.analysis.weights.plan import Expanded, Move, Plan, bracketed, called
 
 _NONE = "-"
 
@@ -66,7 +65,7 @@ class WeightsReport(Part):
         return tuple(found)
 
     def _title(self) -> str:
-        name = "its own keys" if self.layout == OWN else f"checkpoint {self.layout}"
+        name = called(self.layout)
         if self.fits is None:
             return f"{self.model}, {name}: {len(self.keys)} keys"
         wrong = sum(bool(key.problem) for key in self.keys)

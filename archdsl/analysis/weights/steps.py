@@ -87,14 +87,18 @@ def rows(step: Step, shape: Shape, goal: Shape) -> tuple[int, Grid, Grid]:
     assert isinstance(tokens, int)
     if table[0] == ours[0]:  # as large as ours, whatever its sides are
         return tokens, (table[0] - tokens, 1), (table[0] - tokens, 1)
-    theirs, count = _side(table[0] - tokens), ours[0] - tokens
+    for count in (table[0], ours[0]):
+        if count <= tokens:
+            raise Misfit(f"a table of {count} rows has none after {tokens} tokens")
+    theirs, count = _side(table[0] - tokens, "their"), ours[0] - tokens
     given = step.arguments.get("grid", ())
     sides = [s for s in given if isinstance(s, int)] if isinstance(given, tuple) else []
     if len(sides) == 2 and sides[0] * sides[1] == count:
         return tokens, theirs, (sides[0], sides[1])
     if len(sides) == 2:
         raise Misfit(f"a grid of {sides[0]} by {sides[1]} is not our {count} rows")
-    return tokens, theirs, _side(count)
+    mend = "; say the grid: `interpolate(grid = [H // 16, W // 16])`"
+    return tokens, theirs, _side(count, "our", mend)
 
 
 def _bare(shape: Shape) -> tuple[int, ...]:
@@ -104,11 +108,10 @@ def _bare(shape: Shape) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _side(count: int) -> Grid:
-    side = math.isqrt(max(count, 0))
-    if side * side != count or count < 1:
-        mend = "say the grid: `interpolate(grid = [H // 16, W // 16])`"
-        raise Misfit(f"{count} rows are no square; {mend}")
+def _side(count: int, whose: str, mend: str = "") -> Grid:
+    side = math.isqrt(count)
+    if side * side != count:
+        raise Misfit(f"{whose} {count} rows are no square grid{mend}")
     return side, side
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from archdsl.analysis.cost import Costs, Totals
 from archdsl.backends.graphviz import style
@@ -15,6 +16,16 @@ from archdsl.backends.graphviz.text import costs, escape, settings, shape
 from archdsl.ir.graph import Graph, Node, Path
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
+
+
+class Times(NamedTuple):
+    """How often a part is there, and to which of all its costs belong."""
+
+    words: str = ""
+    whose: str = ""
+
+
+ONCE = Times()
 
 
 class Boxes:
@@ -37,13 +48,13 @@ class Boxes:
         """A point where a value goes several ways."""
         return self.sketch.box("", style.FORK)
 
-    def op(self, graph: Graph, node: Node, times: str) -> int:
+    def op(self, graph: Graph, node: Node, times: Times) -> int:
         """A layer; a circle where it only joins two tensors by arithmetic."""
         sign = style.SIGNS.get(called(node), "")
         if sign and len(node.inputs) > 1:
             return self.sketch.box(f"<{escape(sign)}>", style.CIRCLE)
         notes = [self._own(graph, node, times)]
-        label = Label(self._words(graph, node), notes, times, bold=False)
+        label = Label(self._words(graph, node), notes, times.words, bold=False)
         return self.sketch.box(label.text(), style.fill(node.payload))
 
     def chain(self, graph: Graph, nodes: Sequence[Node]) -> int:
@@ -52,26 +63,26 @@ class Boxes:
         shared = [n for n in nodes if self._shared(graph, n)]
         words = costs(self.total(graph, [n.id for n in nodes]))
         if shared:
-            words = self._own(graph, shared[0], "")
+            words = self._own(graph, shared[0], ONCE)
         rows = [("", first[1]), *others, ("", Label("", [words]))]
         return self._stacked(rows, first[0])
 
-    def stack(self, block: Graph, times: str) -> int:
+    def stack(self, block: Graph, times: Times) -> int:
         """A block that is a short chain: its layers below its name."""
         layers = self.plan.stacks[id(block)]
         words = each(costs(self.costs.total(block)), times)
         return self._stacked(
             [
-                ("", Label(block.name, times=times)),
+                ("", Label(block.name, times=times.words)),
                 *(self._row(graph, node) for graph, node in layers),
                 ("", Label("", [words])),
             ]
         )
 
-    def closed(self, block: Graph, times: str) -> int:
+    def closed(self, block: Graph, times: Times) -> int:
         """A block that is not opened here."""
         letter = self.plan.letters.get(id(block), "")
-        label = Label(block.name, self.notes(block, times), times, letter)
+        label = Label(block.name, self.notes(block, times), times.words, letter)
         return self.sketch.box(label.text(), style.CLOSED)
 
     def lump(self, graph: Graph, inside: Sequence[int], title: str) -> int:
@@ -89,7 +100,7 @@ class Boxes:
 
     # -- words ------------------------------------------------------------------------
 
-    def notes(self, graph: Graph, times: str = "") -> list[str]:
+    def notes(self, graph: Graph, times: Times = ONCE) -> list[str]:
         """What stands below the name of a block: hyperparameters and costs.
 
         Those hyperparameters are left out that say nothing: what is off or empty, and
@@ -118,7 +129,7 @@ class Boxes:
             return node.payload.label(graph.ins(node))
         return node.name
 
-    def _own(self, graph: Graph, node: Node, times: str) -> str:
+    def _own(self, graph: Graph, node: Node, times: Times) -> str:
         words = costs(self.costs.node(graph, node), self._shared(graph, node))
         return each(words, times)
 
@@ -136,7 +147,7 @@ class Boxes:
 
 def _is_off(value: object) -> bool:
     """Whether a hyperparameter is none, false, or a list of nothing else."""
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple):
         return all(map(_is_off, value))
     return value is None or value is False
 
@@ -151,6 +162,6 @@ def _turns(graph: Graph) -> str:
     return f"over {scan.axis} {scan.steps}{way}{carried}"
 
 
-def each(words: str, times: str) -> str:
+def each(words: str, times: Times) -> str:
     """Costs, said to be those of one of several."""
-    return f"{words} each" if words and times else words
+    return f"{words} {times.whose}" if words and times.whose else words

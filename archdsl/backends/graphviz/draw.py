@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from archdsl.backends.graphviz import style
-from archdsl.backends.graphviz.boxes import Boxes, each
+from archdsl.backends.graphviz.boxes import ONCE, Boxes, Times, each
 from archdsl.backends.graphviz.label import Label
 from archdsl.backends.graphviz.parts import (
     Chain,
@@ -126,12 +126,15 @@ class _Drawer:
                 case Lump():
                     self._lump(graph, item, values)
 
-    def _turn(self, graph: Graph, turn: Turn, values: Values, times: str = "") -> None:
-        title = turn.name if times else turn.title
+    def _turn(
+        self, graph: Graph, turn: Turn, values: Values, times: Times = ONCE
+    ) -> None:
+        title = turn.name if times.words else turn.title
         self._frame(graph, turn.items, values, (title, times, style.SCOPE))
 
     def _fold(self, graph: Graph, fold: Fold, values: Values) -> None:
-        times = f"×{fold.count}" + (", shared weights" if fold.shared else "")
+        words = f"×{fold.count}" + (", shared weights" if fold.shared else "")
+        times = Times(words, "in the first" if fold.grows else "each")
         only = fold.items[0] if len(fold.items) == 1 else None
         if isinstance(only, Turn):
             self._turn(graph, only, values, times)
@@ -144,13 +147,15 @@ class _Drawer:
                 for output in range(len(graph[same].outputs)):
                     if (wire := values.get(Ref(first, output))) is not None:
                         values[Ref(same, output)] = wire
+                        if fold.grows:
+                            wire.label = shape(graph[same].outputs[output])
 
     def _frame(
         self,
         graph: Graph,
         items: Sequence[Item],
         values: Values,
-        head: tuple[str, str, str],
+        head: tuple[str, Times, str],
     ) -> None:
         """Parts in a frame; what several of them take forks inside of it."""
         title, times, look = head
@@ -165,7 +170,7 @@ class _Drawer:
             if ref.node not in inside
         )
         taken = next(iter(uses), None)
-        with self._framed(Label(title, [words], times), look, taken, values):
+        with self._framed(Label(title, [words], times.words), look, taken, values):
             outside = {ref: values[ref] for ref, count in uses.items() if count > 1}
             values.update({ref: self._fork(wire) for ref, wire in outside.items()})
             self._items(graph, items, values)
@@ -195,7 +200,9 @@ class _Drawer:
 
     # -- single parts -----------------------------------------------------------------
 
-    def _leaf(self, graph: Graph, node: Node, values: Values, times: str = "") -> None:
+    def _leaf(
+        self, graph: Graph, node: Node, values: Values, times: Times = ONCE
+    ) -> None:
         if not isinstance(node.payload, Call):
             self._finish(graph, node, self.boxes.op(graph, node, times), values)
             return
@@ -229,12 +236,12 @@ class _Drawer:
             words = shape(tensor)
             values[Ref(node.id, output)] = Wire(box, words if words != came else "")
 
-    def _inline(self, node: Node, inner: Graph, values: Values, times: str) -> None:
+    def _inline(self, node: Node, inner: Graph, values: Values, times: Times) -> None:
         given = dict(node.inputs)
         inside = {Ref(n.id): values[given[enter.name]] for enter, n in inner.entries}
         used = {ref: len(inner.users(ref)) for ref in inside}
         taken = next((ref for ref in used if used[ref]), None)
-        label = Label(inner.name, self.boxes.notes(inner, times), times)
+        label = Label(inner.name, self.boxes.notes(inner, times), times.words)
         with self._framed(label, style.BLOCK, taken, inside):
             for ref, count in used.items():
                 if count > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from archdsl.backends.graphviz.alike import Keys
+from archdsl.backends.graphviz.alike import Keys, differing
 from archdsl.backends.graphviz.parts import (
     Fold,
     Item,
@@ -19,13 +19,20 @@ from archdsl.backends.graphviz.parts import (
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path
 
 MOST_PERIOD = 8  # parts that alternate, as the two blocks of Swin do
+FEW_TURNS = 3  # of a block on sizes that grow, that are worth it
 FEW_OPS = 4  # what a chain of single ops must save to be worth a frame
 
 
-def parts(graph: Graph, keys: Keys) -> tuple[Item, ...]:
-    """The body of a graph, inputs left out, in turns, folds and chains."""
+def parts(graph: Graph, keys: Keys, kinds: Keys) -> tuple[Item, ...]:
+    """The body of a graph, inputs left out, in turns, folds and chains.
+
+    Args:
+        graph: The graph.
+        keys: Which nodes are equal.
+        kinds: Which blocks are the same but for their numbers.
+    """
     nodes = [node for node in graph if not isinstance(node.payload, Enter)]
-    return compact(graph, _Folder(graph, keys).fold(_turns(nodes, 0)))
+    return compact(graph, _Folder(graph, keys, kinds).fold(_turns(nodes, 0)))
 
 
 def _scopes(path: Path) -> list[Path]:
@@ -63,8 +70,9 @@ Wire: TypeAlias = tuple[str, str, object, int]  # port, where from, which node, 
 class _Folder:
     """Finds chains of equal parts in one graph."""
 
-    def __init__(self, graph: Graph, keys: Keys) -> None:
+    def __init__(self, graph: Graph, keys: Keys, kinds: Keys) -> None:
         self.graph = graph
+        self.kinds = kinds
         self.keys = {node.id: keys.node(graph, node) for node in graph}
         self.results = {ref.node for ref in graph.results}
 
@@ -78,9 +86,11 @@ class _Folder:
             period, turns = self._best(items, flat, words, i)
             group = items[i : i + period]
             inner = self.fold(group) if period > 1 and turns else self._open(group)
+            grows = not turns
+            turns = turns or self._growing(items[i:], flat[i:], words[i:])
             if turns:
                 shared = self._path(turns[0]) == self._path(turns[1])
-                out.append(Fold(inner, tuple(turns), shared))
+                out.append(Fold(inner, tuple(turns), shared, grows))
             else:
                 out += inner
             i += period * max(len(turns), 1)
@@ -111,6 +121,37 @@ class _Folder:
             if len(turns) * period > best[0] * len(best[1]):
                 best = period, turns
         return best
+
+    def _growing(
+        self,
+        items: Sequence[Item],
+        flat: list[tuple[int, ...]],
+        words: list[tuple[int, ...]],
+    ) -> list[tuple[int, ...]]:
+        """Turns of one block on sizes that grow, each told no more than the first.
+
+        They do the same on all sizes. Few are drawn one by one, with their numbers.
+        """
+        alike: list[tuple[int, ...]] = []
+        for item, exact in zip(items, words, strict=True):
+            if exact in words[: len(alike)] or not self._alike(items[0], item):
+                break
+            alike.append(words[0])
+        if len(alike) < FEW_TURNS:
+            return []
+        turns = self._chain(flat[: len(alike)], alike, 0, 1)
+        return turns if len(turns) >= FEW_TURNS else []
+
+    def _alike(self, one: Item, other: Item) -> bool:
+        """Whether two calls differ in the sizes of what they take alone."""
+        graphs = [
+            item.node.payload.graph
+            for item in (one, other)
+            if isinstance(item, Leaf) and isinstance(item.node.payload, Call)
+        ]
+        if len(graphs) < 2 or differing(graphs):
+            return False
+        return self.kinds.graph(graphs[0]) == self.kinds.graph(graphs[1])
 
     def _chain(
         self,

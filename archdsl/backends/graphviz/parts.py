@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from archdsl.ir.graph import Call, Graph, Node, Path, Ref
@@ -47,17 +47,19 @@ class Turn:
 
 @dataclass(frozen=True)
 class Fold:
-    """Several equal turns in a chain, of which the first is drawn.
+    """Several turns in a chain, of which the first is drawn.
 
     Attributes:
         items: The parts of one turn.
         turns: The nodes of each turn, in the same order.
         shared: Whether all turns use the same weights.
+        grows: Whether they are equal but for the sizes that come in, as in DenseNet.
     """
 
     items: tuple[Item, ...]
     turns: tuple[tuple[int, ...], ...]
     shared: bool
+    grows: bool = False
 
     @property
     def count(self) -> int:
@@ -139,7 +141,7 @@ def compact(graph: Graph, items: Sequence[Item]) -> tuple[Item, ...]:
             plain += inner if _says_nothing(item) else (Turn(item.path, inner),)
         elif isinstance(item, Fold):
             inner = compact(graph, item.items)
-            plain.append(Fold(inner, item.turns, item.shared))
+            plain.append(replace(item, items=inner))
         else:
             plain.append(item)
     return tuple(_chained(graph, plain))

@@ -94,7 +94,7 @@ class _Planner:
         queue = [self.model]
         drawn = 0
         for graph in queue:
-            items = parts(graph, self.exact)
+            items = parts(graph, self.exact, self.kinds)
             if graph is self.model:
                 items = fitted(items, MOST_BOXES, KEPT_BOXES)
             elif drawn + size(items) > MOST_BOXES:

@@ -13,6 +13,7 @@ from archdsl.ops.emit import Arg
 
 _IDENTITY = "nn.Identity()"
 _FROZEN = ".requires_grad_(False)"
+_RANGE = 5  # numbers in equal steps that are a range
 
 
 class Constructor:
@@ -147,9 +148,20 @@ def _varied(items: list[Doc]) -> Group | None:
     same[differing[0]] = f"{name}={name}"
     if sum(len(re.findall(rf"\b{name}\b", flat(item))) for item in same) > 2:
         return None  # another argument has that name
-    turns = Group(f"for {name} in (", tuple(number for _, _, number in rows), ")")
+    turns = _numbers(f"for {name} in ", tuple(number for _, _, number in rows))
     made = Group("[", (replace(calls[0], items=tuple(same)), turns), "]", comma=False)
     return made if len(flat(made)) < len(flat(Group("[", tuple(items), "]"))) else None
+
+
+def _numbers(opening: str, numbers: tuple[str, ...]) -> Doc:
+    """What a comprehension runs over: a range, if there are many in equal steps."""
+    if len(numbers) >= _RANGE and all(number.isdigit() for number in numbers):
+        first, *others = map(int, numbers)
+        step = others[0] - first
+        if step and others == [first + step * i for i in range(1, len(numbers))]:
+            bounds = (str(first), str(first + step * len(numbers)), str(step))
+            return Group(f"{opening}range(", bounds if step != 1 else bounds[:2], ")")
+    return Group(f"{opening}(", numbers, ")")
 
 
 def _alternating(even: Doc, odd: Doc) -> Doc | None:

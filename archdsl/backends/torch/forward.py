@@ -344,7 +344,9 @@ def _shape(shapes: list[tuple[Tensor, Layout]], made: Class) -> str:
     words = []
     for tensor, layout in shapes:
         sizes = [
-            axis if axis == BATCH or not fixed else f"{axis}={tensor[axis]}"
+            f"{axis}={tensor[axis]}"
+            if fixed and axis not in (BATCH, str(tensor[axis]))
+            else axis
             for axis in layout
         ]
         words.append(f"[{', '.join(sizes)}]")

@@ -23,9 +23,11 @@ import textwrap
 from collections.abc import Collection, Mapping
 from functools import cache
 
+from archdsl.backends.torch.text import WIDTH
 from archdsl.ops.base import Op
 
 _MARK = re.compile(r"  #: ([\w ]+)$")
+_HEAD = re.compile(r"^( *def \w+\()\n((?: +.*,\n)+) *(\).*:)$", re.MULTILINE)
 _NOTE = re.compile(r"  # (noqa|type:).*$")  # to the tools that check our source
 
 
@@ -61,7 +63,15 @@ def _whole(text: str, known: Mapping[str, str]) -> str:
     members: dict[str, str] = {}
     for each in (*above, text):
         members |= _members(each)
-    return "\n".join([f"class {made.name}({', '.join(kept)}):", *members.values()])
+    # Where the constructor is its own, it comes before the methods that it has.
+    rows = sorted(members.values(), key=_rank)
+    return "\n".join([f"class {made.name}({', '.join(kept)}):", *rows])
+
+
+def _rank(member: str) -> int:
+    """What is no method first, then the constructor."""
+    head = re.search(r"^    (?:@|def (\w+))", member, re.MULTILINE)
+    return 0 if head is None else 1 if head[1] == "__init__" else 2
 
 
 def _bases(made: ast.stmt) -> list[str]:
@@ -132,7 +142,15 @@ def _chosen(text: str, given: Collection[str]) -> str:
             if lines[i:] and lines[i] == " " * _indent(line) + "else:":
                 end = _end(lines, i + 1, line)
                 lines[i:end] = [inner[4:] for inner in lines[i + 1 : end]]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).rstrip()
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).rstrip()
+    return _HEAD.sub(_on_one_line, text)
+
+
+def _on_one_line(head: re.Match[str]) -> str:
+    """The head of a function that may have lost arguments, if it has room."""
+    given = " ".join(line.strip() for line in head[2].splitlines())
+    line = f"{head[1]}{given.removesuffix(',')}{head[3]}"
+    return line if len(line) <= WIDTH and "#" not in given else head[0]
 
 
 def _holds(words: str, given: Collection[str]) -> bool:

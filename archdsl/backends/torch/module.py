@@ -42,7 +42,8 @@ def write(graph: Graph, origin: str = "") -> str:
     runtime = _runtime(plan)
     model = class_name(graph)
     classes = Classes(plan, [n for n in runtime if n != model])
-    texts = [*runtime.values(), *(_class(made, classes) for made in classes.all)]
+    made = [_class(each, classes) for each in classes.all]
+    texts = [*_used(runtime, made), *made]
     renamed = {model: f"{model}Layer"} if model in runtime else {}
     for i in range(len(texts) - 1):
         for old, new in renamed.items():
@@ -71,6 +72,15 @@ def _runtime(plan: Plan) -> dict[str, str]:
         for name, text in lifted(op, key[1], given[key]).items():
             found.setdefault(name, text)
     return found
+
+
+def _used(runtime: dict[str, str], texts: list[str]) -> list[str]:
+    """The runtime classes that are used: an op may be written without its own."""
+    found: list[str] = []
+    for name, text in reversed(runtime.items()):  # users first
+        if any(re.search(rf"\b{name}\b", each) for each in (*found, *texts)):
+            found.append(text)
+    return found[::-1]
 
 
 def _given(emit: Emit, make: Make) -> Iterator[str]:

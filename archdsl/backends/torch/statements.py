@@ -102,13 +102,14 @@ def _loop(
 
 def _line(statement: Statement, indent: int, *, returned: bool = False) -> str:
     head = "return" if returned else f"{', '.join(statement.targets)} ="
-    line = f"{' ' * indent}{head} {statement.text}"
-    if len(line) > WIDTH:
-        return _broken(f"{' ' * indent}{head} ", statement.text, indent)
+    text = f"{' ' * indent}{head} {statement.text}"
+    if len(text) > WIDTH:
+        text = _broken(f"{' ' * indent}{head} ", statement.text, indent)
+    line = text.rpartition("\n")[2]
     for comment in (statement.comment, re.sub(r"=[^,\]]+", "", statement.comment)):
         if comment and len(line) + len(comment) + 4 <= WIDTH:
-            return f"{line}  # {comment}"
-    return line
+            return f"{text}  # {comment}"
+    return text
 
 
 def _broken(head: str, text: str, indent: int) -> str:

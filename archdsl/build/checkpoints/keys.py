@@ -77,7 +77,7 @@ class Keys(Body):
             wanted = STEPS[step.name][name]
             if not fits(wanted, value):
                 problem = f"`{name}` is {wanted}, and this is {kind(value)}"
-                fault = BadStep(step.name, problem, "of another kind")
+                fault = BadStep(step.name, problem, "it cannot be this")
                 raise SpecError.at(expression.span, fault)
             found[name] = value  # type: ignore[assignment]
         return Step(step.name, found)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from archdsl.build.checkpoints.rules import Rule, read_rules
 from archdsl.build.files import Module
 from archdsl.build.origins import first_at
 from archdsl.build.program import Program
-from archdsl.build.session import Session
+from archdsl.build.session import Exhausted, Session
 from archdsl.diagnostics import Fault, SpecError
 from archdsl.diagnostics.faults.checkpoints import BadRule, NoModel
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -71,22 +72,45 @@ class Layouts:
             SpecError: One of them is wrong.
         """
         found: dict[str, Layout] = {}
+        with _raising(self._session):
+            for layout in self._of(model):
+                near = found.get(layout.name)
+                found[layout.name] = layout if near is None else near.before(layout)
+        return tuple(found.values())
+
+    def _of(self, model: str) -> Iterator[Layout]:
+        """Each by itself."""
         lines = list(_ancestors(self._module, model))
         for module in dict.fromkeys(module for module, _ in lines):
             for item in module.checkpoints:
                 here = _origin(module, item.model.id)
                 if any(here == _origin(*line) for line in lines):
-                    layout = self._layout(module, item)
-                    near = found.get(layout.name)
-                    found[layout.name] = layout if near is None else near.before(layout)
-        if self._session.diagnostics:
-            raise SpecError(self._session.diagnostics)
-        return tuple(found.values())
+                    yield self._layout(module, item)
 
     def _layout(self, module: Module, item: tree.Checkpoint) -> Layout:
         if id(item) not in self._known:
             self._known[id(item)] = _layout(self._session, module, item)
         return self._known[id(item)]
+
+
+@contextmanager
+def _raising(session: Session) -> Iterator[None]:
+    """In the end, raises what is wrong."""
+    with suppress(Exhausted):
+        yield
+    if session.diagnostics:
+        raise SpecError(session.diagnostics)
+
+
+def ensure_items(module: Module) -> None:
+    """Raises what is wrong with the checkpoints of a file by themselves.
+
+    Raises:
+        SpecError: One of them is wrong.
+    """
+    session = Session()
+    with _raising(session):
+        check_items(session, module)
 
 
 def check_items(session: Session, module: Module) -> None:

@@ -86,12 +86,7 @@ def _side(e: tree.Expr, *, ours: bool, stars: bool = False) -> list[Pattern | No
     if _is_text(e):
         return [read_pattern(e, ours=ours, stars=stars)]  # type: ignore[arg-type]
     if not isinstance(e, tree.ListOf) or stars:
-        what = "one text, or `none`" if ours else "a text, a list of texts, or `zeros`"
-        where = "right" if ours else "left"
-        problem = f"on the {where} of a rule stands {what}"
-        raise SpecError.at(
-            e.span, BadRule(problem, "no key of " + ("ours" if ours else "theirs"))
-        )
+        raise SpecError.at(e.span, _no_keys(e, ours=ours))
     found: list[Pattern | None] = []
     for item in e.items:
         if _is_text(item):
@@ -102,10 +97,23 @@ def _side(e: tree.Expr, *, ours: bool, stars: bool = False) -> list[Pattern | No
             raise SpecError.at(
                 item.span, BadRule("a list of keys holds texts", "not a key")
             )
-    if found.count(None) > 1 or not any(found):
+    if not any(found):
+        problem = "a list of keys holds at least one"
+        raise SpecError.at(e.span, BadRule(problem, "no key"))
+    if found.count(None) > 1:
         problem = "one piece of a list may be dropped"
         raise SpecError.at(e.span, BadRule(problem, "how large is each?"))
     return found
+
+
+def _no_keys(e: tree.Expr, *, ours: bool) -> BadRule:
+    """What is no side of a rule."""
+    what = "one text, or `none`" if ours else "a text, a list of texts, or `zeros`"
+    problem = f"on the {'right' if ours else 'left'} of a rule stands {what}"
+    whose = "no key of ours" if ours else "no key of theirs"
+    if isinstance(e, tree.Name | tree.Attribute):
+        return BadRule(problem, whose, f'keys stand in quotes: `"{e.span.text}"`')
+    return BadRule(problem, whose)
 
 
 def _is_text(e: tree.Expr) -> bool:

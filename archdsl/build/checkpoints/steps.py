@@ -12,13 +12,14 @@ from archdsl.ir.dim import Poly, Size
 from archdsl.source import Span
 from archdsl.syntax import tree
 
-WHOLE, GRID, TRUTH = "a whole number", "a list of two sizes", "true or false"
+WHOLE, POSITIVE = "a whole number from 0", "a whole number from 1"
+GRID, TRUTH = "a list of two sizes from 1", "true or false"
 # The steps between keys, and what their arguments are.
 STEPS: dict[str, dict[str, str]] = {
     "transpose": {},
     "reshape": {},
     "flip": {"dim": WHOLE},
-    "rotary": {"heads": WHOLE},
+    "rotary": {"heads": POSITIVE},
     "interpolate": {
         "tokens": WHOLE,
         "grid": GRID,
@@ -97,9 +98,11 @@ def fits(wanted: str, value: object) -> bool:
         return isinstance(value, bool)
     if wanted == GRID:
         sizes = value if isinstance(value, tuple) else ()
-        return len(sizes) == 2 and all(_whole(v) or isinstance(v, Poly) for v in sizes)
-    return _whole(value)
+        return len(sizes) == 2 and all(
+            _whole(v, 1) or isinstance(v, Poly) for v in sizes
+        )
+    return _whole(value, 1 if wanted == POSITIVE else 0)
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

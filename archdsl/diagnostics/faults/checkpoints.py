@@ -6,7 +6,7 @@ from archdsl.diagnostics import Fault, near
 
 
 class BadRule(Fault):
-    """A line of a `checkpoint` that says not how keys map."""
+    """A line of a `checkpoint` that does not say how keys map."""
 
     code = "E801"
     title = "{problem}"
@@ -32,7 +32,7 @@ class BadPattern(Fault):
 
 
 class UnknownStep(Fault):
-    """A step between keys that there is not."""
+    """A step between keys that does not exist."""
 
     code = "E803"
     title = "nothing called `{name}` can happen to weights"

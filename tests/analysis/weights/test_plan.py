@@ -116,6 +116,37 @@ def test_what_does_not_fit_is_listed(rule, file, words):
             ensure(plan, "model.pt", "net")
 
 
+@pytest.mark.parametrize(
+    ("step", "rows", "words"),
+    [
+        ("", 20, "their 20 rows are no square grid"),
+        ("", 16, "our 10 rows are no square grid; say the grid: `interpolate("),
+        ("tokens = 82", 25, "a table of 25 rows has none after 82 tokens"),
+        ("tokens = 10", 25, "a table of 10 rows has none after 10 tokens"),
+        ("tokens = 1", 25, "their 24 rows are no square grid"),
+        ("tokens = 1", 26, ""),
+        ("grid = [3, 3]", 25, "a grid of 3 by 3 is not our 10 rows"),
+        ("grid = [2, 5]", 25, ""),
+    ],
+)
+def test_a_table_is_resized_where_it_has_a_grid(step, rows, words):
+    text = f"""
+    model net {{
+      input x: [B, N = 10, C = 4]
+      position_embedding
+      output y
+    }}
+
+    checkpoint other for net {{
+      "table" -> interpolate({step}) -> "position_embedding.weight"
+    }}
+    """
+    plan = fitted(expanded(text, "other"), {"table": (rows, 4)})
+    assert [wrong.why[: len(words)] for wrong in plan.misshapen] == [words] * bool(
+        words
+    )
+
+
 def test_a_split_takes_pieces_of_other_sizes_and_leaves_one_out():
     text = """
     model net {

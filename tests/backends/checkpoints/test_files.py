@@ -337,6 +337,20 @@ def test_a_torchscript_program_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.to("meta"), "has a shape and no numbers"),
+        (lambda t: t.to_sparse(), "is sparse or nested; save it as a plain tensor"),
+    ],
+)
+def test_tensors_without_plain_numbers_are_refused(tmp_path, change, words):
+    path = tmp_path / "odd.pt"
+    torch.save({"fine": SOME["a"], "odd": change(SOME["a"])}, path)
+    for read in (keys, tensors):
+        assert message(read, path).startswith(f"{path}: odd {words}")
+
+
+@pytest.mark.parametrize(
     "data", [b"", b"hello", b"PK\x03\x04broken", b"\x80\x02broken", b"\x80\x02N."]
 )
 def test_a_foreign_pickle_is_a_clear_error(tmp_path, data):

@@ -47,9 +47,27 @@ def load_pickle(path: Path) -> dict[str, Tensor]:
         words = "not a file of torch.save, or a corrupt one"
         raise CheckpointError(f"{path}: {words}") from None
     tensors = _tensors(found)
-    if not tensors:
-        raise CheckpointError(f"{path}: it holds no tensors by name")
+    if words := _problem(tensors):
+        raise CheckpointError(f"{path}: {words}")
     return tensors
+
+
+def _problem(tensors: Mapping[str, Tensor]) -> str:
+    """Why tensors are no weights; "" if they are."""
+    wrong = (f"{name} {words}" for name, each in tensors.items()
+             if (words := _unusable(each)))  # fmt: skip
+    return next(wrong, "" if tensors else "it holds no tensors by name")
+
+
+def _unusable(tensor: Tensor) -> str:
+    """Why a tensor cannot be copied into a model; "" if it can."""
+    import torch
+
+    if tensor.is_meta:
+        return "has a shape and no numbers: it was saved on the device meta"
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return "is sparse or nested; save it as a plain tensor: tensor.to_dense()"
+    return ""
 
 
 def _refusal(path: Path, words: str) -> str:
