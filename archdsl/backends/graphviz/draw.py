@@ -185,7 +185,7 @@ class _Drawer:
             with self.sketch.frame(label.text("LEFT"), look):
                 yield
             return
-        with self.sketch.frame("", look):
+        with self.sketch.frame("", style.APART), self.sketch.frame("", look):
             outside = values[taken]
             heading = self.sketch.heading(label.text())
             self.sketch.connect(outside, heading)

@@ -46,6 +46,7 @@ EDGE = (
 _FILLED = 'margin="9", style="rounded,filled"'
 BLOCK = f'{_FILLED}, fillcolor="#f5f7fa", color="#9aa5b1", penwidth="1.0"'
 ASIDE = 'style="invis", margin="12"'
+APART = 'style="invis", margin="5"'  # around a frame, from that beside it
 SCOPE = f'{_FILLED}, fillcolor="#fbfcfd", color="#cbd2d9", penwidth="0.8"'
 FRAME = 'margin="9", style="rounded,dashed", color="#7b8794", penwidth="0.9"'
 CLOSED = 'color="#3e4c59", penwidth="1.5", fillcolor="#eef1f5"'
