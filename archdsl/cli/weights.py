@@ -20,7 +20,7 @@ from archdsl.cli.common import (
 from archdsl.cli.tabular import written
 
 if TYPE_CHECKING:
-    from archdsl.analysis.weights.plan import Expanded
+    from archdsl.analysis.weights.expansion import Expanded
     from archdsl.analysis.weights.report import WeightsReport
     from archdsl.ir.graph import Graph
 

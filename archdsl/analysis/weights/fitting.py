@@ -6,16 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from archdsl.analysis.weights.expansion import Expanded, expanded, own
 from archdsl.analysis.weights.ours import COUNTER
-from archdsl.analysis.weights.plan import (
-    Expanded,
-    Misshapen,
-    Plan,
-    best,
-    called,
-    expanded,
-    own,
-)
+from archdsl.analysis.weights.plan import Misshapen, Plan, best, called
 from archdsl.build import Program
 from archdsl.build.checkpoints.layouts import OWN, Layout, Layouts, ensure_items
 from archdsl.diagnostics import near

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from archdsl.analysis.weights.expansion import Expanded, expanded
 from archdsl.analysis.weights.ours import keys
-from archdsl.analysis.weights.plan import Expanded, expanded
 from archdsl.build import Program
 from archdsl.build.checkpoints.layouts import Layout, Layouts
 from archdsl.build.checkpoints.patterns import Capture, Part

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from archdsl.analysis.part import Part
 from archdsl.analysis.tables import Column, Table
+from archdsl.analysis.weights.expansion import Expanded, Move
 from archdsl.analysis.weights.ours import Shape
-from archdsl.analysis.weights.plan import Expanded, Move, Plan, bracketed, called
+from archdsl.analysis.weights.plan import Plan, bracketed, called
 
 _NONE = "-"
 

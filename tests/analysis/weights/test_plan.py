@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archdsl
+from archdsl.analysis.weights.expansion import own
 from archdsl.analysis.weights.fitting import Misfitting, declared, ensure, written_out
 from archdsl.analysis.weights.ours import keys
-from archdsl.analysis.weights.plan import best, fitted, own
+from archdsl.analysis.weights.plan import best, fitted
 from archdsl.build import read
 from archdsl.build.opening import open_spec
 from archdsl.diagnostics import SpecError

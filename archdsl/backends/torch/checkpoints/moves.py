@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from archdsl.analysis.weights.plan import Move, Plan
+from archdsl.analysis.weights.expansion import Move
+from archdsl.analysis.weights.plan import Plan
 from archdsl.analysis.weights.steps import rows
 from archdsl.build.checkpoints.steps import Step
 
