@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from archdsl.analysis.weights.expansion import Expanded, expanded, own
-from archdsl.analysis.weights.ours import COUNTER
+from archdsl.analysis.weights.expansion import Expanded, counts, expanded, own
 from archdsl.analysis.weights.plan import Misshapen, Plan, best, called
 from archdsl.build import Program
 from archdsl.build.checkpoints.layouts import OWN, Layout, Layouts, ensure_items
@@ -118,7 +117,7 @@ def nearest(layouts: Sequence[Expanded], held: Mapping[str, Entry]) -> Plan:
 
 def _mistyped(plan: Plan, held: Mapping[str, Entry]) -> Iterator[Misshapen]:
     for move in plan.moves:
-        if move.ours.rpartition(".")[2] == COUNTER:
+        if counts(move.ours):
             continue
         for name in move.theirs:
             entry = held[plan.prefix + name]

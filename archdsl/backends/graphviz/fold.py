@@ -87,7 +87,7 @@ class _Folder:
             group = items[i : i + period]
             inner = self.fold(group) if period > 1 and turns else self._open(group)
             grows = not turns
-            turns = turns or self._growing(items[i:], flat[i:], words[i:])
+            turns = turns or self._growing(items, flat, words, i)
             if turns:
                 shared = self._path(turns[0]) == self._path(turns[1])
                 out.append(Fold(inner, tuple(turns), shared, grows))
@@ -127,19 +127,21 @@ class _Folder:
         items: Sequence[Item],
         flat: list[tuple[int, ...]],
         words: list[tuple[int, ...]],
+        start: int,
     ) -> list[tuple[int, ...]]:
-        """Turns of one block on sizes that grow, each told no more than the first.
+        """Calls of one block from here on, each with other sizes coming in.
 
         They do the same on all sizes. Few are drawn one by one, with their numbers.
         """
-        alike: list[tuple[int, ...]] = []
-        for item, exact in zip(items, words, strict=True):
-            if exact in words[: len(alike)] or not self._alike(items[0], item):
+        turns, seen = [flat[start]], {words[start]}
+        wiring: list[Wire] | None = None
+        for at in range(start + 1, len(items)):
+            if words[at] in seen or not self._alike(items[start], items[at]):
                 break
-            alike.append(words[0])
-        if len(alike) < FEW_TURNS:
-            return []
-        turns = self._chain(flat[: len(alike)], alike, 0, 1)
+            if (wiring := self._goes_on(turns, flat[at], wiring)) is None:
+                break
+            turns.append(flat[at])
+            seen.add(words[at])
         return turns if len(turns) >= FEW_TURNS else []
 
     def _alike(self, one: Item, other: Item) -> bool:
@@ -166,16 +168,34 @@ class _Folder:
         wiring: list[Wire] | None = None
         for at in range(start + period, len(flat) - period + 1, period):
             turn = _joined(flat[at : at + period])
-            if words[at : at + period] != first or not self._feeds(turns[-1], turn):
+            if words[at : at + period] != first:
                 break
-            wires = self._wires(turn, turns[-1])
-            if wiring is None and not self._begins(turns[0], wires):
+            if (wiring := self._goes_on(turns, turn, wiring)) is None:
                 break
-            if wiring not in (None, wires) or not self._fits(turns, turn):
-                break
-            wiring = wires
             turns.append(turn)
         return turns
+
+    def _goes_on(
+        self,
+        turns: list[tuple[int, ...]],
+        turn: tuple[int, ...],
+        wiring: list[Wire] | None,
+    ) -> list[Wire] | None:
+        """How a turn is wired that goes on with a chain, or None.
+
+        Args:
+            turns: The chain.
+            turn: What comes after it.
+            wiring: How its turns are wired but the first; None if it has but that.
+        """
+        if not self._feeds(turns[-1], turn):
+            return None
+        wires = self._wires(turn, turns[-1])
+        if wiring is None and not self._begins(turns[0], wires):
+            return None
+        if wiring not in (None, wires) or not self._fits(turns, turn):
+            return None
+        return wires
 
     def _wires(self, turn: tuple[int, ...], before: tuple[int, ...]) -> list[Wire]:
         here = {n: i for i, n in enumerate(turn)}
