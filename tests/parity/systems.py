@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from safetensors.torch import save_file
@@ -77,6 +77,25 @@ class System(NamedTuple):
     uncounted: str = ""
     device: str = "meta"
     repeated: bool = False
+
+
+def of_tests(
+    family: str,
+    spec: str,
+    make: Callable[..., nn.Module],
+    settings: Mapping[str, object],
+    narrow: Mapping[str, object] = {},
+    reference: str = "torch.nn, in the tests",
+    **more: Any,
+) -> System:
+    """A model whose reference has the same hyperparameters by the same names.
+
+    `narrow` are those that the reference needs beside them.
+    """
+    return System(
+        spec, family, reference, make, {**settings, **narrow}, settings, trained=True,
+        **more,
+    )  # fmt: skip
 
 
 class Single(NamedTuple):

@@ -1,13 +1,16 @@
 """Networks of two inputs, written with torch.nn: tasks, and texts with images."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import ResNetConfig, ResNetModel
 
-from tests.parity.systems import System
+from tests.parity import systems
 
 FAMILY = "conditioning, fusion"
+of_tests = partial(systems.of_tests, FAMILY)
 
 
 def encoder(dim, depth, heads):
@@ -161,20 +164,6 @@ TOWER = "".join(
 """
     for unit, basic in enumerate(("basic", "basic_2"))
 )
-
-
-def of_tests(spec, make, settings, reference="torch.nn, in the tests", **more):
-    """A model whose reference has the same hyperparameters by the same names."""
-    return System(
-        spec,
-        FAMILY,
-        reference,
-        make,
-        narrow={**settings, **more.pop("narrow", {})},
-        settings=settings,
-        trained=True,
-        **more,
-    )
 
 
 JOINED = [

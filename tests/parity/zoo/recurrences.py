@@ -5,9 +5,10 @@ from functools import partial
 import torch
 from torch import nn
 
-from tests.parity.systems import System
+from tests.parity import systems
 
 FAMILY = "recurrent"
+of_tests = partial(systems.of_tests, FAMILY)
 
 
 class Classifier(nn.Module):
@@ -55,20 +56,6 @@ class SequenceToSequence(nn.Module):
             h, c = self.decoder(torch.cat((word, context), 1), (h, c))
             found.append(self.head(torch.cat((h, context), 1)))
         return torch.stack(found, 1)
-
-
-def of_tests(spec, make, narrow, reference="torch.nn, in the tests", **more):
-    """A model whose reference has the same hyperparameters by the same names."""
-    return System(
-        spec,
-        FAMILY,
-        reference,
-        make,
-        narrow=narrow,
-        settings=narrow,
-        trained=True,
-        **more,
-    )
 
 
 def classifier(spec, kind, *, both=False):

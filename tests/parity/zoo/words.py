@@ -5,9 +5,10 @@ from functools import partial
 import torch
 from torch import nn
 
-from tests.parity.systems import System
+from tests.parity import systems
 
 FAMILY = "CNN for text"
+of_tests = partial(systems.of_tests, FAMILY)
 
 
 class TextCnn(nn.Module):
@@ -58,20 +59,6 @@ class NgramCnn(nn.Module):
         for conv in self.convs:
             x = conv(x).relu()
         return self.head(x.mT)
-
-
-def of_tests(spec, make, narrow, **more):
-    """A model whose reference has the same hyperparameters by the same names."""
-    return System(
-        spec,
-        FAMILY,
-        "torch.nn, in the tests",
-        make,
-        narrow=narrow,
-        settings=narrow,
-        trained=True,
-        **more,
-    )
 
 
 def textcnn(model, *frozen):
