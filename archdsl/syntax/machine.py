@@ -194,7 +194,8 @@ class Machine:
                 origin, size, others, make, spans, _ = rule
                 if not size:
                     stack.append((top, value, start, end, depth))
-                    top, value, start, depth = state[origin], make(), end, 0
+                    top, value = state[origin], make()
+                    start, depth = end, 0
                     continue
                 parts = [value]
                 for _ in others:
@@ -215,7 +216,8 @@ class Machine:
             stack.append((top, value, start, end, depth))
             if len(stack) >= highest:
                 return False
-            top, value, start, end, depth = state[kind], text, first, last, 0
+            top, depth = state[kind], 0
+            value, start, end = text, first, last
         stack.append((top, value, start, end, depth))
         return True
 

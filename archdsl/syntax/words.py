@@ -121,7 +121,7 @@ def pattern() -> re.Pattern[str]:
 @cache
 def _any() -> re.Pattern[str]:
     """The same without groups, so that it finds the texts of all words in one call."""
-    return re.compile("|".join(f"(?:{part})" for part in _patterns().values()))
+    return re.compile("|".join(_patterns().values()))
 
 
 def _kind(text: str) -> str:
