@@ -111,13 +111,14 @@ class Flow(Steps):
             came = self.flow
             self.flow = self._step(step, first=index == 0)
             if index and isinstance(came, TensorValue):
-                self._taken(came, step)
+                if not self.graph.is_used(came.ref):
+                    self._not_taken(came, step)
         value, self.flow = self.flow, before
         return value
 
-    def _taken(self, came: TensorValue, step: tree.Expr) -> None:
+    def _not_taken(self, came: TensorValue, step: tree.Expr) -> None:
         """Reports an arrow into a step that does not take what flows."""
-        if self.graph.is_used(came.ref) or poisoned(self.flow) or self.flow == came:
+        if poisoned(self.flow) or self.flow == came:
             return
         span = step.span
         mend = "begin a new line with it"
@@ -126,9 +127,9 @@ class Flow(Steps):
         self.report(Dropped(f"`{span.text}`", mend), span)
 
     def _step(self, e: tree.Expr, *, first: bool, label: str = "") -> Value:
-        self.session.tick(e.span)
         braced = _BRACED.get(type(e))
         if braced is not None:
+            self.session.tick(e.span)
             return braced(self, e, label)
         if isinstance(e, tree.Step):
             return self._marked(e, first=first)
