@@ -12,6 +12,7 @@ from archdsl.build.origins import first_at
 from archdsl.build.scope import Scope
 from archdsl.build.session import Session
 from archdsl.build.steps import Steps
+from archdsl.build.turns import Mark, copy, settled
 from archdsl.build.values import (
     POISON,
     Definition,
@@ -111,14 +112,13 @@ class Flow(Steps):
             came = self.flow
             self.flow = self._step(step, first=index == 0)
             if index and isinstance(came, TensorValue):
-                if not self.graph.is_used(came.ref):
-                    self._not_taken(came, step)
+                self._taken(came, step)
         value, self.flow = self.flow, before
         return value
 
-    def _not_taken(self, came: TensorValue, step: tree.Expr) -> None:
+    def _taken(self, came: TensorValue, step: tree.Expr) -> None:
         """Reports an arrow into a step that does not take what flows."""
-        if poisoned(self.flow) or self.flow == came:
+        if self.graph.is_used(came.ref) or poisoned(self.flow) or self.flow == came:
             return
         span = step.span
         mend = "begin a new line with it"
@@ -308,6 +308,7 @@ class Flow(Steps):
         prefix = self.namer.prefix
         base = self.namer.fresh(name or "layers")
         turns: list[dict[str, Value]] = []
+        mark: Mark | None = None
         self.nested += 1
         for turn, item in enumerate(items):
             self.session.tick(e.span)
@@ -316,9 +317,15 @@ class Flow(Steps):
                 self.flow = POISON
                 break
             self.session.open_turn(turn, e.span, self.scope.values)
-            self._turn(e.body, (*base, str(turn)))
+            former, mark = mark, Mark.of(self)
+            path = (*base, str(turn))
+            self._turn(e.body, path)
             self.session.turns.pop()
             turns.append(self.scope.labels)
+            if target is None and former and settled(self, former, mark, path):
+                left = range(turn + 1, len(items))
+                copy(self, mark, path, [(*base, str(other)) for other in left])
+                break
         self.nested -= 1
         value, self.flow = self.flow, before
         self.scope, self.namer.prefix = outer, prefix

@@ -77,7 +77,7 @@ class Nodes(Expressions):
                 known.keep(bound, flow.type, outs)
         inputs = bound.inputs(flow, step.given)
         path = path or self.namer.fresh(op.name, label)
-        return self._put(op, inputs, outs, path, step.span, label)
+        return self.put(op, inputs, outs, path, step.span, label)
 
     def _new_op(
         self,
@@ -221,9 +221,9 @@ class Nodes(Expressions):
         weights_from: Path | None = None,
     ) -> Value:
         inputs = tuple([(port, value.ref) for port, value in sources.items()])
-        return self._put(payload, inputs, outs, path, span, label, weights_from)
+        return self.put(payload, inputs, outs, path, span, label, weights_from)
 
-    def _put(
+    def put(
         self,
         payload: Payload,
         inputs: tuple[tuple[str, Ref], ...],
@@ -233,6 +233,7 @@ class Nodes(Expressions):
         label: str = "",
         weights_from: Path | None = None,
     ) -> Value:
+        """Adds a node; what it makes."""
         number = len(self.graph.nodes)
         parts = (number, path, payload, inputs, outs, span, label, weights_from)
         node = _node(parts)
