@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from archdsl.analysis.weights.ours import COUNTER, Shape, keys
 from archdsl.build.checkpoints.keys import Keys
 from archdsl.build.checkpoints.layouts import OWN, Layout
-from archdsl.build.checkpoints.patterns import Pattern, joined
+from archdsl.build.checkpoints.patterns import Hole, Pattern, joined
 from archdsl.build.checkpoints.rules import Rule
 from archdsl.build.checkpoints.steps import Step
 from archdsl.diagnostics import SpecError
@@ -18,6 +18,7 @@ from archdsl.diagnostics.faults.checkpoints import TakenTwice
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.graph import Graph
 from archdsl.record import record
+from archdsl.syntax import tree
 
 _MOST_WORK = 3_000_000  # keys times rules
 
@@ -117,21 +118,32 @@ def own(graph: Graph) -> Expanded:
     return Expanded(OWN, graph.name, ours, moves)
 
 
-def expanded(
-    layout: Layout, graph: Graph, ours: Mapping[str, Shape] | None = None
-) -> Expanded:
+def expanded(layout: Layout, graph: Graph) -> Expanded:
     """A layout over the keys of a model.
-
-    Args:
-        layout: The layout.
-        graph: The model.
-        ours: What `keys` says of the model, if it is known.
 
     Raises:
         SpecError: An expression in a rule is wrong for this model, or a tensor of
             theirs would go to two places.
     """
-    return _Expansion(layout, graph, keys(graph) if ours is None else ours).run()
+    return Expander(layout).over(graph, keys(graph))
+
+
+class Expander:
+    """Writes a layout out over one model after another.
+
+    Most keys of a model are keys of its variants too, and most rules say the same of
+    a key whatever the model is.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.targets = _Targets(layout.rules)
+        self.fits: dict[str, _Fit | None] = {}  # by our key
+        self.moves: dict[str, Move] = {}  # as some model has them, where all have them
+
+    def over(self, graph: Graph, ours: Mapping[str, Shape]) -> Expanded:
+        """As `expanded`, what `keys` says of the model being known."""
+        return _Expansion(self, graph, ours).run()
 
 
 class _Target(NamedTuple):
@@ -141,6 +153,15 @@ class _Target(NamedTuple):
     at: int
     captures: tuple[str, ...]
     groups: tuple[int, ...]  # the whole key, what is captured, and what follows
+    general: bool  # says the same of all models
+
+
+class _Fit(NamedTuple):
+    """What fits a key: the target, the numbers it captures, what of the key follows."""
+
+    target: _Target
+    numbers: tuple[str, ...]
+    rest: str | None
 
 
 class _Targets:
@@ -156,101 +177,118 @@ class _Targets:
                 captures = tuple(dict.fromkeys(pattern.captures))
                 first, count = count + 1, count + len(captures) + 2
                 groups = (0, *range(first, count))
-                self._known[count] = _Target(rule, at, captures, groups)
+                general = len(rule.ours) == 1 and _names(rule) <= set(captures)
+                self._known[count] = _Target(rule, at, captures, groups, general)
                 words.append(f"{pattern.regex(f'_{count}')}()")
         self._fits = re.compile("|".join(words) or r"(?!)").fullmatch
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, key: str) -> tuple[_Target, tuple[str, ...], str | None] | None:
-        """The target, the numbers that it captures, and what of the key follows."""
+    def find(self, key: str) -> _Fit | None:
+        """What fits a key, if anything does."""
         match = self._fits(key)
         if match is None:
             return None
         assert match.lastindex is not None
         target = self._known[match.lastindex]
         _, *numbers, rest = match.group(*target.groups)
-        return target, tuple(numbers), rest
+        return _Fit(target, tuple(numbers), rest)
 
 
 _Theirs: TypeAlias = tuple[tuple[str, ...], tuple[Step, ...]]  # keys, steps
 
 
-@dataclass
 class _Expansion:
-    layout: Layout
-    graph: Graph
-    ours: Mapping[str, Shape]
-    taken: dict[tuple[str, int], str] = field(default_factory=dict)
-    known: dict[tuple[int, tuple[str, ...]], _Theirs] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.names = Keys(self.layout, self.graph)
-        self.targets = _Targets(self.layout.rules)
+    def __init__(
+        self, known: Expander, graph: Graph, ours: Mapping[str, Shape]
+    ) -> None:
+        self.known, self.graph, self.ours = known, graph, ours
+        self.names = Keys(known.layout, graph)
+        self.said: dict[tuple[int, tuple[str, ...]], _Theirs] = {}
+        self.sizes: dict[
+            tuple[int, tuple[str, ...], str | None], tuple[int | None, ...]
+        ] = {}
 
     def run(self) -> Expanded:
-        if len(self.ours) * len(self.targets) > _MOST_WORK:
+        layout = self.known.layout
+        if len(self.ours) * len(self.known.targets) > _MOST_WORK:
             what = "this checkpoint has too many rules for so many keys"
             fault = TooMuchWork(what, f"{_MOST_WORK:,} keys times rules")
-            raise SpecError.at(self.layout.span, fault)
+            raise SpecError.at(layout.span, fault)
         moves: dict[str, Move] = {}
         used: set[int] = set()
         for key, shape in self.ours.items():
-            found = self.targets.find(key)
-            if found is not None:
-                rule = found[0].rule
-                used.add(id(rule))
-                moves[key] = move = self._move(key, shape, *found)
-                self._take(move, rule)
-        idle = tuple(rule for rule in self.layout.rules if id(rule) not in used)
-        drops = tuple(self._drop(rule) for rule in self.layout.drops)
-        name, model = self.layout.name, self.graph.name
-        return Expanded(name, model, self.ours, moves, idle, drops)
+            fit = self._fit(key)
+            if fit is not None:
+                used.add(id(fit.target.rule))
+                moves[key] = self._move(key, shape, fit)
+        self._check_taken(moves)
+        idle = tuple(rule for rule in layout.rules if id(rule) not in used)
+        drops = tuple(self._drop(rule) for rule in layout.drops)
+        return Expanded(layout.name, self.graph.name, self.ours, moves, idle, drops)
 
-    def _move(
-        self,
-        key: str,
-        shape: Shape,
-        target: _Target,
-        numbers: tuple[str, ...],
-        rest: str | None,
-    ) -> Move:
-        rule = target.rule
-        heads, steps = self._theirs(target, numbers)
-        theirs = tuple([joined(head, rest) for head in heads])
-        if len(rule.ours) == 1:
-            return Move(key, shape, theirs, rule.fill, steps)
-        captured = _captured(target, numbers)
-        sizes = [
-            None if p is None else self._rows(p.filled(captured, rest))
-            for p in rule.ours
-        ]
-        cut = Cut(target.at, tuple(sizes))
-        return Move(key, shape, theirs, rule.fill, steps, cut)
+    def _fit(self, key: str) -> _Fit | None:
+        fits = self.known.fits
+        if key not in fits:
+            fits[key] = self.known.targets.find(key)
+        return fits[key]
+
+    def _move(self, key: str, shape: Shape, fit: _Fit) -> Move:
+        target, known = fit.target, self.known.moves.get(key)
+        if known is not None:
+            return Move(key, shape, known.theirs, known.fill, known.steps)
+        heads, steps = self._theirs(target, fit.numbers)
+        theirs = tuple([joined(head, fit.rest) for head in heads])
+        cut = None if len(target.rule.ours) == 1 else self._cut(fit)
+        move = Move(key, shape, theirs, target.rule.fill, steps, cut)
+        if target.general:
+            self.known.moves[key] = move
+        return move
 
     def _theirs(self, target: _Target, numbers: tuple[str, ...]) -> _Theirs:
         """What a rule says of theirs, the same for a weight and what is beside it."""
         found = id(target), numbers
-        if found not in self.known:
+        if found not in self.said:
             rule, captured = target.rule, _captured(target, numbers)
             heads = tuple([self.names.key(p, captured) for p in rule.theirs])
             steps = tuple([self.names.step(step, captured) for step in rule.steps])
-            self.known[found] = heads, steps
-        return self.known[found]
+            self.said[found] = heads, steps
+        return self.said[found]
+
+    def _cut(self, fit: _Fit) -> Cut:
+        """Which piece a key is; the sizes are looked up once for all pieces."""
+        rule, pieces = fit.target.rule, (id(fit.target.rule), fit.numbers, fit.rest)
+        if pieces not in self.sizes:
+            captured = _captured(fit.target, fit.numbers)
+            self.sizes[pieces] = tuple([
+                None if p is None else self._rows(p.filled(captured, fit.rest))
+                for p in rule.ours
+            ])  # fmt: skip
+        return Cut(fit.target.at, self.sizes[pieces])
 
     def _rows(self, key: str) -> int:
         """The size of a piece along dim 0; a key that we have not takes none."""
         shape = self.ours.get(key, ())
         return shape[0] if shape and isinstance(shape[0], int) else 0
 
-    def _take(self, move: Move, rule: Rule) -> None:
-        piece = move.cut.index if move.cut else -1
-        for theirs in move.theirs:
-            other = self.taken.setdefault((theirs, piece), move.ours)
-            if other != move.ours:
-                fault = TakenTwice(theirs, self.graph.name, other, move.ours)
-                raise SpecError.at(rule.span, fault)
+    def _check_taken(self, moves: Mapping[str, Move]) -> None:
+        """Refuses a tensor of theirs, or a piece of one, that goes to two places."""
+        taken = [
+            (name, move.cut.index if move.cut else None)
+            for move in moves.values()
+            for name in move.theirs
+        ]
+        if len(set(taken)) == len(taken):
+            return
+        keys = iter([move.ours for move in moves.values() for _ in move.theirs])
+        first: dict[tuple[str, int | None], str] = {}
+        for part, key in zip(taken, keys, strict=True):
+            other = first.setdefault(part, key)
+            fit = self._fit(key)
+            if other != key and fit is not None:
+                fault = TakenTwice(part[0], self.graph.name, other, key)
+                raise SpecError.at(fit.target.rule.span, fault)
 
     def _drop(self, rule: Rule) -> re.Pattern[str]:
         (pattern,) = rule.theirs
@@ -260,3 +298,19 @@ class _Expansion:
 
 def _captured(target: _Target, numbers: Sequence[str]) -> dict[str, int]:
     return dict(zip(target.captures, map(int, numbers), strict=True))
+
+
+def _names(rule: Rule) -> set[str]:
+    """What the expressions of a rule read."""
+    holes = [p.expression for t in rule.theirs for p in t.parts if isinstance(p, Hole)]
+    waiting: list[tree.Node] = [
+        *holes,
+        *(e for s in rule.steps for _, e in s.arguments),
+    ]
+    found: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, tree.Name | tree.Axis):
+            found.add(node.id)
+        waiting += tree.children(node)
+    return found
