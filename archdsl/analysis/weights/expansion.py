@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -139,7 +139,7 @@ class Expander:
         self.layout = layout
         self.targets = _Targets(layout.rules)
         self.fits: dict[str, _Fit | None] = {}  # by our key
-        self.moves: dict[str, Move] = {}  # as some model has them, where all have them
+        self.said: dict[str, _Said] = {}  # by our key, where it is so for all models
 
     def over(self, graph: Graph, ours: Mapping[str, Shape]) -> Expanded:
         """As `expanded`, what `keys` says of the model being known."""
@@ -153,7 +153,8 @@ class _Target(NamedTuple):
     at: int
     captures: tuple[str, ...]
     groups: tuple[int, ...]  # the whole key, what is captured, and what follows
-    general: bool  # says the same of all models
+    general: bool  # all that it reads is captured, so it is the same for all models
+    steady: bool  # its steps read nothing that is captured
 
 
 class _Fit(NamedTuple):
@@ -162,6 +163,14 @@ class _Fit(NamedTuple):
     target: _Target
     numbers: tuple[str, ...]
     rest: str | None
+
+
+class _Said(NamedTuple):
+    """What a rule says of a key: what fills it, and what happens on the way."""
+
+    fit: _Fit
+    theirs: tuple[str, ...]
+    steps: tuple[Step, ...]
 
 
 class _Targets:
@@ -174,11 +183,15 @@ class _Targets:
             for at, pattern in enumerate(rule.ours):
                 if pattern is None:
                     continue
-                captures = tuple(dict.fromkeys(pattern.captures))
+                captures = dict.fromkeys(pattern.captures)
                 first, count = count + 1, count + len(captures) + 2
                 groups = (0, *range(first, count))
-                general = len(rule.ours) == 1 and _names(rule) <= set(captures)
-                self._known[count] = _Target(rule, at, captures, groups, general)
+                steps = _read(e for step in rule.steps for _, e in step.arguments)
+                general = steps | _read(_holes(rule)) <= captures.keys()
+                steady = steps.isdisjoint(captures)
+                self._known[count] = _Target(
+                    rule, at, tuple(captures), groups, general, steady
+                )
                 words.append(f"{pattern.regex(f'_{count}')}()")
         self._fits = re.compile("|".join(words) or r"(?!)").fullmatch
 
@@ -196,7 +209,7 @@ class _Targets:
         return _Fit(target, tuple(numbers), rest)
 
 
-_Theirs: TypeAlias = tuple[tuple[str, ...], tuple[Step, ...]]  # keys, steps
+_Numbers: TypeAlias = tuple[str, ...]
 
 
 class _Expansion:
@@ -205,10 +218,9 @@ class _Expansion:
     ) -> None:
         self.known, self.graph, self.ours = known, graph, ours
         self.names = Keys(known.layout, graph)
-        self.said: dict[tuple[int, tuple[str, ...]], _Theirs] = {}
-        self.sizes: dict[
-            tuple[int, tuple[str, ...], str | None], tuple[int | None, ...]
-        ] = {}
+        self.heads: dict[tuple[int, _Numbers], tuple[str, ...]] = {}
+        self.steps: dict[tuple[int, _Numbers], tuple[Step, ...]] = {}
+        self.sizes: dict[tuple[int, _Numbers, str | None], tuple[int | None, ...]] = {}
 
     def run(self) -> Expanded:
         layout = self.known.layout
@@ -218,15 +230,30 @@ class _Expansion:
             raise SpecError.at(layout.span, fault)
         moves: dict[str, Move] = {}
         used: set[int] = set()
+        known = self.known.said
         for key, shape in self.ours.items():
-            fit = self._fit(key)
-            if fit is not None:
-                used.add(id(fit.target.rule))
-                moves[key] = self._move(key, shape, fit)
+            said = known.get(key) or self._said(key)
+            if said is not None:
+                fit, theirs, steps = said
+                rule = fit.target.rule
+                used.add(id(rule))
+                cut = self._cut(fit) if len(rule.ours) > 1 else None
+                moves[key] = Move(key, shape, theirs, rule.fill, steps, cut)
         self._check_taken(moves)
         idle = tuple(rule for rule in layout.rules if id(rule) not in used)
         drops = tuple(self._drop(rule) for rule in layout.drops)
         return Expanded(layout.name, self.graph.name, self.ours, moves, idle, drops)
+
+    def _said(self, key: str) -> _Said | None:
+        """What the first rule that fits a key says of it, if one does."""
+        fit = self._fit(key)
+        if fit is None:
+            return None
+        heads, steps = self._heads(fit), self._steps(fit)
+        said = _Said(fit, tuple([joined(head, fit.rest) for head in heads]), steps)
+        if fit.target.general:
+            self.known.said[key] = said
+        return said
 
     def _fit(self, key: str) -> _Fit | None:
         fits = self.known.fits
@@ -234,33 +261,30 @@ class _Expansion:
             fits[key] = self.known.targets.find(key)
         return fits[key]
 
-    def _move(self, key: str, shape: Shape, fit: _Fit) -> Move:
-        target, known = fit.target, self.known.moves.get(key)
-        if known is not None:
-            return Move(key, shape, known.theirs, known.fill, known.steps)
-        heads, steps = self._theirs(target, fit.numbers)
-        theirs = tuple([joined(head, fit.rest) for head in heads])
-        cut = None if len(target.rule.ours) == 1 else self._cut(fit)
-        move = Move(key, shape, theirs, target.rule.fill, steps, cut)
-        if target.general:
-            self.known.moves[key] = move
-        return move
+    def _heads(self, fit: _Fit) -> tuple[str, ...]:
+        """How theirs begin, the same for a weight and what is beside it."""
+        found = id(fit.target), fit.numbers
+        if found not in self.heads:
+            captured, theirs = _captured(fit), fit.target.rule.theirs
+            self.heads[found] = tuple([self.names.key(p, captured) for p in theirs])
+        return self.heads[found]
 
-    def _theirs(self, target: _Target, numbers: tuple[str, ...]) -> _Theirs:
-        """What a rule says of theirs, the same for a weight and what is beside it."""
-        found = id(target), numbers
-        if found not in self.said:
-            rule, captured = target.rule, _captured(target, numbers)
-            heads = tuple([self.names.key(p, captured) for p in rule.theirs])
-            steps = tuple([self.names.step(step, captured) for step in rule.steps])
-            self.said[found] = heads, steps
-        return self.said[found]
+    def _steps(self, fit: _Fit) -> tuple[Step, ...]:
+        """What happens on the way, of most rules the same for all that it fits."""
+        steps = fit.target.rule.steps
+        if not steps:
+            return ()
+        found = id(steps), () if fit.target.steady else fit.numbers
+        if found not in self.steps:
+            captured = _captured(fit)
+            self.steps[found] = tuple([self.names.step(s, captured) for s in steps])
+        return self.steps[found]
 
     def _cut(self, fit: _Fit) -> Cut:
         """Which piece a key is; the sizes are looked up once for all pieces."""
         rule, pieces = fit.target.rule, (id(fit.target.rule), fit.numbers, fit.rest)
         if pieces not in self.sizes:
-            captured = _captured(fit.target, fit.numbers)
+            captured = _captured(fit)
             self.sizes[pieces] = tuple([
                 None if p is None else self._rows(p.filled(captured, fit.rest))
                 for p in rule.ours
@@ -296,17 +320,18 @@ class _Expansion:
         return re.compile(Pattern(parts, pattern.span).regex())
 
 
-def _captured(target: _Target, numbers: Sequence[str]) -> dict[str, int]:
-    return dict(zip(target.captures, map(int, numbers), strict=True))
+def _captured(fit: _Fit) -> dict[str, int]:
+    return dict(zip(fit.target.captures, map(int, fit.numbers), strict=True))
 
 
-def _names(rule: Rule) -> set[str]:
-    """What the expressions of a rule read."""
-    holes = [p.expression for t in rule.theirs for p in t.parts if isinstance(p, Hole)]
-    waiting: list[tree.Node] = [
-        *holes,
-        *(e for s in rule.steps for _, e in s.arguments),
-    ]
+def _holes(rule: Rule) -> list[tree.Expr]:
+    """The expressions in a rule's keys of theirs."""
+    return [p.expression for t in rule.theirs for p in t.parts if isinstance(p, Hole)]
+
+
+def _read(expressions: Iterable[tree.Expr]) -> set[str]:
+    """The names and axes that expressions read."""
+    waiting: list[tree.Node] = list(expressions)
     found: set[str] = set()
     while waiting:
         node = waiting.pop()
