@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from archdsl.analysis.weights.ours import COUNTER, Shape, keys
+from archdsl.analysis.weights.targets import Fit, Targets
 from archdsl.build.checkpoints.keys import Keys
 from archdsl.build.checkpoints.layouts import OWN, Layout
-from archdsl.build.checkpoints.patterns import Hole, Pattern, joined
+from archdsl.build.checkpoints.patterns import Pattern, joined
 from archdsl.build.checkpoints.rules import Rule
 from archdsl.build.checkpoints.steps import Step
 from archdsl.diagnostics import SpecError
@@ -18,7 +19,6 @@ from archdsl.diagnostics.faults.checkpoints import TakenTwice
 from archdsl.diagnostics.faults.limits import TooMuchWork
 from archdsl.ir.graph import Graph
 from archdsl.record import record
-from archdsl.syntax import tree
 
 _MOST_WORK = 3_000_000  # keys times rules
 
@@ -137,8 +137,8 @@ class Expander:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.targets = _Targets(layout.rules)
-        self.fits: dict[str, _Fit | None] = {}  # by our key
+        self.targets = Targets(layout.rules)
+        self.fits: dict[str, Fit | None] = {}  # by our key
         self.said: dict[str, _Said] = {}  # by our key, where it is so for all models
 
     def over(self, graph: Graph, ours: Mapping[str, Shape]) -> Expanded:
@@ -146,67 +146,12 @@ class Expander:
         return _Expansion(self, graph, ours).run()
 
 
-class _Target(NamedTuple):
-    """A pattern of ours: the key that a rule fills, or a piece of what it fills."""
-
-    rule: Rule
-    at: int
-    captures: tuple[str, ...]
-    groups: tuple[int, ...]  # the whole key, what is captured, and what follows
-    general: bool  # all that it reads is captured, so it is the same for all models
-    steady: bool  # its steps read nothing that is captured
-
-
-class _Fit(NamedTuple):
-    """What fits a key: the target, the numbers it captures, what of the key follows."""
-
-    target: _Target
-    numbers: tuple[str, ...]
-    rest: str | None
-
-
 class _Said(NamedTuple):
     """What a rule says of a key: what fills it, and what happens on the way."""
 
-    fit: _Fit
+    fit: Fit
     theirs: tuple[str, ...]
     steps: tuple[Step, ...]
-
-
-class _Targets:
-    """Finds the first rule that fits a key, in one look at it."""
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._known: dict[int, _Target] = {}  # by a group that is empty
-        words, count = [], 0
-        for rule in rules:
-            for at, pattern in enumerate(rule.ours):
-                if pattern is None:
-                    continue
-                captures = dict.fromkeys(pattern.captures)
-                first, count = count + 1, count + len(captures) + 2
-                groups = (0, *range(first, count))
-                steps = _read(e for step in rule.steps for _, e in step.arguments)
-                general = steps | _read(_holes(rule)) <= captures.keys()
-                steady = steps.isdisjoint(captures)
-                self._known[count] = _Target(
-                    rule, at, tuple(captures), groups, general, steady
-                )
-                words.append(f"{pattern.regex(f'_{count}')}()")
-        self._fits = re.compile("|".join(words) or r"(?!)").fullmatch
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def find(self, key: str) -> _Fit | None:
-        """What fits a key, if anything does."""
-        match = self._fits(key)
-        if match is None:
-            return None
-        assert match.lastindex is not None
-        target = self._known[match.lastindex]
-        _, *numbers, rest = match.group(*target.groups)
-        return _Fit(target, tuple(numbers), rest)
 
 
 _Numbers: TypeAlias = tuple[str, ...]
@@ -255,36 +200,36 @@ class _Expansion:
             self.known.said[key] = said
         return said
 
-    def _fit(self, key: str) -> _Fit | None:
+    def _fit(self, key: str) -> Fit | None:
         fits = self.known.fits
         if key not in fits:
             fits[key] = self.known.targets.find(key)
         return fits[key]
 
-    def _heads(self, fit: _Fit) -> tuple[str, ...]:
+    def _heads(self, fit: Fit) -> tuple[str, ...]:
         """How theirs begin, the same for a weight and what is beside it."""
         found = id(fit.target), fit.numbers
         if found not in self.heads:
-            captured, theirs = _captured(fit), fit.target.rule.theirs
+            captured, theirs = fit.captured, fit.target.rule.theirs
             self.heads[found] = tuple([self.names.key(p, captured) for p in theirs])
         return self.heads[found]
 
-    def _steps(self, fit: _Fit) -> tuple[Step, ...]:
+    def _steps(self, fit: Fit) -> tuple[Step, ...]:
         """What happens on the way, of most rules the same for all that it fits."""
         steps = fit.target.rule.steps
         if not steps:
             return ()
         found = id(steps), () if fit.target.steady else fit.numbers
         if found not in self.steps:
-            captured = _captured(fit)
+            captured = fit.captured
             self.steps[found] = tuple([self.names.step(s, captured) for s in steps])
         return self.steps[found]
 
-    def _cut(self, fit: _Fit) -> Cut:
+    def _cut(self, fit: Fit) -> Cut:
         """Which piece a key is; the sizes are looked up once for all pieces."""
         rule, pieces = fit.target.rule, (id(fit.target.rule), fit.numbers, fit.rest)
         if pieces not in self.sizes:
-            captured = _captured(fit)
+            captured = fit.captured
             self.sizes[pieces] = tuple([
                 None if p is None else self._rows(p.filled(captured, fit.rest))
                 for p in rule.ours
@@ -318,24 +263,3 @@ class _Expansion:
         (pattern,) = rule.theirs
         parts = tuple(self.names.known(part) for part in pattern.parts)
         return re.compile(Pattern(parts, pattern.span).regex())
-
-
-def _captured(fit: _Fit) -> dict[str, int]:
-    return dict(zip(fit.target.captures, map(int, fit.numbers), strict=True))
-
-
-def _holes(rule: Rule) -> list[tree.Expr]:
-    """The expressions in a rule's keys of theirs."""
-    return [p.expression for t in rule.theirs for p in t.parts if isinstance(p, Hole)]
-
-
-def _read(expressions: Iterable[tree.Expr]) -> set[str]:
-    """The names and axes that expressions read."""
-    waiting: list[tree.Node] = list(expressions)
-    found: set[str] = set()
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, tree.Name | tree.Axis):
-            found.add(node.id)
-        waiting += tree.children(node)
-    return found
