@@ -58,11 +58,10 @@ def _broken(models: Iterable[Graph]) -> list[Diagnostic]:
     promising = [graph for graph in models if graph.promises]
     if not promising:
         return []
-    from archdsl.analysis.cost import Costs
-    from archdsl.analysis.promises import broken
+    from archdsl.analysis.promises import Common, broken
 
-    costs = Costs()  # models share blocks
-    found = [one for graph in promising for one in broken(graph, costs)]
+    common = Common()
+    found = [one for graph in promising for one in broken(graph, common)]
     return found[:MOST_ERRORS]
 
 

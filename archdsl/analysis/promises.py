@@ -25,6 +25,7 @@ from archdsl.ir.promise import Applied, Figure, Number, Promise, Term, figures
 
 if TYPE_CHECKING:
     from archdsl.analysis.receptive_field import ReceptiveField
+    from archdsl.analysis.receptive_field.passing import Passing
 
 _MOST_WORK = 1_000_000  # looks at factors of formulas, for one model: some seconds
 _SIGNS = {
@@ -33,25 +34,39 @@ _SIGNS = {
 }  # fmt: skip
 
 
+class Common:
+    """What the models of a file have in common, each found out once."""
+
+    def __init__(self) -> None:
+        self.costs = Costs()  # of blocks
+
+    @cached_property
+    def passing(self) -> Passing:
+        """What ops let through."""
+        from archdsl.analysis.receptive_field.passing import Passing
+
+        return Passing()
+
+
 class Model:
     """The figures of a model, each computed once."""
 
-    def __init__(self, graph: Graph, costs: Costs) -> None:
+    def __init__(self, graph: Graph, common: Common) -> None:
         self.graph = graph
-        self._costs = costs
+        self._common = common
         self._work = 0
 
     @cached_property
     def totals(self) -> Totals:
         """What the model holds and costs."""
-        return self._costs.total(self.graph)
+        return self._common.costs.total(self.graph)
 
     @cached_property
     def fields(self) -> ReceptiveField:
         """What its outputs depend on, as papers count it."""
         from archdsl.analysis.receptive_field import published
 
-        return published(self.graph)
+        return published(self.graph, self._common.passing)
 
     def value(self, term: Term, instead: Mapping[str, str] | None = None) -> Value:
         """What a term is worth.
@@ -155,9 +170,9 @@ FIGURES: Mapping[str, Callable[[Model, Figure], Size]] = {
 }
 
 
-def broken(graph: Graph, costs: Costs) -> list[Diagnostic]:
+def broken(graph: Graph, common: Common) -> list[Diagnostic]:
     """What is wrong with the promises of a model: those that it does not keep."""
-    model, found = Model(graph, costs), list[Diagnostic]()
+    model, found = Model(graph, common), list[Diagnostic]()
     for promise in graph.promises:
         try:
             found += _checked(model, promise)

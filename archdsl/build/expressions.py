@@ -59,7 +59,7 @@ class Expressions(Operators):
         if session.work > MOST_WORK:
             session.tick(expression.span)
         if isinstance(expression, tree.Name):
-            return self._name(expression)
+            return self.lookup(expression.id, expression.span)
         if isinstance(expression, tree.Literal):
             return expression.value
         kind = type(expression)
@@ -76,10 +76,6 @@ class Expressions(Operators):
 
     def _axis(self, e: tree.Axis) -> Value:
         return AxisName(e.id)
-
-    def _name(self, e: tree.Name) -> Value:
-        value = self.lookup(e.id, e.span)
-        return value.at(e.span) if isinstance(value, StepValue) else value
 
     # -- lists -----------------------------------------------------------------------
 
@@ -149,15 +145,16 @@ class Expressions(Operators):
         for one in given:
             if one.value is POISON:
                 return POISON
-        if isinstance(function, Function) or self._is_function(function, given):
-            assert isinstance(function, Function | StepValue)
+        if isinstance(function, StepValue):
+            if _of_numbers(function, given):
+                return self._function(function.name, given, e.span)
+            return function.bound(given, e.function.span)
+        if isinstance(function, Function):
             return self._function(function.name, given, e.span)
-        if not isinstance(function, StepValue):
-            problem = f"{kind(function)} cannot be called"
-            mend = habits.layer(function) if isinstance(function, AxisName) else ""
-            fault = BadArithmetic(problem, "not a step", mend)
-            return self.report(fault, e.function.span)
-        return function.bound(given, e.function.span)
+        problem = f"{kind(function)} cannot be called"
+        mend = habits.layer(function) if isinstance(function, AxisName) else ""
+        fault = BadArithmetic(problem, "not a step", mend)
+        return self.report(fault, e.function.span)
 
     def _function(self, name: str, given: tuple[Given, ...], span: Span) -> Value:
         values = [self.sized(g.value, g.span) for g in given]
@@ -169,14 +166,6 @@ class Expressions(Operators):
             return POISON
         self.session.weigh(values, span)
         return call(name, values)
-
-    def _is_function(self, step: Value, given: tuple[Given, ...]) -> bool:
-        """Whether ``max(…)`` is of numbers; of axes, it is the op."""
-        if not isinstance(step, StepValue) or step.name not in FUNCTIONS or not given:
-            return False
-        if not isinstance(step.target, type) or any(g.name for g in given):
-            return False
-        return all(is_number(g.value) or isinstance(g.value, tuple) for g in given)
 
     def _brackets(self, e: tree.Brackets) -> Value:
         base = self.evaluate(e.base)
@@ -244,9 +233,18 @@ class Expressions(Operators):
         return "" if known else name
 
 
+def _of_numbers(step: StepValue, given: tuple[Given, ...]) -> bool:
+    """Whether ``max(…)`` is of numbers; of axes, it is the op."""
+    target = step.target
+    if not isinstance(target, type) or target.name not in FUNCTIONS or not given:
+        return False
+    if any(g.name for g in given):
+        return False
+    return all(is_number(g.value) or isinstance(g.value, tuple) for g in given)
+
+
 _EVALUATE: dict[type, Callable[[Expressions, Any], Value]] = {
     tree.Axis: Expressions._axis,
-    tree.Name: Expressions._name,
     tree.ListOf: Expressions._items,
     tree.TupleOf: Expressions._items,
     tree.Comprehension: Expressions._comprehension,

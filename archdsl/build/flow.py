@@ -12,6 +12,7 @@ from archdsl.build.origins import first_at
 from archdsl.build.scope import Scope
 from archdsl.build.session import Session
 from archdsl.build.steps import Steps
+from archdsl.build.turns import Mark, copy, settled
 from archdsl.build.values import (
     POISON,
     Definition,
@@ -126,9 +127,9 @@ class Flow(Steps):
         self.report(Dropped(f"`{span.text}`", mend), span)
 
     def _step(self, e: tree.Expr, *, first: bool, label: str = "") -> Value:
-        self.session.tick(e.span)
         braced = _BRACED.get(type(e))
         if braced is not None:
+            self.session.tick(e.span)
             return braced(self, e, label)
         if isinstance(e, tree.Step):
             return self._marked(e, first=first)
@@ -307,6 +308,7 @@ class Flow(Steps):
         prefix = self.namer.prefix
         base = self.namer.fresh(name or "layers")
         turns: list[dict[str, Value]] = []
+        mark: Mark | None = None
         self.nested += 1
         for turn, item in enumerate(items):
             self.session.tick(e.span)
@@ -315,9 +317,15 @@ class Flow(Steps):
                 self.flow = POISON
                 break
             self.session.open_turn(turn, e.span, self.scope.values)
-            self._turn(e.body, (*base, str(turn)))
+            former, mark = mark, Mark.of(self)
+            path = (*base, str(turn))
+            self._turn(e.body, path)
             self.session.turns.pop()
             turns.append(self.scope.labels)
+            if target is None and former and settled(self, former, mark, path):
+                left = range(turn + 1, len(items))
+                copy(self, mark, path, [(*base, str(other)) for other in left])
+                break
         self.nested -= 1
         value, self.flow = self.flow, before
         self.scope, self.namer.prefix = outer, prefix

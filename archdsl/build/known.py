@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from archdsl.build.bind import bind_op
 from archdsl.build.values import Given, Tensors, TensorValue
 from archdsl.ir.dim import Poly
-from archdsl.ir.graph import Node, Ref
+from archdsl.ir.graph import Ref
 from archdsl.ir.operation import Outputs
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
@@ -25,7 +25,7 @@ Call: TypeAlias = tuple[object, ...]
 MOST = 1 << 14  # of layers and calls that are known, long ones for more than one
 _PLAIN = frozenset([int, bool, str, AxisName, type(None)])
 _SHORT = 64  # characters
-_FLOW = -1
+FLOW = -1  # in the place of an argument
 
 
 def as_call(op: type[Op], given: Sequence[Given]) -> Call | None:
@@ -48,49 +48,39 @@ def as_call(op: type[Op], given: Sequence[Given]) -> Call | None:
     return tuple(call)
 
 
-class Layer(NamedTuple):
-    """An op at work: what goes into its ports, by argument, and what comes out."""
-
-    ports: tuple[tuple[str, int], ...]
-    outputs: Outputs
-
-    def inputs(
-        self, flow: TensorValue, given: Sequence[Given]
-    ) -> tuple[tuple[str, Ref], ...]:
-        """The tensors by port."""
-        if len(self.ports) == 1 and self.ports[0][1] == _FLOW:  # of most ops
-            return ((self.ports[0][0], flow.ref),)
-        return tuple([(port, _source(flow, given, i)) for port, i in self.ports])
-
-
-def _source(flow: TensorValue, given: Sequence[Given], index: int) -> Ref:
-    value = flow if index == _FLOW else given[index].value
-    assert isinstance(value, TensorValue)
-    return value.ref
-
-
 class Bound(NamedTuple):
     """A call of an op that is understood.
 
     Attributes:
         op: The op with its parameters.
-        ports: Which argument each of its ports is, what flows being none.
-        parameters: Which argument each of its ports and parameters is.
-        layers: What it is on each type that has flowed in.
+        ports: Which argument each of its ports takes, `FLOW` being what flows.
+        places: Which argument each of its ports and parameters is, if it is given.
+        layers: What comes out, by the type of what flows in.
     """
 
     op: Op
     ports: tuple[tuple[str, int], ...]
-    parameters: tuple[tuple[str, int], ...]
-    layers: dict[Tensor, Layer]
+    places: tuple[tuple[str, int], ...]
+    layers: dict[Tensor, Outputs]
 
-    def tensors(self, given: Sequence[Given]) -> Tensors:
-        """The tensors among the arguments, by port."""
-        return {port: given[i].value for port, i in self.ports}  # type: ignore[misc]
+    def inputs(
+        self, flow: TensorValue, given: Sequence[Given]
+    ) -> tuple[tuple[str, Ref], ...]:
+        """Where each port takes its tensor from."""
+        if len(self.ports) == 1 and self.ports[0][1] == FLOW:  # of most ops
+            return ((self.ports[0][0], flow.ref),)
+        return tuple([(p, v.ref) for p, v in self.sources(flow, given).items()])
+
+    def sources(self, flow: TensorValue, given: Sequence[Given]) -> Tensors:
+        """The tensors by port, in the order of the ports."""
+        return {
+            port: flow if i == FLOW else given[i].value  # type: ignore[misc]
+            for port, i in self.ports
+        }
 
     def spans(self, given: Sequence[Given]) -> dict[str, Span]:
         """Where each argument stands, by port or parameter."""
-        return {name: given[i].span for name, i in self.parameters}
+        return {name: given[i].span for name, i in self.places}
 
 
 class Known:
@@ -116,19 +106,20 @@ class Known:
         call = as_call(op, given)
         if call is None:
             return None
-        if call in self._calls:
+        try:
             return self._calls[call]
+        except KeyError:
+            pass  # and not here, where what is refused would keep this as its cause
         made = _bound(op, given, axes)
         self._grow(_texts(call))
         self._calls[call] = made
         return made
 
-    def keep(self, bound: Bound, flow: Tensor, node: Node) -> None:
-        """Remembers a layer by the type of what flowed in."""
-        given = dict(bound.ports)
-        ports = tuple([(port, given.get(port, _FLOW)) for port, _ in node.inputs])
-        self._grow(sum([_formulas(tensor) for tensor in node.outputs]))
-        bound.layers[flow] = Layer(ports, node.outputs)
+    def keep(self, bound: Bound, flow: Tensor, outputs: Outputs) -> None:
+        """Remembers what a call makes of a type that flows in."""
+        sizes = [size for tensor in outputs for _, size in tensor.axes]
+        self._grow(sum([size.factors for size in sizes if isinstance(size, Poly)]))
+        bound.layers[flow] = outputs
 
     def forget(self) -> None:
         """Knows nothing, as in a new process."""
@@ -149,16 +140,16 @@ def _texts(call: Call) -> int:
     return sum([len(part) // _SHORT for part in call if isinstance(part, str)])
 
 
-def _formulas(tensor: Tensor) -> int:
-    """What the formulas of a type take."""
-    return sum([n.factors for _, n in tensor.axes if isinstance(n, Poly)])
-
-
 def _bound(op: type[Op], given: Sequence[Given], axes: Sequence[str]) -> Bound | None:
     made, tensors, spans = bind_op(op, given, axes)
-    if not spans.keys() >= tensors.keys():
-        return None
     index = {id(one.span): i for i, one in enumerate(given)}
-    places = tuple((name, index[id(span)]) for name, span in spans.items())
-    ports = tuple((name, i) for name, i in places if name in tensors)
-    return Bound(made, ports, places, {})
+    places = {name: index[id(span)] for name, span in spans.items()}
+    ports: list[tuple[str, int]] = []
+    for number, port in enumerate(op.ports):
+        if port.many or (number and not port.optional and port.name not in tensors):
+            return None
+        if port.name in tensors:
+            ports.append((port.name, places[port.name]))
+        elif not number:
+            ports.append((port.name, FLOW))
+    return Bound(made, tuple(ports), tuple(places.items()), {})

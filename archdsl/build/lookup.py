@@ -61,7 +61,11 @@ class Lookup(ABC):
 
     def lookup(self, name: str, span: Span) -> Value:
         """What a name means here: a value, a block, an op, a function."""
-        found = self.scope.find(name) or self._defined(name, span)
+        found = self.scope.find(name)
+        if found is not None:
+            value = found[0]
+            return value.at(span) if isinstance(value, StepValue) else value
+        found = self._defined(name, span)
         if found is not None:
             return found[0]
         if self.module.is_unknown(name):

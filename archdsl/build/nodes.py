@@ -30,6 +30,7 @@ from archdsl.diagnostics.faults.shapes import (
     WrongDtype,
 )
 from archdsl.ir.graph import Graph, Node, Path, Payload, Ref
+from archdsl.ir.operation import Inputs, Outputs
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Facts, Op, Port
 from archdsl.source import Span
@@ -56,24 +57,27 @@ class Nodes(Expressions):
         self, op_type: type[Op], step: StepValue, flow: Value, label: str
     ) -> Value:
         path, self.path = self.path, None
-        if not isinstance(flow, TensorValue):
-            return self._new_op(op_type, step, flow, label, path)
-        bound = self.session.known.bound(op_type, step.given, flow.type.names)
+        known, bound = self.session.known, None
+        if isinstance(flow, TensorValue):
+            bound = known.bound(op_type, step.given, flow.type.names)
         if bound is None:
             return self._new_op(op_type, step, flow, label, path)
-        op, span, layer = bound.op, step.span, bound.layers.get(flow.type)
-        if layer is not None:
-            self.facts.at(op.name, span)
-            path = path or self.namer.fresh(op.name, label)
-            inputs = layer.inputs(flow, step.given)
-            return self._put(op, inputs, layer.outputs, path, span, label)
-        before, found = self.facts.consulted, bound.tensors(step.given)
-        value = self._bound_op(
-            op, found, bound.spans(step.given), flow, step, label, path
-        )
-        if not poisoned(value) and self.facts.consulted == before:
-            self.session.known.keep(bound, flow.type, self.graph.nodes[-1])
-        return value
+        assert isinstance(flow, TensorValue)
+        op, facts = bound.op, self.facts
+        facts.at(op.name, step.span)
+        outs = bound.layers.get(flow.type)
+        if outs is None:
+            sources, before = bound.sources(flow, step.given), facts.consulted
+            try:
+                outs = _outputs(op, sources, facts)
+            except Refused as refused:
+                spans = bound.spans(step.given)
+                return self._refused(refused, sources, spans, step.span)
+            if facts.consulted == before:
+                known.keep(bound, flow.type, outs)
+        inputs = bound.inputs(flow, step.given)
+        path = path or self.namer.fresh(op.name, label)
+        return self.put(op, inputs, outs, path, step.span, label)
 
     def _new_op(
         self,
@@ -91,19 +95,6 @@ class Nodes(Expressions):
         if poisoned(*(g.value for g in given)):
             return POISON
         op, tensors, spans = bind_op(op_type, given, axes)
-        return self._bound_op(op, tensors, spans, flow, step, label, path)
-
-    def _bound_op(
-        self,
-        op: Op,
-        tensors: Tensors,
-        spans: dict[str, Span],
-        flow: Value,
-        step: StepValue,
-        label: str,
-        path: Path | None,
-    ) -> Value:
-        """An op with its parameters on what flows and what else it is given."""
         sources = self._sources(op, tensors, flow, step.span)
         if sources is None:
             return POISON
@@ -113,6 +104,8 @@ class Nodes(Expressions):
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
         """A call's arguments, evaluated; their layers do not take the call's path."""
         evaluate = self.evaluate
+        if not arguments:
+            return ()
         if self.path is None:
             return tuple([Given(a.name, evaluate(a.value), a.span) for a in arguments])
         path, before = self.path, len(self.graph.nodes)
@@ -136,14 +129,19 @@ class Nodes(Expressions):
         label: str = "",
         weights_from: Path | None = None,
     ) -> Value:
-        ins = {port: value.type for port, value in sources.items()}
+        self.facts.at(op.name, span)
         try:
-            self.facts.at(op.name, span)
-            outs = op.outputs(ins, self.facts)
+            outs = _outputs(op, sources, self.facts)
         except Refused as refused:
-            notes = self._origins(refused, sources) + refused.notes
-            return self.report(refused.fault, spans.get(refused.at, span), notes)
+            return self._refused(refused, sources, spans, span)
         return self._add(op, sources, outs, path, span, label, weights_from)
+
+    def _refused(
+        self, refused: Refused, sources: Tensors, spans: dict[str, Span], span: Span
+    ) -> Value:
+        """Reports tensors that an op does not take."""
+        notes = self._origins(refused, sources) + refused.notes
+        return self.report(refused.fault, spans.get(refused.at, span), notes)
 
     def _origins(self, refused: Refused, sources: Tensors) -> tuple[Note, ...]:
         """Where the sizes that do not fit come from, or where an axis ended."""
@@ -187,7 +185,7 @@ class Nodes(Expressions):
                 usage = f"{op.name}({port.name} = tensor)"
                 self.report(MissingArgument(op.name, port.name, usage), span)
                 return None
-        return found if self._dtypes_fit(op, found, span) else None
+        return found
 
     def tensor(self, flow: Value, what: str, span: Span) -> TensorValue | None:
         """What flows, as one tensor; None after an error."""
@@ -201,21 +199,6 @@ class Nodes(Expressions):
             self.report(NotATensor(f"`{what}`", kind(flow), mend), span)
             return None
         return flow
-
-    def _dtypes_fit(self, op: Op, sources: Tensors, span: Span) -> bool:
-        for name, value in sources.items():
-            port = _port(op, name)
-            found = value.type.dtype
-            if port.dtype in ("any", found):
-                continue
-            mend = ""
-            if found == "int":
-                mend = "ids become features by `embedding(vocab, dim)`"
-            elif port.dtype == "int":
-                mend = "declare the input as ids: `input tokens: int[B, T = 64]`"
-            self.report(WrongDtype(f"`{op.name}`", port.dtype, found, mend), span)
-            return False
-        return True
 
     def lost(self, value: TensorValue, axis: str) -> tuple[Note, ...]:
         """Where a tensor lost an axis, or, with "", its positions."""
@@ -238,9 +221,9 @@ class Nodes(Expressions):
         weights_from: Path | None = None,
     ) -> Value:
         inputs = tuple([(port, value.ref) for port, value in sources.items()])
-        return self._put(payload, inputs, outs, path, span, label, weights_from)
+        return self.put(payload, inputs, outs, path, span, label, weights_from)
 
-    def _put(
+    def put(
         self,
         payload: Payload,
         inputs: tuple[tuple[str, Ref], ...],
@@ -250,6 +233,7 @@ class Nodes(Expressions):
         label: str = "",
         weights_from: Path | None = None,
     ) -> Value:
+        """Adds a node; what it makes."""
         number = len(self.graph.nodes)
         parts = (number, path, payload, inputs, outs, span, label, weights_from)
         node = _node(parts)
@@ -260,9 +244,29 @@ class Nodes(Expressions):
         return tuple(TensorValue(Ref(number, i), t) for i, t in enumerate(outs))
 
 
-def _port(op: Op, name: str) -> Port:
-    """The port that a source goes to; ``xs0`` goes to the port ``xs``."""
+def _outputs(op: Op, sources: Tensors, facts: Facts) -> Outputs:
+    """What an op makes of its tensors.
+
+    Raises:
+        Refused: It does not take them.
+    """
+    ins = {port: value.type for port, value in sources.items()}
     for port in op.ports:
-        if port.name == name or (port.many and name.startswith(port.name)):
-            return port
-    raise KeyError(name)
+        if port.dtype != "any":
+            _check_dtypes(op, port, ins)
+    return op.outputs(ins, facts)
+
+
+def _check_dtypes(op: Op, port: Port, ins: Inputs) -> None:
+    """Refuses tensors of another kind; ``xs0`` goes to the port ``xs``."""
+    for name, tensor in ins.items():
+        found = tensor.dtype
+        if found == port.dtype:
+            continue
+        if name == port.name or (port.many and name.startswith(port.name)):
+            mend = ""
+            if found == "int":
+                mend = "ids become features by `embedding(vocab, dim)`"
+            elif port.dtype == "int":
+                mend = "declare the input as ids: `input tokens: int[B, T = 64]`"
+            raise Refused(WrongDtype(f"`{op.name}`", port.dtype, found, mend))

@@ -59,16 +59,25 @@ class Namer:
 
     def fresh(self, kind: str, label: str = "") -> Path:
         """A new path for a layer of a kind, or with a label."""
-        return self._fresh(_safe(label or kind), len(self._turns))
+        name = _safe(label or kind)
+        return self._item(name, len(self._turns)) if self._turns else self._scoped(name)
 
-    def _fresh(self, name: str, depth: int) -> Path:
+    def _scoped(self, name: str) -> Path:
+        used = self._used.setdefault(self.prefix, {})
+        if name in used:
+            name = _number(name, used)
+        else:
+            used[name] = 1
+        return (*self.prefix, name)
+
+    def _item(self, name: str, depth: int) -> Path:
+        """A path in so many turns."""
         if depth == 0:
-            used = self._used.setdefault(self.prefix, {})
-            return (*self.prefix, _number(name, used))
+            return self._scoped(name)
         turn = self._turns[depth - 1]
         local = _number(name, turn.used)
         if local not in turn.lists:
-            turn.lists[local] = self._fresh(name, depth - 1)
+            turn.lists[local] = self._item(name, depth - 1)
         return (*turn.lists[local], str(turn.index))
 
     def open_turn(self, index: int, lists: dict[str, Path]) -> None:

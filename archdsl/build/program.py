@@ -146,7 +146,7 @@ def check(program: Program, model: str = "") -> Checked:
             _has_model(session, program.module, model)
         for name in program.models:
             if not _is_open(program.module, name):
-                session.nodes = 0
+                session.next_model()
                 graph = _build(session, program.module, name, {}, {}, promising=True)
                 graphs.append(graph)
         if program.module.checkpoints:

@@ -50,8 +50,9 @@ class Session:
     frames: list[Frame] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     work: int = 0
-    nodes: int = 0  # of this model
-    nodes_in_all: int = 0
+    nodes: int = 0
+    nodes_before: int = 0  # this model
+    most_nodes: int = MOST_NODES
     promising: bool = False  # whether the promises of models are read
     _seen: dict[tuple[str, Span], int] = field(default_factory=dict)
     _checked: set[Tensor] = field(default_factory=set)  # of known size, small enough
@@ -160,16 +161,23 @@ class Session:
             if id(tensor) not in self._fine:
                 self._check(tensor, span)
         self.nodes += 1
-        self.nodes_in_all += 1
-        if self.nodes > MOST_NODES:
+        if self.nodes > self.most_nodes:
+            self._too_many(span)
+
+    def next_model(self) -> None:
+        """Begins another model of the same file."""
+        self.nodes_before = self.nodes
+        self.most_nodes = min(self.nodes + MOST_NODES, MOST_NODES_IN_ALL)
+
+    def _too_many(self, span: Span) -> NoReturn:
+        if self.nodes - self.nodes_before > MOST_NODES:
             what = "this model makes too many layers"
             mend = "put what repeats into a block: equal calls are elaborated once"
             self._give_up(TooMuchWork(what, f"{MOST_NODES:,} layers", mend), span)
-        if self.nodes_in_all > MOST_NODES_IN_ALL:
-            what = "the models of this spec make too many layers"
-            mend = "spread them over several files"
-            limit = f"{MOST_NODES_IN_ALL:,} layers"
-            self._give_up(TooMuchWork(what, limit, mend), span)
+        what = "the models of this spec make too many layers"
+        mend = "spread them over several files"
+        limit = f"{MOST_NODES_IN_ALL:,} layers"
+        self._give_up(TooMuchWork(what, limit, mend), span)
 
     def _check(self, tensor: Tensor, span: Span) -> None:
         if tensor in self._checked:

@@ -42,25 +42,22 @@ class Steps(Nodes):
 
     def apply(self, step: StepValue, flow: Value, label: str = "") -> Value:
         """Lets a value flow through a step; `POISON` after an error."""
+        target = step.target
         try:
-            return self._apply(step, flow, label)
+            for given in step.given:
+                if isinstance(given.value, (tuple, str)):
+                    self.session.weigh((given.value,), step.span)
+            if isinstance(target, type):
+                return self._op_step(target, step, flow, label)
+            if isinstance(target, LayerValue):
+                return self._layer(step, target, flow)
+            return self._block(step, target, flow, label)
         except Blamed as blamed:
             for each in (blamed, *blamed.more):
                 self.report(each.refused.fault, each.span or step.span)
             return POISON
         except Refused as refused:
             return self.report(refused.fault, step.span, refused.notes)
-
-    def _apply(self, step: StepValue, flow: Value, label: str) -> Value:
-        target = step.target
-        for given in step.given:
-            if isinstance(given.value, (tuple, str)):
-                self.session.weigh((given.value,), step.span)
-        if isinstance(target, type):
-            return self._op_step(target, step, flow, label)
-        if isinstance(target, LayerValue):
-            return self._layer(step, target, flow)
-        return self._block(step, target, flow, label)
 
     # -- blocks ----------------------------------------------------------------------
 
@@ -203,7 +200,7 @@ class Steps(Nodes):
             span=step.span,
         )
         before = len(self.graph)
-        value = self._apply(inner, flow, "")
+        value = self.apply(inner, flow)
         self.path = None
         if poisoned(value) or len(self.graph) == before:
             return value

@@ -158,10 +158,11 @@ class Graph:
                 users[ref].append((number, port))
             else:
                 users[ref] = [(number, port)]
-        if isinstance(node.payload, Call):
-            self._called.setdefault(id(node.payload.graph), node.payload.graph)
-        elif isinstance(node.payload, Enter):
-            self._entries.append((node.payload, node))
+        payload = node.payload
+        if isinstance(payload, Call):
+            self._called.setdefault(id(payload.graph), payload.graph)
+        elif isinstance(payload, Enter):
+            self._entries.append((payload, node))
         if "net" in self.__dict__:
             del self.net
         return node

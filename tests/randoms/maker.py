@@ -18,6 +18,7 @@ from archdsl.ops.fields import AxisName
 from archdsl.ops.registry import ops
 from tests.randoms.arguments import FEATURES, INT_OPS, PROPOSALS, SIMPLE, plain
 from tests.randoms.steps import (
+    DROPS,
     Block,
     Braces,
     Branches,
@@ -292,7 +293,11 @@ class Maker:
         line = self._pipeline(scope, x)
         if not line.start and len(line.steps) == 1:
             raise Invalid  # `let act = relu` names the op
-        return replace(line, label="", lets=(self.fresh("v"),))
+        start, steps = line.start, line.steps
+        for i, step in enumerate(line.steps):
+            if step.text().startswith(DROPS):  # what is before it has no place
+                start, steps = "", line.steps[i:]
+        return Line(steps, start, lets=(self.fresh("v"),))
 
     def _several(self, scope: Scope, x: Tensor) -> Line:
         """``let a, b = x -> block``."""

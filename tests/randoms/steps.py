@@ -373,8 +373,6 @@ class Line:
             if rows[-1] and words.startswith(DROPS):
                 rows.append([])  # an arrow into it would lose what flows
             rows[-1].append(words)
-        if self.lets:
-            rows = rows[-1:]  # the others would go on with the line's own flow
         let = f"let {', '.join(self.lets)} = " if self.lets else ""
         lines = [f"{pad}{' -> '.join(row)}" for row in rows]
         lines[-1] = f"{pad}{let}{lines[-1].strip()}{label}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict
 
 from archdsl.analysis.receptive_field.closed import Line
 from archdsl.analysis.receptive_field.hulls import Hulls
 from archdsl.analysis.receptive_field.numbers import Numbers
+from archdsl.analysis.receptive_field.passing import Passing
 from archdsl.analysis.receptive_field.result import (
     AxisField,
     LayerField,
@@ -32,15 +34,19 @@ from archdsl.ir.graph import Enter, Graph, reachable
 from archdsl.ir.tensor import Tensor
 
 
-def published(model: Graph) -> ReceptiveField:
+def published(model: Graph, passing: Passing | None = None) -> ReceptiveField:
     """What the outputs of a model see where gates do not count, and no layer's figures.
 
     It is all that `ReceptiveField.published` asks for, in one walk.
 
+    Args:
+        model: The model's graph.
+        passing: What walks of other models found out.
+
     Raises:
         SpecError: There are too many positions to follow.
     """
-    return _Reader(model, {}, gates=False).read(layers=False)
+    return _Reader(model, {}, False, passing).read(layers=False)
 
 
 def find(model: Graph, at: Mapping[str, int] | None = None) -> ReceptiveField:
@@ -83,14 +89,17 @@ class _Reader:
     model: Graph
     at: Mapping[str, int]
     gates: bool = True
+    passing: Passing | None = None
 
     def __post_init__(self) -> None:
         self.numbers = Numbers(self.model)
         self._check_asked()
-        self.full = self.bare = Walk(self.model, self.numbers, gates=self.gates)
+        passing = self.passing or Passing()
+        walk = partial(Walk, self.model, self.numbers, passing=passing)
+        self.full = self.bare = walk(gates=self.gates)
         self.gated = self.full.gated
         if self.gated and self.gates:  # the same layers in the same order
-            self.bare = Walk(self.model, self.numbers, gates=False)
+            self.bare = walk(gates=False)
         self.inputs = self.model.inputs
         self._known: dict[tuple[object, ...], AxisField] = {}
 

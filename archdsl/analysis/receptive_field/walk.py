@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
-from typing import TypeAlias
 
 from archdsl.analysis.receptive_field import closed, hulls, seen
 from archdsl.analysis.receptive_field.hulls import TooMany
 from archdsl.analysis.receptive_field.numbers import Numbers
-from archdsl.analysis.receptive_field.seen import Pool, Seen, Value, is_nothing
-from archdsl.analysis.receptive_field.through import Profile, profile
+from archdsl.analysis.receptive_field.passing import Passing
+from archdsl.analysis.receptive_field.seen import Lines, Seen, Value
+from archdsl.analysis.receptive_field.through import Profile
 from archdsl.analysis.receptive_field.turns import joined, turn_of
 from archdsl.diagnostics import SpecError
 from archdsl.diagnostics.faults.limits import TooMuchWork
@@ -27,7 +28,6 @@ from archdsl.ops.spread import Reach, Same, Spread, Whole
 MOST_OPS = 300_000  # those of a recurrence once a turn
 MOST_INTERVALS = 5_000_000  # of all of them
 GATES = ("multiply", "divide")
-_Passed: TypeAlias = tuple[Seen, Seen | None]  # what went in, what came out
 
 
 @dataclass
@@ -56,6 +56,7 @@ class Walk:
         model: The model.
         gates: Whether a factor that lacks positions, as the gate of a
             squeeze-and-excitation block, counts for what it was made from.
+        passing: What other walks found out.
 
     Attributes:
         layers: All ops in order, blocks opened.
@@ -66,17 +67,22 @@ class Walk:
         SpecError: There are too many positions to follow.
     """
 
-    def __init__(self, model: Graph, numbers: Numbers, *, gates: bool) -> None:
+    def __init__(
+        self,
+        model: Graph,
+        numbers: Numbers,
+        *,
+        gates: bool,
+        passing: Passing | None = None,
+    ) -> None:
         self.layers: list[Layer] = []
         self.gated = False
         self._gates = gates
         self._numbers = numbers
         self._asked: dict[tuple[int, int], Spread] = {}
         self._profiles: dict[tuple[int, int, int, str], dict[str, Profile]] = {}
-        self._of_reach: dict[object, Profile] = {}
         self._places: dict[tuple[int, ...], int] = {}
-        self._pool = Pool()
-        self._passed: dict[tuple[int, int, int, str, int], _Passed] = {}
+        self._passing = passing or Passing()
         self._ops = self._intervals = 0
         given = {e.name: self._input(e.name, node) for e, node in model.entries}
         self.results = self._graph(model, given, (), ())
@@ -125,7 +131,7 @@ class Walk:
         place: tuple[int, ...],
     ) -> list[Value]:
         at = self._layer(node, path, place)
-        layer, outs = self.layers[at], []
+        layer, outs, both = self.layers[at], [], self._passing.pool.both
         types = graph.ins(node)
         for i in range(len(node.outputs)):
             found: dict[str, Seen] = {}
@@ -137,7 +143,7 @@ class Walk:
                     if new is None:
                         continue
                     old = found.get(name)
-                    found[name] = new if old is None else self._pool.both(old, new)
+                    found[name] = new if old is None else both(old, new)
                     layer.parents.setdefault(name, set()).add(value.made)
             outs.append(Value(found, at))
         layer.turns.append(outs[0].seen)
@@ -190,30 +196,15 @@ class Walk:
         ports = self._numbers.tensor(graph.ins(node)[port])
         if _is_pointwise(reaches, ports, out):
             return one
-        key = id(graph), node.id, i, port, id(one)
-        if key not in self._passed:
-            self._passed[key] = one, self._passing(key[:4], reaches, ports, out, one)
-        return self._passed[key][1]
-
-    def _passing(
-        self,
-        key: tuple[int, int, int, str],
-        reaches: Mapping[str, Reach],
-        ports: Tensor,
-        out: Tensor,
-        one: Seen,
-    ) -> Seen | None:
-        lines = {
-            a: line and closed.through(line, reaches.get(line.axis), _size(out, line))
-            for a, line in one.lines.items()
-        }
+        lines = partial(_lines, one, reaches, out)
         if self._numbers.are_open:
-            return self._pool.one(Seen({}, lines))
+            return self._passing.pool.one(Seen({}, lines()))
+        key = id(graph), node.id, i, port
         if key not in self._profiles:
             self._profiles[key] = self._asking(reaches, ports, out)
-        found = seen.through(one.field, self._profiles[key])
-        self._intervals += sum(len(table.lo) for table in found.values())
-        return None if is_nothing(found) else self._pool.one(Seen(found, lines))
+        found, count = self._passing.through(one, self._profiles[key], lines)
+        self._intervals += count
+        return found
 
     def _spread(self, graph: Graph, node: Node) -> Spread:
         key = id(graph), node.id
@@ -233,10 +224,7 @@ class Walk:
         for axis in ports.positions:
             whole = self._numbers.whole(ports[axis])
             reach = reaches.get(axis) or Whole(whole)
-            key = (reach, *sorted(sizes.items()))
-            if key not in self._of_reach:
-                self._of_reach[key] = profile(reach, sizes)
-            found[axis] = self._of_reach[key]
+            found[axis] = self._passing.profile(reach, sizes)
         return found
 
     # -- recurrences -----------------------------------------------------------------
@@ -273,6 +261,14 @@ def _is_pointwise(reaches: Mapping[str, Reach], ports: Tensor, out: Tensor) -> b
         isinstance(reach := reaches.get(a), Same) and reach.axis == a and a in out
         for a in ports.positions
     )
+
+
+def _lines(one: Seen, reaches: Mapping[str, Reach], out: Tensor) -> Lines:
+    """What an output sees through a port on maps without borders."""
+    return {
+        a: line and closed.through(line, reaches.get(line.axis), _size(out, line))
+        for a, line in one.lines.items()
+    }
 
 
 def _size(out: Tensor, line: closed.Line) -> int:

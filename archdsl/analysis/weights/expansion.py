@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from archdsl.analysis.weights.ours import COUNTER, Shape, keys
+from archdsl.analysis.weights.targets import Fit, Targets
 from archdsl.build.checkpoints.keys import Keys
 from archdsl.build.checkpoints.layouts import OWN, Layout
 from archdsl.build.checkpoints.patterns import Pattern, joined
@@ -117,146 +118,148 @@ def own(graph: Graph) -> Expanded:
     return Expanded(OWN, graph.name, ours, moves)
 
 
-def expanded(
-    layout: Layout, graph: Graph, ours: Mapping[str, Shape] | None = None
-) -> Expanded:
+def expanded(layout: Layout, graph: Graph) -> Expanded:
     """A layout over the keys of a model.
-
-    Args:
-        layout: The layout.
-        graph: The model.
-        ours: What `keys` says of the model, if it is known.
 
     Raises:
         SpecError: An expression in a rule is wrong for this model, or a tensor of
             theirs would go to two places.
     """
-    return _Expansion(layout, graph, keys(graph) if ours is None else ours).run()
+    return Expander(layout).over(graph, keys(graph))
 
 
-class _Target(NamedTuple):
-    """A pattern of ours: the key that a rule fills, or a piece of what it fills."""
+class Expander:
+    """Writes a layout out over one model after another.
 
-    rule: Rule
-    at: int
-    captures: tuple[str, ...]
-    groups: tuple[int, ...]  # the whole key, what is captured, and what follows
+    Most keys of a model are keys of its variants too, and most rules say the same of
+    a key whatever the model is.
+    """
 
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.targets = Targets(layout.rules)
+        self.fits: dict[str, Fit | None] = {}  # by our key
+        self.said: dict[str, _Said] = {}  # by our key, where it is so for all models
 
-class _Targets:
-    """Finds the first rule that fits a key, in one look at it."""
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._known: dict[int, _Target] = {}  # by a group that is empty
-        words, count = [], 0
-        for rule in rules:
-            for at, pattern in enumerate(rule.ours):
-                if pattern is None:
-                    continue
-                captures = tuple(dict.fromkeys(pattern.captures))
-                first, count = count + 1, count + len(captures) + 2
-                groups = (0, *range(first, count))
-                self._known[count] = _Target(rule, at, captures, groups)
-                words.append(f"{pattern.regex(f'_{count}')}()")
-        self._fits = re.compile("|".join(words) or r"(?!)").fullmatch
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def find(self, key: str) -> tuple[_Target, tuple[str, ...], str | None] | None:
-        """The target, the numbers that it captures, and what of the key follows."""
-        match = self._fits(key)
-        if match is None:
-            return None
-        assert match.lastindex is not None
-        target = self._known[match.lastindex]
-        _, *numbers, rest = match.group(*target.groups)
-        return target, tuple(numbers), rest
+    def over(self, graph: Graph, ours: Mapping[str, Shape]) -> Expanded:
+        """As `expanded`, what `keys` says of the model being known."""
+        return _Expansion(self, graph, ours).run()
 
 
-_Theirs: TypeAlias = tuple[tuple[str, ...], tuple[Step, ...]]  # keys, steps
+class _Said(NamedTuple):
+    """What a rule says of a key: what fills it, and what happens on the way."""
+
+    fit: Fit
+    theirs: tuple[str, ...]
+    steps: tuple[Step, ...]
 
 
-@dataclass
+_Numbers: TypeAlias = tuple[str, ...]
+
+
 class _Expansion:
-    layout: Layout
-    graph: Graph
-    ours: Mapping[str, Shape]
-    taken: dict[tuple[str, int], str] = field(default_factory=dict)
-    known: dict[tuple[int, tuple[str, ...]], _Theirs] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.names = Keys(self.layout, self.graph)
-        self.targets = _Targets(self.layout.rules)
+    def __init__(
+        self, known: Expander, graph: Graph, ours: Mapping[str, Shape]
+    ) -> None:
+        self.known, self.graph, self.ours = known, graph, ours
+        self.names = Keys(known.layout, graph)
+        self.heads: dict[tuple[int, _Numbers], tuple[str, ...]] = {}
+        self.steps: dict[tuple[int, _Numbers], tuple[Step, ...]] = {}
+        self.sizes: dict[tuple[int, _Numbers, str | None], tuple[int | None, ...]] = {}
 
     def run(self) -> Expanded:
-        if len(self.ours) * len(self.targets) > _MOST_WORK:
+        layout = self.known.layout
+        if len(self.ours) * len(self.known.targets) > _MOST_WORK:
             what = "this checkpoint has too many rules for so many keys"
             fault = TooMuchWork(what, f"{_MOST_WORK:,} keys times rules")
-            raise SpecError.at(self.layout.span, fault)
+            raise SpecError.at(layout.span, fault)
         moves: dict[str, Move] = {}
         used: set[int] = set()
+        known = self.known.said
         for key, shape in self.ours.items():
-            found = self.targets.find(key)
-            if found is not None:
-                rule = found[0].rule
+            said = known.get(key) or self._said(key)
+            if said is not None:
+                fit, theirs, steps = said
+                rule = fit.target.rule
                 used.add(id(rule))
-                moves[key] = move = self._move(key, shape, *found)
-                self._take(move, rule)
-        idle = tuple(rule for rule in self.layout.rules if id(rule) not in used)
-        drops = tuple(self._drop(rule) for rule in self.layout.drops)
-        name, model = self.layout.name, self.graph.name
-        return Expanded(name, model, self.ours, moves, idle, drops)
+                cut = self._cut(fit) if len(rule.ours) > 1 else None
+                moves[key] = Move(key, shape, theirs, rule.fill, steps, cut)
+        self._check_taken(moves)
+        idle = tuple(rule for rule in layout.rules if id(rule) not in used)
+        drops = tuple(self._drop(rule) for rule in layout.drops)
+        return Expanded(layout.name, self.graph.name, self.ours, moves, idle, drops)
 
-    def _move(
-        self,
-        key: str,
-        shape: Shape,
-        target: _Target,
-        numbers: tuple[str, ...],
-        rest: str | None,
-    ) -> Move:
-        rule = target.rule
-        heads, steps = self._theirs(target, numbers)
-        theirs = tuple([joined(head, rest) for head in heads])
-        if len(rule.ours) == 1:
-            return Move(key, shape, theirs, rule.fill, steps)
-        captured = _captured(target, numbers)
-        sizes = [
-            None if p is None else self._rows(p.filled(captured, rest))
-            for p in rule.ours
-        ]
-        cut = Cut(target.at, tuple(sizes))
-        return Move(key, shape, theirs, rule.fill, steps, cut)
+    def _said(self, key: str) -> _Said | None:
+        """What the first rule that fits a key says of it, if one does."""
+        fit = self._fit(key)
+        if fit is None:
+            return None
+        heads, steps = self._heads(fit), self._steps(fit)
+        said = _Said(fit, tuple([joined(head, fit.rest) for head in heads]), steps)
+        if fit.target.general:
+            self.known.said[key] = said
+        return said
 
-    def _theirs(self, target: _Target, numbers: tuple[str, ...]) -> _Theirs:
-        """What a rule says of theirs, the same for a weight and what is beside it."""
-        found = id(target), numbers
-        if found not in self.known:
-            rule, captured = target.rule, _captured(target, numbers)
-            heads = tuple([self.names.key(p, captured) for p in rule.theirs])
-            steps = tuple([self.names.step(step, captured) for step in rule.steps])
-            self.known[found] = heads, steps
-        return self.known[found]
+    def _fit(self, key: str) -> Fit | None:
+        fits = self.known.fits
+        if key not in fits:
+            fits[key] = self.known.targets.find(key)
+        return fits[key]
+
+    def _heads(self, fit: Fit) -> tuple[str, ...]:
+        """How theirs begin, the same for a weight and what is beside it."""
+        found = id(fit.target), fit.numbers
+        if found not in self.heads:
+            captured, theirs = fit.captured, fit.target.rule.theirs
+            self.heads[found] = tuple([self.names.key(p, captured) for p in theirs])
+        return self.heads[found]
+
+    def _steps(self, fit: Fit) -> tuple[Step, ...]:
+        """What happens on the way, of most rules the same for all that it fits."""
+        steps = fit.target.rule.steps
+        if not steps:
+            return ()
+        found = id(steps), () if fit.target.steady else fit.numbers
+        if found not in self.steps:
+            captured = fit.captured
+            self.steps[found] = tuple([self.names.step(s, captured) for s in steps])
+        return self.steps[found]
+
+    def _cut(self, fit: Fit) -> Cut:
+        """Which piece a key is; the sizes are looked up once for all pieces."""
+        rule, pieces = fit.target.rule, (id(fit.target.rule), fit.numbers, fit.rest)
+        if pieces not in self.sizes:
+            captured = fit.captured
+            self.sizes[pieces] = tuple([
+                None if p is None else self._rows(p.filled(captured, fit.rest))
+                for p in rule.ours
+            ])  # fmt: skip
+        return Cut(fit.target.at, self.sizes[pieces])
 
     def _rows(self, key: str) -> int:
         """The size of a piece along dim 0; a key that we have not takes none."""
         shape = self.ours.get(key, ())
         return shape[0] if shape and isinstance(shape[0], int) else 0
 
-    def _take(self, move: Move, rule: Rule) -> None:
-        piece = move.cut.index if move.cut else -1
-        for theirs in move.theirs:
-            other = self.taken.setdefault((theirs, piece), move.ours)
-            if other != move.ours:
-                fault = TakenTwice(theirs, self.graph.name, other, move.ours)
-                raise SpecError.at(rule.span, fault)
+    def _check_taken(self, moves: Mapping[str, Move]) -> None:
+        """Refuses a tensor of theirs, or a piece of one, that goes to two places."""
+        taken = [
+            (name, move.cut.index if move.cut else None)
+            for move in moves.values()
+            for name in move.theirs
+        ]
+        if len(set(taken)) == len(taken):
+            return
+        keys = iter([move.ours for move in moves.values() for _ in move.theirs])
+        first: dict[tuple[str, int | None], str] = {}
+        for part, key in zip(taken, keys, strict=True):
+            other = first.setdefault(part, key)
+            fit = self._fit(key)
+            if other != key and fit is not None:
+                fault = TakenTwice(part[0], self.graph.name, other, key)
+                raise SpecError.at(fit.target.rule.span, fault)
 
     def _drop(self, rule: Rule) -> re.Pattern[str]:
         (pattern,) = rule.theirs
         parts = tuple(self.names.known(part) for part in pattern.parts)
         return re.compile(Pattern(parts, pattern.span).regex())
-
-
-def _captured(target: _Target, numbers: Sequence[str]) -> dict[str, int]:
-    return dict(zip(target.captures, map(int, numbers), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from archdsl.analysis.weights.expansion import Expanded, expanded
+from archdsl.analysis.weights.expansion import Expanded, Expander
 from archdsl.analysis.weights.ours import keys
 from archdsl.build import Program
 from archdsl.build.checkpoints.layouts import Layout, Layouts
@@ -22,15 +22,17 @@ def lint_checkpoints(program: Program, models: Iterable[Graph]) -> list[Diagnost
     """Errors and warnings about the layouts of a file, over all of its models."""
     found: dict[Diagnostic, None] = {}
     by_layout: dict[str, list[tuple[Layout, Expanded]]] = {}
-    layouts = Layouts(program)
+    layouts, expanders = Layouts(program), dict[int, Expander]()
     for graph in models:
         declared = layouts.of(graph.name)
         ours = keys(graph) if declared else {}
         for layout in declared:
             if layout.module is not program.module:
                 continue
+            if id(layout) not in expanders:
+                expanders[id(layout)] = Expander(layout)
             try:
-                made = expanded(layout, graph, ours)
+                made = expanders[id(layout)].over(graph, ours)
             except SpecError as error:
                 found |= dict.fromkeys(error.diagnostics)
                 continue

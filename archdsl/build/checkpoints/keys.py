@@ -43,11 +43,12 @@ class Keys(Body):
         Raises:
             SpecError: An expression in it is wrong.
         """
-        return "".join([self._part(part, captured) for part in pattern.parts])
+        return "".join([
+            self._filled(part, captured) if isinstance(part, Hole) else str(part)
+            for part in pattern.parts
+        ])  # fmt: skip
 
-    def _part(self, part: Part, captured: Mapping[str, int]) -> str:
-        if not isinstance(part, Hole):
-            return str(part)
+    def _filled(self, part: Hole, captured: Mapping[str, int]) -> str:
         written = part.expression
         if isinstance(written, tree.Name) and written.id in captured:
             return str(captured[written.id])  # as in most keys
@@ -63,7 +64,7 @@ class Keys(Body):
         Raises:
             SpecError: It is wrong.
         """
-        return self._part(part, {}) if isinstance(part, Hole) else part
+        return self._filled(part, {}) if isinstance(part, Hole) else part
 
     def step(self, step: StepRule, captured: Mapping[str, int]) -> Step:
         """A step with its arguments.

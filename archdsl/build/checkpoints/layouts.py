@@ -59,6 +59,7 @@ class Layouts:
         self._module = program.module
         self._session = Session()
         self._known: dict[int, Layout] = {}
+        self._joined: dict[tuple[int, int], Layout] = {}
 
     def of(self, model: str) -> tuple[Layout, ...]:
         """Those declared in the model's own file, then in those that it comes from.
@@ -75,7 +76,7 @@ class Layouts:
         with _raising(self._session):
             for layout in self._of(model):
                 near = found.get(layout.name)
-                found[layout.name] = layout if near is None else near.before(layout)
+                found[layout.name] = self._both(near, layout) if near else layout
         return tuple(found.values())
 
     def _of(self, model: str) -> Iterator[Layout]:
@@ -86,6 +87,12 @@ class Layouts:
                 here = _origin(module, item.model.id)
                 if any(here == _origin(*line) for line in lines):
                     yield self._layout(module, item)
+
+    def _both(self, near: Layout, far: Layout) -> Layout:
+        pair = id(near), id(far)
+        if pair not in self._joined:
+            self._joined[pair] = near.before(far)
+        return self._joined[pair]
 
     def _layout(self, module: Module, item: tree.Checkpoint) -> Layout:
         if id(item) not in self._known:

@@ -94,10 +94,10 @@ class Pattern:
 
     def filled(self, values: Mapping[str, int], rest: str | None) -> str:
         """The key that it stands for, its captures known; only for our patterns."""
-        parts = (
+        parts = [
             str(values[p.name]) if isinstance(p, Capture) else str(p)
             for p in self.parts
-        )
+        ]
         return joined("".join(parts), rest)
 
 
