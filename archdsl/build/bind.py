@@ -146,13 +146,14 @@ class _Arguments:
 
     def _next_field(self, given: Given) -> None:
         sizes = self.op.axis_keywords
-        free = [f for f in self.names if f not in self.fields and f != sizes]
-        if not free:
-            count = len(self.names)
-            takes = f"{count} argument{'s' * (count != 1)}" if count else "no arguments"
-            fault = TooManyArguments(self.op.name, takes, usage(self.op))
-            self._blame(fault, given.span)
-        self._field(free[0], given)
+        for name in self.names:
+            if name not in self.fields and name != sizes:
+                self._set(name, given)
+                return
+        count = len(self.names)
+        takes = f"{count} argument{'s' * (count != 1)}" if count else "no arguments"
+        fault = TooManyArguments(self.op.name, takes, usage(self.op))
+        self._blame(fault, given.span)
 
     def _field(self, name: str, given: Given) -> None:
         if name in self.fields:
@@ -160,6 +161,9 @@ class _Arguments:
         if holds_tensors(given.value):
             fault = WrongValue(self.op.name, name, "is not a tensor", kind(given.value))
             self._blame(fault, given.span)
+        self._set(name, given)
+
+    def _set(self, name: str, given: Given) -> None:
         self.fields[name] = given.value
         self.spans[name] = given.span
 
@@ -273,10 +277,12 @@ def bind_op(
     arguments = _Arguments(op, given, axes)
     wrong: list[Blamed] = []
     many = bool(op.ports) and op.ports[0].many
+    number = "number" in arguments.names
     for index, argument in enumerate(given):
-        number = "number" in arguments.names and argument.name is None
         try:
-            if (many and index == 0 and argument.name is None) or (
+            if argument.name is not None or not (many or number):
+                arguments.take(argument)
+            elif (many and index == 0) or (
                 number and not holds_tensors(argument.value)
             ):
                 arguments._port(op.ports[0 if many else 1].name, argument)

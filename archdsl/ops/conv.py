@@ -150,7 +150,8 @@ class Conv(Op):
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
         need_groups(self.groups, need_features(self, x), self.features, facts)
-        return (slid(self, x, self.taps(x), facts).resized({"C": self.features}),)
+        sizes = slid(self, x, self.taps(x), facts)
+        return (x.resized({**sizes, "C": self.features}),)
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         x = ins["x"]

@@ -18,7 +18,7 @@ class AxisName(str):
     __slots__ = ()
 
 
-def _whole(value: object) -> object:
+def _whole(value: object) -> Size:
     """Whole numbers only: no truth values, no fractions; 768.0 is 768."""
     if isinstance(value, bool) or not isinstance(value, int | float | Poly):
         raise ValueError("must be a whole number")
@@ -29,43 +29,31 @@ def _whole(value: object) -> object:
     return value
 
 
-def _positive(value: object) -> Size:
+def _integer(value: object) -> int:
     size = _whole(value)
-    assert isinstance(size, int | Poly)
-    if isinstance(size, int) and size < 1:
-        raise ValueError("must be at least 1")
-    return size
-
-
-def _natural_size(value: object) -> Size:
-    size = _whole(value)
-    assert isinstance(size, int | Poly)
-    if isinstance(size, int) and size < 0:
-        raise ValueError("must not be negative")
-    return size
-
-
-def _count(value: object) -> int:
-    size = _positive(value)
     if isinstance(size, Poly):
         raise ValueError("must be a number, not an open size")
     return size
 
 
-def _natural(value: object) -> int:
-    size = _whole(value)
-    if not isinstance(size, int):
-        raise ValueError("must be a number, not an open size")
-    if size < 0:
-        raise ValueError("must not be negative")
-    return size
+def _from(
+    least: int, problem: str, whole: Callable[[object], S]
+) -> Callable[[object], S]:
+    """Whole numbers from the least one on; most are plain, and checked no further."""
+
+    def validate(value: object) -> S:
+        size = value if type(value) is int else whole(value)
+        if isinstance(size, int) and size < least:  # type: ignore[redundant-expr]
+            raise ValueError(problem)
+        return size
+
+    return validate
 
 
-def _integer(value: object) -> int:
-    size = _whole(value)
-    if not isinstance(size, int):
-        raise ValueError("must be a number, not an open size")
-    return size
+_positive = _from(1, "must be at least 1", _whole)
+_natural_size = _from(0, "must not be negative", _whole)
+_count = _from(1, "must be at least 1", _integer)
+_natural = _from(0, "must not be negative", _integer)
 
 
 def _rate(value: object) -> float:

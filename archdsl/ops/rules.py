@@ -28,10 +28,11 @@ def need_float(op: Op, tensor: Tensor) -> None:
 
 def need_features(op: Op, tensor: Tensor) -> Size:
     """The size of C, which the tensor must have, in floats."""
-    if FEATURES not in tensor:
+    size = tensor.sizes.get(FEATURES)
+    if size is None:
         raise Refused(AxisMissing(op.name, FEATURES, str(tensor), _to_float(tensor)))
     need_float(op, tensor)
-    return tensor[FEATURES]
+    return size
 
 
 def _to_float(tensor: Tensor) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
@@ -48,19 +48,21 @@ def windows(
     kernel = each(op, sizes[0], axes, "kernel")
     stride = each(op, sizes[1], axes, "stride")
     dilation = each(op, sizes[2], axes, "dilation")
-    rows = tuple(zip(kernel, stride, dilation, strict=True))
+    lengths = [x.sizes[axis] for axis in axes]
+    sides: Iterable[int | tuple[int, int]]
     if padding is None:
-        around = [(default_padding(*row),) * 2 for row in rows]
+        sides = map(default_padding, kernel, stride, dilation)
     elif isinstance(padding, str):
-        around = [tf_same(x[a], *row) for a, row in zip(axes, rows, strict=True)]
+        sides = map(tf_same, lengths, kernel, stride, dilation)
     else:
         sides = padding if isinstance(padding, tuple) else (padding,) * len(axes)
         sides = _for_each(op, sides, axes)
-        around = [(side, side) if isinstance(side, int) else side for side in sides]
-    return {
-        a: Taps(a, known(x[a]), *row, *sides)
-        for a, row, sides in zip(axes, rows, around, strict=True)
-    }
+    taps: dict[str, Taps] = {}
+    rows = zip(axes, lengths, kernel, stride, dilation, sides, strict=True)
+    for axis, length, k, s, d, side in rows:
+        before, behind = (side, side) if isinstance(side, int) else side
+        taps[axis] = Taps(axis, known(length), k, s, d, before, behind)
+    return taps
 
 
 def _for_each(
@@ -79,8 +81,8 @@ def _for_each(
 
 def slid(
     op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts, *, up: bool = False
-) -> Tensor:
-    """The tensor after a window has slid over some of its axes.
+) -> dict[str, Size]:
+    """The sizes of the axes that a window has slid over.
 
     Args:
         op: Whose windows they are.
@@ -97,7 +99,7 @@ def slid(
         return _same(op, tensor, taps, facts)
     sizes: dict[str, Size] = {}
     for axis, t in taps.items():
-        room = tensor[axis] + t.padding + t.behind - t.reach
+        room = tensor.sizes[axis] + t.padding + t.behind - t.reach
         if not facts.at_least(room + up * (t.stride - 1), 0):
             apart = f" and dilation {t.dilation}" if t.dilation > 1 else ""
             what = f"{op.name} with kernel {t.kernel}{apart}"
@@ -108,11 +110,13 @@ def slid(
             sizes[axis] = ceil_div(room, t.stride) + 1
         else:  # one more would begin behind it
             sizes[axis] = ceil_div(tensor[axis] + t.padding, t.stride)
-    return tensor.resized(sizes)
+    return sizes
 
 
-def _same(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Tensor:
-    """The tensor after windows have slid over it with TensorFlow's "SAME".
+def _same(
+    op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts
+) -> dict[str, Size]:
+    """The sizes of axes that windows have slid over with TensorFlow's "SAME".
 
     Raises:
         Refused: A stride leaves a rest of an open size. What is put around depends on
@@ -129,7 +133,7 @@ def _same(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Ten
             fault = NotDivisible(f"{op.name}: stride", t.stride, axis, size, mend)
             raise Refused(fault, "stride")
         sizes[axis] = size // t.stride
-    return tensor.resized(sizes)
+    return sizes
 
 
 def _smaller(op: Op, tensor: Tensor, taps: Taps) -> str:
