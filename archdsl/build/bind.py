@@ -69,6 +69,7 @@ class _Arguments:
         self.given = given
         self.flowing = axes or _axes(given)  # the axes of what goes in
         self.ports = _ports(op)
+        self.many = bool(op.ports) and op.ports[0].many
         self.names = _fields(op)
         self.fields: dict[str, Value] = {}
         self.tensors: Tensors = {}
@@ -97,8 +98,14 @@ class _Arguments:
 
     def _positional(self, given: Given) -> None:
         op = self.op
+        if self.many and given is self.given[0]:
+            self._port(op.ports[0].name, given)
+            return
         if holds_tensors(given.value):
             self._port(self._free_port(given), given)
+            return
+        if "number" in self.names:  # in the place of the other tensor
+            self._port(op.ports[1].name, given)
             return
         if isinstance(given.value, StepValue) and not self._optional_ports():
             self._blame(self._flows_in(given), given.span)
@@ -114,12 +121,11 @@ class _Arguments:
     def _optional_ports(self) -> list[str]:
         """The ports that a positional tensor may go to: all but what flows."""
         names = [p.name for p in self.op.ports]
-        first = self.op.ports and self.op.ports[0].many
-        return [p for p in (names if first else names[1:]) if p not in self.tensors]
+        return [p for p in (names if self.many else names[1:]) if p not in self.tensors]
 
     def _free_port(self, given: Given) -> str:
         op = self.op
-        if op.ports and op.ports[0].many and self.tensors:
+        if self.many and self.tensors:
             takes = "one list of tensors"
             fault = TooManyArguments(op.name, takes, f"{op.name}([a, b])")
             self._blame(fault, given.span)
@@ -276,18 +282,9 @@ def bind_op(
     """
     arguments = _Arguments(op, given, axes)
     wrong: list[Blamed] = []
-    many = bool(op.ports) and op.ports[0].many
-    number = "number" in arguments.names
-    for index, argument in enumerate(given):
+    for argument in given:
         try:
-            if argument.name is not None or not (many or number):
-                arguments.take(argument)
-            elif (many and index == 0) or (
-                number and not holds_tensors(argument.value)
-            ):
-                arguments._port(op.ports[0 if many else 1].name, argument)
-            else:
-                arguments.take(argument)
+            arguments.take(argument)
         except Blamed as blamed:
             if blamed.refused.fault not in [b.refused.fault for b in wrong]:
                 wrong.append(blamed)
