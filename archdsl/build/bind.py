@@ -151,10 +151,10 @@ class _Arguments:
         return False
 
     def _next_field(self, given: Given) -> None:
-        sizes = self.op.axis_keywords
         for name in self.names:
-            if name not in self.fields and name != sizes:
-                self._set(name, given)
+            if name not in self.fields and name != self.op.axis_keywords:
+                self.fields[name] = given.value
+                self.spans[name] = given.span
                 return
         count = len(self.names)
         takes = f"{count} argument{'s' * (count != 1)}" if count else "no arguments"
@@ -167,9 +167,6 @@ class _Arguments:
         if holds_tensors(given.value):
             fault = WrongValue(self.op.name, name, "is not a tensor", kind(given.value))
             self._blame(fault, given.span)
-        self._set(name, given)
-
-    def _set(self, name: str, given: Given) -> None:
         self.fields[name] = given.value
         self.spans[name] = given.span
 

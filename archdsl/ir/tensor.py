@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from archdsl.ir.dim import Size, product
 from archdsl.lazy import lazy
+from archdsl.record import record
 
 BATCH, FEATURES = "B", "C"
 DTYPES: Mapping[str, int] = {"float": 4, "int": 8, "bool": 1}  # bytes an element
 Layout: TypeAlias = tuple[str, ...]  # the physical order of a tensor's axes
 
 
+@record(slots=False)
 class Tensor:
     """Named axes, in the order in which they are displayed, and a dtype.
 
     ``B`` is the batch, ``C`` the features; every other axis is a position.
-
-    Attributes:
-        axes: Each axis with its size.
-        dtype: One of `DTYPES`.
-        sizes: Size by axis.
     """
 
-    def __init__(
-        self, axes: tuple[tuple[str, Size], ...], dtype: str = "float"
-    ) -> None:
-        self.axes: Final = axes
-        self.dtype: Final = dtype
-        self.sizes: Final = dict(axes)
-        self._hash = hash(axes)  # as good as always asked for: layers are found by it
+    axes: tuple[tuple[str, Size], ...]
+    dtype: str = "float"
+
+    @lazy
+    def sizes(self) -> dict[str, Size]:
+        """Size by axis."""
+        return dict(self.axes)
 
     @lazy
     def names(self) -> Layout:
@@ -40,7 +37,7 @@ class Tensor:
     @lazy
     def positions(self) -> tuple[str, ...]:
         """The axes that are positions, in display order."""
-        return tuple([n for n in self.sizes if n not in (BATCH, FEATURES)])
+        return tuple(n for n in self.sizes if n not in (BATCH, FEATURES))
 
     @lazy
     def numel(self) -> Size:
@@ -52,16 +49,13 @@ class Tensor:
         """The size in bytes."""
         return self.numel * DTYPES[self.dtype]
 
+    @lazy
+    def _hash(self) -> int:
+        return hash((self.axes, self.dtype))
+
     def __hash__(self) -> int:
+        """Of what makes it equal; asked for often, as layers are looked up by it."""
         return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Tensor):
-            return NotImplemented
-        return self.axes == other.axes and self.dtype == other.dtype
-
-    def __repr__(self) -> str:
-        return f"Tensor({self.axes!r}, {self.dtype!r})"
 
     def __contains__(self, axis: object) -> bool:
         return axis in self.sizes
@@ -75,7 +69,10 @@ class Tensor:
 
     def resized(self, sizes: Mapping[str, Size]) -> Tensor:
         """The same axes, some with another size; new ones come last."""
-        return Tensor(tuple({**self.sizes, **sizes}.items()), self.dtype)
+        every = {**self.sizes, **sizes}
+        made = Tensor(tuple(every.items()), self.dtype)
+        made.sizes = every
+        return made
 
     def without(self, axes: Iterable[str]) -> Tensor:
         """The tensor with some axes gone."""

@@ -82,7 +82,7 @@ class _Pool(Op):
             self._refuse("ceil_mode", problem, "leave it out")
         if not self.plain and self.separate(rows):
             self._refuse_around(rows)
-        return (x.resized(slid(self, x, taps, facts, up=self.up)),)
+        return (slid(self, x, taps, facts, up=self.up),)
 
     def _refuse(self, field: str, problem: str, mend: str = "") -> NoReturn:
         found = spelled(getattr(self, field))

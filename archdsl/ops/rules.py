@@ -69,10 +69,10 @@ def need_equal(
         at: The argument to blame.
     """
     left, right = sides
-    shapes = str(left), str(right)
     for axis in axes:
         if not facts.equal(left[axis], right[axis]):
             help_ = mend if axis == FEATURES else ""
+            shapes = str(left), str(right)
             fault = SizesDiffer(op.name, axis, left[axis], right[axis], *shapes, help_)
             raise Refused(fault, at)
 
