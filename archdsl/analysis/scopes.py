@@ -63,8 +63,9 @@ class _Scope:
     def find(self, name: str) -> Binding | None:
         scope: _Scope | None = self
         while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
+            found = scope.names.get(name)
+            if found is not None:
+                return found
             scope = scope.parent
         return None
 
@@ -95,6 +96,7 @@ class Names:
         self.uses: dict[str, set[str]] = {}
         self.passed: set[str] = set()
         self._scope = _Scope()
+        self._of_file = module.definitions.keys() | module.variants.keys()
         for item in module.file.items:
             if isinstance(item, tree.Checkpoint):
                 self.uses.setdefault("", set()).add(item.model.id)
@@ -142,22 +144,20 @@ class Names:
     def _read(self, name: str) -> bool:
         """Marks what a name may stand for; False if it is of no scope."""
         found = self._scope.find(name)
-        todo = [found] if found else []
+        if found is None:
+            return False
+        todo = [found]
         while todo:
             binding = todo.pop()
             if not binding.settled:
                 binding.read = binding.settled = True
                 todo += binding.behind
-        return found is not None
-
-    def _of_file(self, name: str) -> bool:
-        module = self.module
-        return name in module.definitions or name in module.variants
+        return True
 
     def _name(self, e: tree.Name) -> None:
         if self._read(e.id) or e.id in self._also:
             return
-        if self._of_file(e.id):
+        if e.id in self._of_file:
             self._used.add(e.id)
             return
         if is_built_in(e.id) or len(self.unknown) == MOST_ERRORS:
@@ -168,12 +168,12 @@ class Names:
     def _pass(self, e: tree.Expr) -> None:
         """Notes the blocks that an expression gives away as values."""
         if isinstance(e, tree.Name):
-            if self._scope.find(e.id) is None and self._of_file(e.id):
+            if e.id in self._of_file and self._scope.find(e.id) is None:
                 self.passed.add(e.id)
         elif isinstance(e, tree.Conditional):
             self._pass(e.then)
             self._pass(e.other)
-        elif isinstance(e, tree.ListOf | tree.TupleOf):
+        elif isinstance(e, (tree.ListOf, tree.TupleOf)):
             for item in e.items:
                 self._pass(item)
         elif isinstance(e, tree.Call):
@@ -182,16 +182,20 @@ class Names:
     # -- walking ---------------------------------------------------------------------
 
     def _walk(self, node: tree.Node) -> None:
-        visit = _VISIT.get(type(node))
-        if visit is not None:
-            visit(self, node)
-            return
-        for child in tree.children(node):
-            self._walk(child)
+        """Visits a node, or what it is made of, in order."""
+        waiting = [node]
+        while waiting:
+            node = waiting.pop()
+            visit = _VISIT.get(type(node))
+            if visit is not None:
+                visit(self, node)
+            else:
+                waiting += reversed(tree.children(node))
 
     def _argument(self, e: tree.Argument) -> None:
-        self._walk(e.value)
-        self._pass(e.value)
+        if not isinstance(e.value, tree.Literal):  # as most are
+            self._walk(e.value)
+            self._pass(e.value)
 
     def _step(self, e: tree.Step) -> None:
         self._walk(e.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import TypeAlias
 
@@ -395,17 +394,20 @@ class File(Node):
 # --- walking ------------------------------------------------------------------------
 
 
-def children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> list[Node]:
     """What a node is directly made of, in the order of its fields."""
+    found: list[Node] = []
     for name in _PARTS[type(node)]:
         part = getattr(node, name)
-        if isinstance(part, Node):
-            yield part
-        elif isinstance(part, tuple):
-            yield from (item for item in part if isinstance(item, Node))
+        if isinstance(part, tuple):
+            found += part
+        elif part is not None:
+            found.append(part)
+    return found
 
 
-_PLAIN = {"Span", "str", "str | None", "bool", "int | float | str | bool | None"}
+_TEXTS = {"str", "str | None", "tuple[str, ...]"}
+_PLAIN = _TEXTS | {"Span", "bool", "int | float | str | bool | None"}  # no nodes
 _PARTS: dict[type, tuple[str, ...]] = {
     kind: tuple(f.name for f in fields(kind) if f.type not in _PLAIN)
     for kind in list(globals().values())
