@@ -141,29 +141,26 @@ class Names:
         self.bindings.append(binding)
         return binding
 
-    def _read(self, name: str) -> bool:
-        """Marks what a name may stand for; False if it is of no scope."""
-        found = self._scope.find(name)
-        if found is None:
-            return False
+    def _read(self, found: Binding) -> None:
+        """Marks what a name may stand for."""
         todo = [found]
         while todo:
             binding = todo.pop()
             if not binding.settled:
                 binding.read = binding.settled = True
                 todo += binding.behind
-        return True
 
     def _name(self, e: tree.Name) -> None:
-        if self._read(e.id) or e.id in self._also:
+        found = self._scope.find(e.id)
+        if found is not None:
+            self._read(found)
+        if found is not None or e.id in self._also:
             return
         if e.id in self._of_file:
             self._used.add(e.id)
-            return
-        if is_built_in(e.id) or len(self.unknown) == MOST_ERRORS:
-            return
-        known = meant(self._scope.known(), self.module)
-        self.unknown.append(Unknown(e, known))
+        elif not is_built_in(e.id) and len(self.unknown) < MOST_ERRORS:
+            known = meant(self._scope.known(), self.module)
+            self.unknown.append(Unknown(e, known))
 
     def _pass(self, e: tree.Expr) -> None:
         """Notes the blocks that an expression gives away as values."""
@@ -192,10 +189,19 @@ class Names:
             else:
                 waiting += reversed(tree.children(node))
 
-    def _argument(self, e: tree.Argument) -> None:
-        if not isinstance(e.value, tree.Literal):  # as most are
-            self._walk(e.value)
-            self._pass(e.value)
+    def _called(self, e: tree.Call) -> None:
+        self._walk(e.function)
+        self._arguments(e.arguments)
+
+    def _bracketed(self, e: tree.Brackets) -> None:
+        self._walk(e.base)
+        self._arguments(e.arguments)
+
+    def _arguments(self, arguments: tuple[tree.Argument, ...]) -> None:
+        for argument in arguments:
+            if not isinstance(argument.value, tree.Literal):  # as most are
+                self._walk(argument.value)
+                self._pass(argument.value)
 
     def _step(self, e: tree.Step) -> None:
         self._walk(e.value)
@@ -236,8 +242,8 @@ class Names:
             self._walk(s.claim)
         if s.value is not None:
             self._walk(s.value)
-        else:
-            self._read(s.name.id)
+        elif (found := self._scope.find(s.name.id)) is not None:
+            self._read(found)
 
     def _target(self, target: tree.Target) -> None:
         if isinstance(target.items, tree.Name):
@@ -283,8 +289,7 @@ class Names:
                 self._scope.labels.setdefault(name, []).extend(bindings)
 
     def _braced(self, e: tree.Residual | tree.Repeat) -> None:
-        for argument in e.arguments:
-            self._walk(argument)
+        self._arguments(e.arguments)
         self._export(self._braces(e.body))
 
     def _for(self, e: tree.For) -> None:
@@ -296,8 +301,7 @@ class Names:
 
         What it carries bears the names of what is outside on purpose.
         """
-        for argument in e.arguments:
-            self._walk(argument)
+        self._arguments(e.arguments)
         for carry in e.carries[1:]:
             self._walk(carry.name if carry.first is None else carry.first)
         outer, hidden = self._scope, len(self.hidden)
@@ -327,7 +331,8 @@ def _tensors(block: tree.Block) -> tuple[tree.Name, ...]:
 
 _VISIT: dict[type, Callable[[Names, Any], None]] = {
     tree.Name: Names._name,
-    tree.Argument: Names._argument,
+    tree.Call: Names._called,
+    tree.Brackets: Names._bracketed,
     tree.Step: Names._step,
     tree.Let: Names._let,
     tree.Layer: Names._layer,

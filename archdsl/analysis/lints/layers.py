@@ -10,25 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from math import gcd
 
 from archdsl.analysis.cost import Costs
+from archdsl.analysis.lints.windows import checkerboard, windowed
 from archdsl.diagnostics import Diagnostic, Note, SpecError
 from archdsl.diagnostics.lints import (
-    ChannelsFirst,
-    Checkerboard,
     DeadLayer,
     DropoutBeforeNorm,
-    KernelInPadding,
     LinearTwice,
     NoEffect,
     NormTwice,
     PlaceLost,
     RedundantBias,
-    SkippedPositions,
 )
 from archdsl.ir.graph import Call, Enter, Graph, Node, Path, Ref
-from archdsl.ir.tensor import Tensor
 from archdsl.ops.activation import Gelu, Relu, Relu6, Sigmoid, Silu, Softmax, Tanh
 from archdsl.ops.base import Op
 from archdsl.ops.conv import Conv
@@ -39,10 +34,7 @@ from archdsl.ops.norm import BatchNorm, LayerNorm, RmsNorm
 from archdsl.ops.pool import AvgPool, MaxPool
 from archdsl.ops.reduce import Max
 from archdsl.ops.regularize import Dropout
-from archdsl.ops.spread import Taps
 from archdsl.source import Span
-
-_LARGE = 16  # a kernel that may have been meant as features
 
 
 def lint_layers(graphs: Sequence[Graph]) -> Iterator[Diagnostic]:
@@ -87,7 +79,7 @@ def _said(graph: Graph) -> list[Diagnostic]:
             rule = AFTER[kind].get(type(before.payload))
             if rule is not None and (one := rule(graph, before, node)):
                 of_two.append(one)
-        if kind in ALONE:
+        elif kind in ALONE:
             of_one += ALONE[kind](graph, node)
     return of_two + of_one
 
@@ -152,111 +144,6 @@ def _redundant_bias(graph: Graph, node: Node, after: Node) -> Diagnostic | None:
         return None
     note = Note("the batch norm", after.span)
     return Diagnostic(RedundantBias(op.name), node.span, (note,))
-
-
-def _windowed(graph: Graph, node: Node) -> Sequence[Diagnostic]:
-    """What is wrong with a window, by itself or on what it slides over."""
-    op, x = node.payload, graph.tensor(node.inputs[0][1])
-    assert isinstance(op, (Conv, MaxPool, AvgPool))
-    if isinstance(op, Conv) and _is_plain(op, x):
-        return ()
-    taps, out = op.taps(x), node.outputs[0]
-    skipped = _skipped(op, taps, out)
-    kernel = _kernel(op, taps, x, out) if isinstance(op, Conv) else None
-    return [Diagnostic(lint, node.span) for lint in (skipped, kernel) if lint]
-
-
-def _is_plain(op: Conv, x: Tensor) -> bool:
-    """Whether the numbers of a convolution leave nothing to ask of its windows.
-
-    Where no axis is shorter than a window and a stride, every tap meets the input in
-    the first window or the last, whatever is put around it.
-    """
-    kernel, stride, dilation = op.kernel, op.stride, op.dilation
-    if not isinstance(kernel, int) or not isinstance(stride, int):
-        return False
-    if not isinstance(dilation, int) or kernel >= _LARGE:
-        return False
-    if kernel > 1 and _seen(kernel, stride, dilation) < stride:
-        return False
-    room, sizes = dilation * (kernel - 1) + stride, x.sizes
-    found = [sizes[axis] for axis in x.positions]
-    return not [size for size in found if isinstance(size, int) and size < room]
-
-
-def _seen(kernel: int, stride: int, dilation: int) -> int:
-    """Of as many positions as a stride has, those that a window looks at."""
-    return min(kernel, stride // gcd(stride, dilation))
-
-
-def _skipped(
-    op: Conv | MaxPool | AvgPool, taps: Mapping[str, Taps], out: Tensor
-) -> SkippedPositions | None:
-    for axis, t in taps.items():
-        seen = _seen(t.kernel, t.stride, t.dilation)
-        if t.kernel > 1 and seen < t.stride and out[axis] != 1:
-            factor = ", without a factor of the dilation" if t.dilation > 1 else ""
-            numbers = (t.kernel, t.stride, t.dilation)
-            return SkippedPositions(op.name, axis, seen, *numbers, factor)
-    return None
-
-
-def _kernel(
-    op: Conv, taps: Mapping[str, Taps], x: Tensor, out: Tensor
-) -> ChannelsFirst | KernelInPadding | None:
-    """A kernel that is too large for its axis, or was meant as another number."""
-    swapped = _channels_first(op, x["C"], taps)
-    if swapped is not None:
-        return swapped
-    for axis, t in taps.items():
-        size, count = x[axis], out[axis]
-        if not isinstance(size, int) or not isinstance(count, int):
-            continue
-        outside = _outside(t, size, count)
-        if 2 * outside > t.kernel:
-            return KernelInPadding(op.name, axis, size, t.kernel, outside)
-    return None
-
-
-def _outside(t: Taps, size: int, count: int) -> int:
-    """The taps that meet the input in none of `count` windows."""
-    before = -((t.padding - (count - 1) * t.stride) // -t.dilation)
-    behind = t.kernel + (size + t.padding) // -t.dilation
-    return min(t.kernel, max(0, before) + max(0, behind))
-
-
-def _channels_first(
-    op: Conv, features: object, taps: Mapping[str, Taps]
-) -> ChannelsFirst | None:
-    """``conv(3, 64)`` on C = 3: nobody has 64 × 64 kernels that keep 3 features."""
-    kernels = {t.kernel for t in taps.values()}
-    strides = {t.stride for t in taps.values()}
-    kernel, stride = max(kernels), max(strides)
-    plain = len(taps) > 1 and len(kernels) == 1 and op.groups == 1
-    odd = kernel % 2 == 0 and kernel >= _LARGE and stride != kernel
-    if not plain or not odd or op.features != features or not isinstance(features, int):
-        return None
-    return ChannelsFirst(features, kernel, stride if stride > 1 else 3)
-
-
-def _checkerboard(graph: Graph, node: Node) -> Sequence[Diagnostic]:
-    """Outputs whose place modulo the stride decides how many taps reach them."""
-    op = node.payload
-    assert isinstance(op, ConvTranspose)
-    for axis, (sown, _) in op.sown(graph.ins(node)["x"]).items():
-        kernel, stride = sown.kernel, sown.stride
-        turns = stride // gcd(stride, sown.dilation)  # until a tap's place comes again
-        most = -(-kernel // turns)
-        fewest = kernel // turns if turns == stride else 0
-        if fewest != most:
-            why = f"its stride of {stride} and dilation have a common factor"
-            mend = "use a dilation of 1"
-            if turns == stride:
-                why = f"its stride of {stride} does not divide the kernel of {kernel}"
-                better = {kernel - kernel % stride, kernel + -kernel % stride} - {0}
-                mend = f"use kernel = {' or '.join(map(str, sorted(better)))}"
-            return (Diagnostic(Checkerboard(axis, fewest, most, why, mend), node.span),)
-    return ()
 
 
 def _dropout(graph: Graph, node: Node, after: Node) -> Diagnostic | None:
@@ -328,8 +215,8 @@ def _place_lost(graph: Graph, node: Node) -> Sequence[Diagnostic]:
 
 # By the op that a rule begins with; a rule of two asks of the op before it, too.
 ALONE: Mapping[type, Callable[[Graph, Node], Sequence[Diagnostic]]] = {
-    **dict.fromkeys((Conv, MaxPool, AvgPool), _windowed),
-    ConvTranspose: _checkerboard,
+    **dict.fromkeys((Conv, MaxPool, AvgPool), windowed),
+    ConvTranspose: checkerboard,
     Max: _place_lost,
 }
 _NORMS = LayerNorm, RmsNorm, BatchNorm, GroupNorm, InstanceNorm
