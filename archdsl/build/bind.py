@@ -145,14 +145,15 @@ class _Arguments:
         return False
 
     def _next_field(self, given: Given) -> None:
-        sizes = self.op.axis_keywords
-        free = [f for f in self.names if f not in self.fields and f != sizes]
-        if not free:
-            count = len(self.names)
-            takes = f"{count} argument{'s' * (count != 1)}" if count else "no arguments"
-            fault = TooManyArguments(self.op.name, takes, usage(self.op))
-            self._blame(fault, given.span)
-        self._field(free[0], given)
+        for name in self.names:
+            if name not in self.fields and name != self.op.axis_keywords:
+                self.fields[name] = given.value
+                self.spans[name] = given.span
+                return
+        count = len(self.names)
+        takes = f"{count} argument{'s' * (count != 1)}" if count else "no arguments"
+        fault = TooManyArguments(self.op.name, takes, usage(self.op))
+        self._blame(fault, given.span)
 
     def _field(self, name: str, given: Given) -> None:
         if name in self.fields:

@@ -139,8 +139,10 @@ class Loader:
 
     def _check_head(self, item: tree.Block | tree.Model | tree.Variant) -> None:
         """Reports what the head of a block or model names twice."""
-        names = [] if isinstance(item, tree.Variant) else [*item.parameters]
-        heads = [*(getattr(item, "tensors", None) or ()), *(p.name for p in names)]
+        if isinstance(item, tree.Variant):
+            return
+        tensors = item.tensors if isinstance(item, tree.Block) else None
+        heads = [*(tensors or ()), *[parameter.name for parameter in item.parameters]]
         first: dict[str, Span] = {}
         for head in heads:
             if head.id in first:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from archdsl.ir.dim import Size, product
 from archdsl.lazy import lazy
+from archdsl.record import record
 
 BATCH, FEATURES = "B", "C"
 DTYPES: Mapping[str, int] = {"float": 4, "int": 8, "bool": 1}  # bytes an element
 Layout: TypeAlias = tuple[str, ...]  # the physical order of a tensor's axes
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Tensor:
     """Named axes, in the order in which they are displayed, and a dtype.
 
@@ -69,7 +69,10 @@ class Tensor:
 
     def resized(self, sizes: Mapping[str, Size]) -> Tensor:
         """The same axes, some with another size; new ones come last."""
-        return Tensor(tuple({**self.sizes, **sizes}.items()), self.dtype)
+        every = {**self.sizes, **sizes}
+        made = Tensor(tuple(every.items()), self.dtype)
+        made.sizes = every
+        return made
 
     def without(self, axes: Iterable[str]) -> Tensor:
         """The tensor with some axes gone."""

@@ -47,6 +47,8 @@ class _Arithmetic(Op):
             raise Refused(GivenTwice(self.name, "other"), "number")
         if other.dtype != x.dtype:
             raise Refused(WrongDtype(self.name, x.dtype, other.dtype), "other")
+        if other == x:  # as where a residual ends
+            return (x,)
         shared = [a for a in x.names if a in other]
         need_equal(self, facts, (x, other), shared, _projection(x, other), "other")
         new = [a for a in other.axes if a[0] not in x]

@@ -49,6 +49,8 @@ def fold(template: str, tensor: Tensor, over: tuple[str, ...]) -> str:
 
 def need_groups(groups: int, before: Size, after: Size, facts: Facts) -> None:
     """Refuses groups that do not divide the features that go in, or that come out."""
+    if groups == 1:
+        return
     for name, features in (("C", before), ("features", after)):
         if not facts.divides(groups, features):
             mend = _better_groups(groups, before, after)
@@ -150,7 +152,7 @@ class Conv(Op):
     def outputs(self, ins: Inputs, facts: Facts) -> Outputs:
         x = ins["x"]
         need_groups(self.groups, need_features(self, x), self.features, facts)
-        return (slid(self, x, self.taps(x), facts).resized({"C": self.features}),)
+        return (slid(self, x, self.taps(x), facts, features=self.features),)
 
     def weights(self, ins: Inputs) -> tuple[Weight, ...]:
         x = ins["x"]

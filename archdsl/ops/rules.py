@@ -28,10 +28,11 @@ def need_float(op: Op, tensor: Tensor) -> None:
 
 def need_features(op: Op, tensor: Tensor) -> Size:
     """The size of C, which the tensor must have, in floats."""
-    if FEATURES not in tensor:
+    size = tensor.sizes.get(FEATURES)
+    if size is None:
         raise Refused(AxisMissing(op.name, FEATURES, str(tensor), _to_float(tensor)))
     need_float(op, tensor)
-    return tensor[FEATURES]
+    return size
 
 
 def _to_float(tensor: Tensor) -> str:
@@ -68,10 +69,10 @@ def need_equal(
         at: The argument to blame.
     """
     left, right = sides
-    shapes = str(left), str(right)
     for axis in axes:
         if not facts.equal(left[axis], right[axis]):
             help_ = mend if axis == FEATURES else ""
+            shapes = str(left), str(right)
             fault = SizesDiffer(op.name, axis, left[axis], right[axis], *shapes, help_)
             raise Refused(fault, at)
 

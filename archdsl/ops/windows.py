@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from archdsl.diagnostics import Refused
 from archdsl.diagnostics.faults.arguments import WrongValue
 from archdsl.diagnostics.faults.shapes import NotDivisible, TooSmall
 from archdsl.ir.dim import Size, ceil_div
+from archdsl.ir.tensor import FEATURES
 from archdsl.ops.base import Facts, Op, Tensor
 from archdsl.ops.emit import Literal
 from archdsl.ops.fields import TF_SAME, Each, Padding
@@ -48,37 +49,50 @@ def windows(
     kernel = each(op, sizes[0], axes, "kernel")
     stride = each(op, sizes[1], axes, "stride")
     dilation = each(op, sizes[2], axes, "dilation")
-    rows = tuple(zip(kernel, stride, dilation, strict=True))
-    if padding is None:
-        around = [(default_padding(*row),) * 2 for row in rows]
-    elif isinstance(padding, str):
-        around = [tf_same(x[a], *row) for a, row in zip(axes, rows, strict=True)]
-    else:
-        sides = padding if isinstance(padding, tuple) else (padding,) * len(axes)
-        sides = _for_each(op, sides, axes)
-        around = [(side, side) if isinstance(side, int) else side for side in sides]
-    return {
-        a: Taps(a, known(x[a]), *row, *sides)
-        for a, row, sides in zip(axes, rows, around, strict=True)
-    }
+    sides = _sides(op, padding, axes)
+    found = {}
+    for at, axis in enumerate(axes):
+        size, row = x[axis], (kernel[at], stride[at], dilation[at])
+        if sides is None:
+            before = behind = default_padding(*row)
+        elif isinstance(sides, str):
+            before, behind = tf_same(size, *row)
+        else:
+            before, behind = sides[at]
+        found[axis] = Taps(axis, known(size), *row, before, behind)
+    return found
 
 
-def _for_each(
-    op: Op, sides: tuple[int | tuple[int, int], ...], axes: tuple[str, ...]
-) -> tuple[int | tuple[int, int], ...]:
-    """What is put around each axis, refused where the list is not one of axes."""
-    if len(sides) == len(axes):
-        return sides
-    problem = f"has {numbers_for(len(sides), axes)}"
+def _sides(
+    op: Op, padding: Padding | None, axes: tuple[str, ...]
+) -> Sequence[tuple[int, int]] | str | None:
+    """What is put before and behind each axis, where it is given in numbers.
+
+    Raises:
+        Refused: The list is not one of axes.
+    """
+    if padding is None or isinstance(padding, str):
+        return padding
+    if isinstance(padding, int):
+        return ((padding, padding),) * len(axes)
+    if len(padding) == len(axes):
+        return [(side, side) if isinstance(side, int) else side for side in padding]
+    problem = f"has {numbers_for(len(padding), axes)}"
     mend = ""
-    if len(axes) == 1 and len(sides) == 2:
-        mend = f"before and behind an axis is a list in a list: [{spelled(sides)}]"
-    fault = WrongValue(op.name, "padding", problem, spelled(sides), mend)
+    if len(axes) == 1 and len(padding) == 2:
+        mend = f"before and behind an axis is a list in a list: [{spelled(padding)}]"
+    fault = WrongValue(op.name, "padding", problem, spelled(padding), mend)
     raise Refused(fault, "padding")
 
 
 def slid(
-    op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts, *, up: bool = False
+    op: Op,
+    tensor: Tensor,
+    taps: Mapping[str, Taps],
+    facts: Facts,
+    *,
+    up: bool = False,
+    features: Size | None = None,
 ) -> Tensor:
     """The tensor after a window has slid over some of its axes.
 
@@ -89,13 +103,14 @@ def slid(
         facts: What is known of open sizes.
         up: Whether a last window may lie partly behind the axis, as long as it begins
             on it.
+        features: The size that C gets; None where it stays.
 
     Raises:
         Refused: A window is larger than what it slides over.
     """
+    sizes: dict[str, Size] = {} if features is None else {FEATURES: features}
     if getattr(op, "padding", None) == TF_SAME:
-        return _same(op, tensor, taps, facts)
-    sizes: dict[str, Size] = {}
+        return tensor.resized(sizes | _same(op, tensor, taps, facts))
     for axis, t in taps.items():
         room = tensor[axis] + t.padding + t.behind - t.reach
         if not facts.at_least(room + up * (t.stride - 1), 0):
@@ -111,8 +126,10 @@ def slid(
     return tensor.resized(sizes)
 
 
-def _same(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Tensor:
-    """The tensor after windows have slid over it with TensorFlow's "SAME".
+def _same(
+    op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts
+) -> dict[str, Size]:
+    """The sizes after windows have slid over axes with TensorFlow's "SAME".
 
     Raises:
         Refused: A stride leaves a rest of an open size. What is put around depends on
@@ -129,7 +146,7 @@ def _same(op: Op, tensor: Tensor, taps: Mapping[str, Taps], facts: Facts) -> Ten
             fault = NotDivisible(f"{op.name}: stride", t.stride, axis, size, mend)
             raise Refused(fault, "stride")
         sizes[axis] = size // t.stride
-    return tensor.resized(sizes)
+    return sizes
 
 
 def _smaller(op: Op, tensor: Tensor, taps: Taps) -> str:

@@ -1,7 +1,7 @@
 """What the rules of the grammar make: an entry a rule, named as the rule is.
 
-An entry takes a value for each symbol of its rule: a `Word` for a word (a `_` where
-it says nothing more), and what that rule's own entry made for another rule. `NODES`
+An entry takes a value for each symbol of its rule: the text of a word (a `_` where it
+says nothing more), and what that rule's own entry made for another rule. `NODES`
 take the span of the whole rule first. `LISTS` make no node: they gather parts, or
 choose one.
 """
@@ -14,7 +14,6 @@ from typing import Any
 
 from archdsl.source import Span
 from archdsl.syntax import tree
-from archdsl.syntax.words import Word
 
 
 def _file(at: Span, items: list[tree.Item]) -> tree.File:
@@ -24,18 +23,14 @@ def _file(at: Span, items: list[tree.Item]) -> tree.File:
     return tree.File(at, tuple(items))
 
 
-def _joined(path: list[Word]) -> str:
-    return "/".join(part.text for part in path)
-
-
 def _else_if(inner: tree.If) -> tree.Body:
     """The inner `if`, as the one statement of a body."""
     return tree.Body(inner.span, (tree.Flow(inner.span, inner),))
 
 
-def _text(word: Word) -> str:
+def _said(string: str) -> str:
     """What a string says."""
-    text = word.text[1:-1]
+    text = string[1:-1]
     if "\\" not in text:
         return text
     return re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], text)
@@ -44,9 +39,9 @@ def _text(word: Word) -> str:
 NODES: dict[str, Callable[..., tree.Node]] = {
     # a file
     "file": _file,
-    "use_all": lambda at, _, path: tree.Use(at, _joined(path), ()),
+    "use_all": lambda at, _, path: tree.Use(at, "/".join(path), ()),
     "use": lambda at, _, path, _open, names, *_rest: tree.Use(
-        at, _joined(path), tuple(names)
+        at, "/".join(path), tuple(names)
     ),
     "block": lambda at, _, name, tensors, parameters, body: tree.Block(
         at, name, None if tensors is None else tuple(tensors), tuple(parameters), body
@@ -63,11 +58,9 @@ NODES: dict[str, Callable[..., tree.Node]] = {
     ),
     "parameter": lambda at, name: tree.Parameter(at, name, "", None),
     "parameter_default": lambda at, name, _, value: tree.Parameter(at, name, "", value),
-    "parameter_type": lambda at, name, _, kind: tree.Parameter(
-        at, name, kind.text, None
-    ),
+    "parameter_type": lambda at, name, _, kind: tree.Parameter(at, name, kind, None),
     "parameter_both": lambda at, name, _, kind, _is, value: tree.Parameter(
-        at, name, kind.text, value
+        at, name, kind, value
     ),
     # statements
     "body": lambda at, _, statements, _close: tree.Body(at, tuple(statements)),
@@ -120,18 +113,14 @@ NODES: dict[str, Callable[..., tree.Node]] = {
     "target_name": tree.Target,
     "target_group": lambda at, _, inner, _close: tree.Target(at, inner.items),
     "shape": lambda at, _, axes, _close: tree.Shape(at, "", tuple(axes)),
-    "shape_typed": lambda at, kind, _, axes, _close: tree.Shape(
-        at, kind.text, tuple(axes)
-    ),
-    "axis_size": lambda at, axis: tree.AxisSize(at, axis.text, None),
-    "axis_size_known": lambda at, axis, _, size: tree.AxisSize(at, axis.text, size),
+    "shape_typed": lambda at, kind, _, axes, _close: tree.Shape(at, kind, tuple(axes)),
+    "axis_size": lambda at, axis: tree.AxisSize(at, axis, None),
+    "axis_size_known": lambda at, axis, _, size: tree.AxisSize(at, axis, size),
     # values
-    "unary": lambda at, operator, operand: tree.Unary(at, operator.text, operand),
-    "binary": lambda at, left, operator, right: tree.Binary(
-        at, operator.text, left, right
-    ),
+    "unary": tree.Unary,
+    "binary": lambda at, left, operator, right: tree.Binary(at, operator, left, right),
     "compare": lambda at, parts: tree.Compare(
-        at, tuple(parts[::2]), tuple(word.text for word in parts[1::2])
+        at, tuple(parts[::2]), tuple(parts[1::2])
     ),
     "call": lambda at, function, _, arguments, _close: tree.Call(
         at, function, tuple(arguments)
@@ -139,9 +128,9 @@ NODES: dict[str, Callable[..., tree.Node]] = {
     "brackets": lambda at, base, _, arguments, _close: tree.Brackets(
         at, base, tuple(arguments)
     ),
-    "attribute": lambda at, base, _, name: tree.Attribute(at, base, name.text),
+    "attribute": lambda at, base, _, name: tree.Attribute(at, base, name),
     "argument": lambda at, value: tree.Argument(at, None, value),
-    "argument_named": lambda at, name, _, value: tree.Argument(at, name.text, value),
+    "argument_named": lambda at, name, _, value: tree.Argument(at, name, value),
     "list_empty": lambda at, _, _close: tree.ListOf(at, ()),
     "list_of": lambda at, _, items, *_rest: tree.ListOf(at, tuple(items)),
     "comprehension": lambda at, _, item, loop, _close: tree.Comprehension(
@@ -154,23 +143,23 @@ NODES: dict[str, Callable[..., tree.Node]] = {
     "tuple_of": lambda at, _, first, _comma, others, *_rest: tree.TupleOf(
         at, (first, *others)
     ),
-    "name": lambda at, word: tree.Name(at, word.text),
-    "axis": lambda at, word: tree.Axis(at, word.text),
-    "integer": lambda at, word: tree.Literal(at, int(word.text)),
-    "real": lambda at, word: tree.Literal(at, float(word.text)),
-    "string": lambda at, word: tree.Literal(at, _text(word)),
+    "name": tree.Name,
+    "axis": tree.Axis,
+    "integer": lambda at, text: tree.Literal(at, int(text)),
+    "real": lambda at, text: tree.Literal(at, float(text)),
+    "string": lambda at, text: tree.Literal(at, _said(text)),
     "true": lambda at, _: tree.Literal(at, True),
     "false": lambda at, _: tree.Literal(at, False),
     "nothing": lambda at, _: tree.Literal(at, None),
 }
 
 
-def _more(items: list[object], _between: Word, item: object) -> list[object]:
+def _more(items: list[object], _between: str, item: object) -> list[object]:
     items.append(item)
     return items
 
 
-def _two_more(parts: list[object], operator: Word, right: object) -> list[object]:
+def _two_more(parts: list[object], operator: str, right: object) -> list[object]:
     parts += (operator, right)
     return parts
 

@@ -47,18 +47,30 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
 
 
 def _parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
+    file = _whole(source)
+    return (file, []) if file is not None else _with_care(source)
+
+
+def _whole(source: Source) -> tree.File | None:
+    """The tree of a text without a syntax error; None if there is one."""
+    found = words.right(source)
+    given = None if found is None else layout.significant(found)
+    if given is None:
+        return None
+    last = given[-1][3] if given else 0
+    file = made_whole(source, [*given, (END, "", last, last)], HIGHEST)
+    if file is None:
+        return None
+    assert isinstance(file, tree.File)
+    return tree.File(file.span, file.items, _doc(source.text))
+
+
+def _with_care(source: Source) -> tuple[tree.File, list[Diagnostic]]:
+    """The tree of a text that is wrong somewhere, and what is wrong."""
     read = words.read(source)
     too_deep = layout.too_deep(source, read.words)
     if too_deep:
         return _empty(source), [*read.diagnostics, too_deep]
-    file = None if read.diagnostics else _whole(source, read.words)
-    return (file, []) if file is not None else _with_care(source, read)
-
-
-def _with_care(
-    source: Source, read: words.Reader
-) -> tuple[tree.File, list[Diagnostic]]:
-    """The tree of a text that is wrong somewhere, and what is wrong."""
     balance = Balance(source, {d.span.line for d in read.diagnostics})
     given = layout.significant(balance.run(read.words), mended=True)
     assert given is not None  # each bracket has one now
@@ -68,20 +80,6 @@ def _with_care(
     file = parser.run()
     found.sort(key=lambda d: d.span.start)
     return tree.File(file.span, file.items, _doc(source.text)), found
-
-
-def _whole(source: Source, found: list[Word]) -> tree.File | None:
-    """The tree of a text without a syntax error; None if there is one."""
-    given = layout.significant(found)
-    if given is None:
-        return None
-    last = given[-1].end if given else 0
-    words_ = [*given, Word(END, "", last, last)]
-    file = made_whole(source, words_, HIGHEST)
-    if file is None:
-        return None
-    assert isinstance(file, tree.File)
-    return tree.File(file.span, file.items, _doc(source.text))
 
 
 def _empty(source: Source) -> tree.File:

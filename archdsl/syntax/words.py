@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache, partial
-from typing import NamedTuple
+from functools import cache
+from typing import NamedTuple, TypeAlias
 
 from archdsl.diagnostics import Diagnostic, Fault
 from archdsl.diagnostics.faults.syntax import (
@@ -68,7 +68,7 @@ class Word(NamedTuple):
     end: int
 
 
-_word = partial(tuple.__new__, Word)  # a word without a call of Python's for it
+Plain: TypeAlias = tuple[str, str, int, int]  # what a `Word` is made of
 
 
 class Reader:
@@ -93,12 +93,13 @@ class Reader:
 
 
 @cache
-def pattern() -> re.Pattern[str]:
-    """One expression for every word; what the grammar has not is in small letters."""
+def _patterns() -> dict[str, str]:
+    """How words look, in order of trial; what the grammar has not in small letters."""
     known = table()
     signs = sorted((s for s in known.symbols if not s.isalpha()), key=len, reverse=True)
-    parts = {"foreign": r"=>|\|>|&&|\|\||!(?!=)"}
-    parts |= {n: known.patterns[n] for n in ("BLANK", "NAME")} | known.patterns
+    parts = {name: known.patterns[name] for name in ("NAME", "BLANK", "NEWLINE")}
+    parts["foreign"] = r"=>|\|>|&&|\|\||!(?!=)"
+    parts |= known.patterns
     parts["sign"] = "|".join(re.escape(sign) for sign in signs)
     parts["number"] = r"\.?[0-9][A-Za-z0-9_.]*"
     parts["open_string"] = r'"[^\n)\]]*'
@@ -107,31 +108,69 @@ def pattern() -> re.Pattern[str]:
     parts["invisible"] = "[\ufeff\u200b-\u200f\u202a-\u202e\u2060-\u2069]+"
     parts["letters"] = r"[^\W\d]\w*"
     parts["other"] = r"[\s\S]"
-    return re.compile("|".join(f"(?P<{name}>{part})" for name, part in parts.items()))
+    return parts
+
+
+@cache
+def pattern() -> re.Pattern[str]:
+    """One expression for every word, of a group for each kind."""
+    parts = _patterns().items()
+    return re.compile("|".join(f"(?P<{name}>{part})" for name, part in parts))
+
+
+@cache
+def _any() -> re.Pattern[str]:
+    """The same without groups, so that it finds the texts of all words in one call."""
+    return re.compile("|".join(_patterns().values()))
+
+
+def _kind(text: str) -> str:
+    """What a word is, wherever it stands; "" for one that is passed over."""
+    match = pattern().match(text)
+    kind = (match and match.lastgroup) or ""
+    if kind in table().ignored:
+        return ""
+    return table().symbols.get(text, kind) if kind in _SPELLED else kind
+
+
+def _cut(source: Source) -> tuple[list[Plain], dict[str, str]]:
+    """The words of a text, right or wrong, and the kind of each that occurs."""
+    end = 1 if source.text.startswith("\ufeff") else 0
+    texts = _any().findall(source.text, end)
+    kinds = {text: _kind(text) for text in set(texts)}
+    found = []
+    for text in texts:
+        start = end
+        end += len(text)
+        kind = kinds[text]
+        if kind:
+            found.append((kind, text, start, end))
+    return found, kinds
+
+
+def right(source: Source) -> list[Plain] | None:
+    """The words of a text, as `read` finds them; None if one of them is wrong."""
+    found, kinds = _cut(source)
+    trial = Reader(source)
+    for text, kind in kinds.items():
+        if kind in _CAREFUL:
+            _CAREFUL[kind](trial, text, 0)
+            if trial.diagnostics:
+                return None
+    return found
 
 
 def read(source: Source) -> Reader:
     """The words of a source, those that are wrong replaced by what was meant."""
-    known = table()
-    symbols = known.symbols
-    ignored = frozenset(known.ignored)
     reader = Reader(source)
-    words = reader.words
-    start = 1 if source.text.startswith("\ufeff") else 0
-    for match in pattern().finditer(source.text, start):
-        kind = match.lastgroup or ""
-        if kind in ignored:
-            continue
-        text = match[0]
+    for word in _cut(source)[0]:
+        kind, text, start, _ = word
         if kind in _CAREFUL:
-            _CAREFUL[kind](reader, text, match.start())
+            _CAREFUL[kind](reader, text, start)
             if len(reader.diagnostics) > MOST:
                 break
-            continue
-        if kind in _SPELLED:
-            kind = symbols.get(text, kind)
-        start, end = match.span()
-        words.append(_word((kind, text, start, end)))
+        else:
+            reader.words.append(Word(*word))
     return reader
 
 

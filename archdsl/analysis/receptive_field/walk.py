@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 from archdsl.analysis.receptive_field import closed, hulls, seen
 from archdsl.analysis.receptive_field.hulls import TooMany
@@ -49,6 +50,22 @@ class Layer:
     parents: dict[str, set[int]] = field(default_factory=dict)
 
 
+class _Way(NamedTuple):
+    """How an output of an op depends on a port of it.
+
+    Attributes:
+        is_pointwise: Whether each position depends on itself alone.
+        reaches: By axis of the port, what an output asks.
+        out: The output.
+        profiles: The answers; none where sizes are open.
+    """
+
+    is_pointwise: bool
+    reaches: Mapping[str, Reach]
+    out: Tensor
+    profiles: Mapping[str, Profile]
+
+
 class Walk:
     """One walk from a model's inputs to its outputs.
 
@@ -80,7 +97,7 @@ class Walk:
         self._gates = gates
         self._numbers = numbers
         self._asked: dict[tuple[int, int], Spread] = {}
-        self._profiles: dict[tuple[int, int, int, str], dict[str, Profile]] = {}
+        self._ways: dict[tuple[int, int, int, str], _Way | None] = {}
         self._places: dict[tuple[int, ...], int] = {}
         self._passing = passing or Passing()
         self._ops = self._intervals = 0
@@ -132,12 +149,13 @@ class Walk:
     ) -> list[Value]:
         at = self._layer(node, path, place)
         layer, outs, both = self.layers[at], [], self._passing.pool.both
-        types = graph.ins(node)
+        assert isinstance(node.payload, Op)
+        may_gate = node.payload.name in GATES
         for i in range(len(node.outputs)):
             found: dict[str, Seen] = {}
             for port, value in ins.items():
                 for name, one in value.seen.items():
-                    if self._is_shut(node, types, ins, port, name):
+                    if may_gate and self._is_shut(graph, node, ins, port, name):
                         continue
                     new = self._through(graph, node, port, i, one)
                     if new is None:
@@ -162,8 +180,8 @@ class Walk:
 
     def _is_shut(
         self,
+        graph: Graph,
         node: Node,
-        types: Mapping[str, Tensor],
         ins: Mapping[str, Value],
         port: str,
         name: str,
@@ -173,9 +191,7 @@ class Walk:
         That is a factor that lacks some of the positions, beside one that has them
         all and sees the input too.
         """
-        assert isinstance(node.payload, Op)
-        if node.payload.name not in GATES:
-            return False
+        types = graph.ins(node)
         every = set(node.outputs[0].positions)
         if every <= set(types[port].positions):
             return False
@@ -188,23 +204,31 @@ class Walk:
         self, graph: Graph, node: Node, port: str, i: int, one: Seen
     ) -> Seen | None:
         """What an output sees through a port; None for nothing."""
+        key = id(graph), node.id, i, port
+        if key not in self._ways:
+            self._ways[key] = self._way(graph, node, port, i)
+        way = self._ways[key]
+        if way is None or way.is_pointwise:
+            return way and one
+        lines = partial(_lines, one, way.reaches, way.out)
+        if self._numbers.are_open:
+            return self._passing.pool.one(Seen({}, lines()))
+        found, count = self._passing.through(one, way.profiles, lines)
+        self._intervals += count
+        return found
+
+    def _way(self, graph: Graph, node: Node, port: str, i: int) -> _Way | None:
+        """From a port to an output; None where only the port's sizes are read."""
         spread = self._spread(graph, node)
         if port not in spread:
-            return None  # only its sizes are read
+            return None
         reaches = spread[port]
         out = self._numbers.tensor(node.outputs[i])
         ports = self._numbers.tensor(graph.ins(node)[port])
-        if _is_pointwise(reaches, ports, out):
-            return one
-        lines = partial(_lines, one, reaches, out)
-        if self._numbers.are_open:
-            return self._passing.pool.one(Seen({}, lines()))
-        key = id(graph), node.id, i, port
-        if key not in self._profiles:
-            self._profiles[key] = self._asking(reaches, ports, out)
-        found, count = self._passing.through(one, self._profiles[key], lines)
-        self._intervals += count
-        return found
+        pointwise, asked = _is_pointwise(reaches, ports, out), {}
+        if not pointwise and not self._numbers.are_open:
+            asked = self._asking(reaches, ports, out)
+        return _Way(pointwise, reaches, out, asked)
 
     def _spread(self, graph: Graph, node: Node) -> Spread:
         key = id(graph), node.id
