@@ -79,10 +79,10 @@ def _unknown(names: Names, found: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def lint(names: Names, models: Iterable[Graph]) -> list[Diagnostic]:
     """The warnings about a file's names, and about its models and what they call."""
-    models = tuple(models)
-    graphs = list({id(g): g for model in models for g in reachable(model)}.values())
+    parts = [reachable(model) for model in models]
+    graphs = list({id(graph): graph for one in parts for graph in one}.values())
     said = unread_values(names)
-    layers = [*lint_layers(graphs), *lint_models(models)]
+    layers = [*lint_layers(graphs), *lint_models(parts)]
     found = [
         *lint_names(names, graphs),
         *(d for d in layers if not isinstance(d.fault, DeadLayer) or not said(d.span)),

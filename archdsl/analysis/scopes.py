@@ -63,8 +63,9 @@ class _Scope:
     def find(self, name: str) -> Binding | None:
         scope: _Scope | None = self
         while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
+            found = scope.names.get(name)
+            if found is not None:
+                return found
             scope = scope.parent
         return None
 
@@ -95,6 +96,7 @@ class Names:
         self.uses: dict[str, set[str]] = {}
         self.passed: set[str] = set()
         self._scope = _Scope()
+        self._of_file = module.definitions.keys() | module.variants.keys()
         for item in module.file.items:
             if isinstance(item, tree.Checkpoint):
                 self.uses.setdefault("", set()).add(item.model.id)
@@ -139,41 +141,36 @@ class Names:
         self.bindings.append(binding)
         return binding
 
-    def _read(self, name: str) -> bool:
-        """Marks what a name may stand for; False if it is of no scope."""
-        found = self._scope.find(name)
-        todo = [found] if found else []
+    def _read(self, found: Binding) -> None:
+        """Marks what a name may stand for."""
+        todo = [found]
         while todo:
             binding = todo.pop()
             if not binding.settled:
                 binding.read = binding.settled = True
                 todo += binding.behind
-        return found is not None
-
-    def _of_file(self, name: str) -> bool:
-        module = self.module
-        return name in module.definitions or name in module.variants
 
     def _name(self, e: tree.Name) -> None:
-        if self._read(e.id) or e.id in self._also:
+        found = self._scope.find(e.id)
+        if found is not None:
+            self._read(found)
+        if found is not None or e.id in self._also:
             return
-        if self._of_file(e.id):
+        if e.id in self._of_file:
             self._used.add(e.id)
-            return
-        if is_built_in(e.id) or len(self.unknown) == MOST_ERRORS:
-            return
-        known = meant(self._scope.known(), self.module)
-        self.unknown.append(Unknown(e, known))
+        elif not is_built_in(e.id) and len(self.unknown) < MOST_ERRORS:
+            known = meant(self._scope.known(), self.module)
+            self.unknown.append(Unknown(e, known))
 
     def _pass(self, e: tree.Expr) -> None:
         """Notes the blocks that an expression gives away as values."""
         if isinstance(e, tree.Name):
-            if self._scope.find(e.id) is None and self._of_file(e.id):
+            if e.id in self._of_file and self._scope.find(e.id) is None:
                 self.passed.add(e.id)
         elif isinstance(e, tree.Conditional):
             self._pass(e.then)
             self._pass(e.other)
-        elif isinstance(e, tree.ListOf | tree.TupleOf):
+        elif isinstance(e, (tree.ListOf, tree.TupleOf)):
             for item in e.items:
                 self._pass(item)
         elif isinstance(e, tree.Call):
@@ -182,16 +179,29 @@ class Names:
     # -- walking ---------------------------------------------------------------------
 
     def _walk(self, node: tree.Node) -> None:
-        visit = _VISIT.get(type(node))
-        if visit is not None:
-            visit(self, node)
-            return
-        for child in tree.children(node):
-            self._walk(child)
+        """Visits a node, or what it is made of, in order."""
+        waiting = [node]
+        while waiting:
+            node = waiting.pop()
+            visit = _VISIT.get(type(node))
+            if visit is not None:
+                visit(self, node)
+            else:
+                waiting += reversed(tree.children(node))
 
-    def _argument(self, e: tree.Argument) -> None:
-        self._walk(e.value)
-        self._pass(e.value)
+    def _called(self, e: tree.Call) -> None:
+        self._walk(e.function)
+        self._arguments(e.arguments)
+
+    def _bracketed(self, e: tree.Brackets) -> None:
+        self._walk(e.base)
+        self._arguments(e.arguments)
+
+    def _arguments(self, arguments: tuple[tree.Argument, ...]) -> None:
+        for argument in arguments:
+            if not isinstance(argument.value, tree.Literal):  # as most are
+                self._walk(argument.value)
+                self._pass(argument.value)
 
     def _step(self, e: tree.Step) -> None:
         self._walk(e.value)
@@ -232,8 +242,8 @@ class Names:
             self._walk(s.claim)
         if s.value is not None:
             self._walk(s.value)
-        else:
-            self._read(s.name.id)
+        elif (found := self._scope.find(s.name.id)) is not None:
+            self._read(found)
 
     def _target(self, target: tree.Target) -> None:
         if isinstance(target.items, tree.Name):
@@ -279,8 +289,7 @@ class Names:
                 self._scope.labels.setdefault(name, []).extend(bindings)
 
     def _braced(self, e: tree.Residual | tree.Repeat) -> None:
-        for argument in e.arguments:
-            self._walk(argument)
+        self._arguments(e.arguments)
         self._export(self._braces(e.body))
 
     def _for(self, e: tree.For) -> None:
@@ -292,8 +301,7 @@ class Names:
 
         What it carries bears the names of what is outside on purpose.
         """
-        for argument in e.arguments:
-            self._walk(argument)
+        self._arguments(e.arguments)
         for carry in e.carries[1:]:
             self._walk(carry.name if carry.first is None else carry.first)
         outer, hidden = self._scope, len(self.hidden)
@@ -323,7 +331,8 @@ def _tensors(block: tree.Block) -> tuple[tree.Name, ...]:
 
 _VISIT: dict[type, Callable[[Names, Any], None]] = {
     tree.Name: Names._name,
-    tree.Argument: Names._argument,
+    tree.Call: Names._called,
+    tree.Brackets: Names._bracketed,
     tree.Step: Names._step,
     tree.Let: Names._let,
     tree.Layer: Names._layer,

@@ -195,7 +195,7 @@ class _Arguments:
             if isinstance(value, StepValue):
                 mend = f"let something flow into it: `x -> {value.name}`"
                 target = value.target
-                if isinstance(target, Definition) and not target.tensor_names():
+                if isinstance(target, Definition) and not target.tensor_names:
                     mend = f"name it first: `let first = {span.text}`"
             self._blame(NotATensor(self.op.name, kind(value), mend), span)
         return value

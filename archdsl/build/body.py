@@ -345,17 +345,17 @@ class Body(Flow):
         return self._results(rows)
 
     def _results(self, rows: list[tuple[str, Value, Layout | None]]) -> bool:
-        if any(poisoned(value) for _, value, _ in rows):
+        if poisoned(*[value for _, value, _ in rows]):
             return False
-        for name, value, _ in rows:
+        found: list[tuple[Ref, str, Layout]] = []
+        for name, value, order in rows:
             if not isinstance(value, TensorValue):
                 self._no_result(name, value)
                 return False
-        values = [v for _, v, _ in rows if isinstance(v, TensorValue)]
-        self.graph.results = tuple(v.ref for v in values)
-        self.graph.result_names = tuple(name for name, _, _ in rows)
-        self.graph.result_orders = tuple(
-            order or v.type.names for v, (_, _, order) in zip(values, rows, strict=True)
+            found.append((value.ref, name, order or value.type.names))
+        graph = self.graph
+        graph.results, graph.result_names, graph.result_orders = (
+            zip(*found, strict=True) if found else ((), (), ())
         )
         return True
 

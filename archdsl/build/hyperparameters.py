@@ -23,8 +23,7 @@ def bind_parameters(
     Raises:
         Blamed: An argument is unknown or given twice.
     """
-    parameters = definition.node.parameters
-    names = [p.name.id for p in parameters]
+    names = definition.parameter_names
     found: dict[str, Given] = {}
     for argument in given:
         name = argument.name
@@ -34,21 +33,16 @@ def bind_parameters(
                 raise Blamed(Refused(_too_many(definition, names)), argument.span)
             name = free[0]
         elif name not in names:
-            fault = UnknownArgument(f"`{definition.name}`", name, tuple(names))
+            fault = UnknownArgument(f"`{definition.name}`", name, names)
             raise Blamed(Refused(fault), argument.span)
         if name in found:
             raise Blamed(Refused(GivenTwice(definition.name, name)), argument.span)
         found[name] = argument
         _no_tensors(definition, name, argument)
-    missing = [
-        name
-        for name, p in zip(names, parameters, strict=True)
-        if p.default is None and name not in found
-    ]
-    return found, missing
+    return found, [name for name in definition.needed if name not in found]
 
 
-def _too_many(definition: Definition, names: list[str]) -> TooManyArguments:
+def _too_many(definition: Definition, names: tuple[str, ...]) -> TooManyArguments:
     takes = f"{len(names)} hyperparameter{'s' * (len(names) != 1)}"
     return TooManyArguments(f"`{definition.name}`", takes, block_usage(definition))
 
@@ -101,7 +95,7 @@ def _bound_outside(value: Value) -> StepValue | None:
 def block_usage(definition: Definition) -> str:
     """How a call of a block is written."""
     node = definition.node
-    more = definition.tensor_names()[1:]
+    more = definition.tensor_names[1:]
     brackets = f"[{', '.join(more)}]" if more else ""
     names = [
         p.name.id if p.default is None else f"{p.name.id} = {p.default.span.text}"

@@ -49,7 +49,7 @@ def specialise(
 
     None after an error, which is reported with the call: `frame` says which it is.
     """
-    hyper = tuple((k, _key(given[k])) for k in sorted(given))
+    hyper = tuple([(name, _key(given[name])) for name in sorted(given)])
     key = (definition, hyper, tuple(types.items()))
     if key not in session.memo:
         if not session.enter(frame()):
@@ -96,7 +96,7 @@ def _key(value: Value) -> object:
     if isinstance(value, tuple):
         return tuple(map(_key, value))
     if isinstance(value, StepValue):
-        given = tuple((g.name, _key(g.value)) for g in value.given)
+        given = tuple([(g.name, _key(g.value)) for g in value.given])
         return value.target, given, value.tensors, value.transposed
     return type(value).__name__, value
 
@@ -130,7 +130,7 @@ def elaborate(
 def _enter_tensors(body: Body, definition: Definition, types: Types) -> None:
     name_span = definition.node.name.span
     span = Span(name_span.source, name_span.start, name_span.start)
-    for index, name in enumerate(definition.tensor_names()):
+    for index, name in enumerate(definition.tensor_names):
         found = types[name]
         value: Value
         if isinstance(found, Tensor):

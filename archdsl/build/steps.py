@@ -121,7 +121,7 @@ class Steps(Nodes):
 
         Under each name stands one tensor, or one for each item of a list.
         """
-        names = definition.tensor_names()
+        names = definition.tensor_names
         if step.tensors is None and len(names) == 1:
             return self._checked(definition, {names[0]: Given(None, flow, step.span)})
         given = step.tensors or ()
@@ -266,7 +266,7 @@ class Steps(Nodes):
 
 def _types(name: str, found: Tensors) -> Tensor | tuple[Tensor, ...]:
     """The type of what a block gets under a name; of each item, if that is a list."""
-    types = tuple(value.type for value in found.values())
+    types = tuple([value.type for value in found.values()])
     return types[0] if name in found else types
 
 

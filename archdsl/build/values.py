@@ -80,12 +80,9 @@ class Definition:
         """What is said about it: the comment at the head of a model's file."""
         return self.module.file.doc if self.is_model else ""
 
+    @lazy
     def tensor_names(self) -> tuple[str, ...]:
         """The tensors it takes; a block without brackets takes what flows as ``x``."""
-        return self._tensor_names
-
-    @lazy
-    def _tensor_names(self) -> tuple[str, ...]:
         if isinstance(self.node, tree.Model):
             statements = self.node.body.statements
             return tuple(s.name.id for s in statements if isinstance(s, tree.Input))
@@ -93,9 +90,19 @@ class Definition:
             return ("x",)
         return tuple(name.id for name in self.node.tensors)
 
+    @lazy
+    def parameter_names(self) -> tuple[str, ...]:
+        """Its hyperparameters."""
+        return tuple(p.name.id for p in self.node.parameters)
+
+    @lazy
+    def needed(self) -> tuple[str, ...]:
+        """Those of them that have no default."""
+        return tuple(p.name.id for p in self.node.parameters if p.default is None)
+
     def item_names(self, name: str, count: int) -> tuple[str, ...]:
         """What the items are called where a list is given for one of the tensors."""
-        taken = self.tensor_names()
+        taken = self.tensor_names
         names = []
         for i in range(count):
             item = f"{name}_{i}"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, dataclass_transform
 
+from archdsl.record import record
 from archdsl.source import Span
 
 Severity: TypeAlias = Literal["error", "warning"]
@@ -82,7 +82,7 @@ class Lint(Fault):
     severity = "warning"
 
 
-@dataclass(frozen=True)
+@record
 class Note:
     """A further fact, with a second place where there is one.
 
@@ -98,7 +98,7 @@ class Note:
     shown: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class Diagnostic:
     """A fault at a place."""
 

@@ -89,6 +89,8 @@ class Facts:
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """What was assumed, none that follows from the others."""
+        if not self.consulted:
+            return ()
         found = [a for _, a in self._values.values()]
         found += [of_remainder(r, a) for r, a in self._remainders.values()]
         found += [a for key, (_, a) in self._bounds.items() if not self._clear(key, a)]

@@ -196,7 +196,7 @@ class Graph:
 
     def tensor(self, ref: Ref) -> Tensor:
         """The type of a value."""
-        return self[ref.node].outputs[ref.output]
+        return self.nodes[ref.node].outputs[ref.output]
 
     def ins(self, node: Node) -> Inputs:
         """The types that go into a node, by port."""
@@ -231,7 +231,7 @@ class Graph:
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """The types that a call makes."""
-        types = tuple(self.tensor(ref) for ref in self.results)
+        types = tuple([self.tensor(ref) for ref in self.results])
         if self.scan is None:
             return types
         count = len(types) - len(self.scan.states)

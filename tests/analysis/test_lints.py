@@ -9,6 +9,7 @@ from __future__ import annotations
 import pathlib
 import re
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -16,11 +17,14 @@ from hypothesis import strategies as st
 
 import archdsl
 from archdsl.analysis.check import check
-from archdsl.analysis.lints.layers import _outside
+from archdsl.analysis.lints import windows
 from archdsl.build import read
 from archdsl.build.session import MOST_ERRORS
 from archdsl.diagnostics import Lint, lints
 from archdsl.diagnostics.render import render
+from archdsl.ir.facts import Facts
+from archdsl.ir.tensor import Tensor
+from archdsl.ops.conv import Conv
 from archdsl.ops.registry import public_ops
 from archdsl.ops.spread import Sown, Taps
 from archdsl.ops.windows import default_padding
@@ -167,9 +171,26 @@ def test_taps_outside_are_counted(kernel, size, stride, dilation):
         for t in range(kernel)
         if 0 <= o * stride - taps.padding + t * dilation < size
     }
-    assert _outside(taps, size, count) <= kernel - len(inside)
+    assert windows.taps_outside(taps, size, count) <= kernel - len(inside)
     if stride == 1:
-        assert _outside(taps, size, count) == kernel - len(inside)
+        assert windows.taps_outside(taps, size, count) == kernel - len(inside)
+
+
+@pytest.mark.parametrize("padding", [None, 0, 2, ((0, 3),), "tf_same"], ids=str)
+def test_of_a_plain_convolution_its_windows_say_nothing(padding):
+    plain = 0
+    for numbers in product(range(1, 6), range(1, 4), range(1, 4), range(1, 14)):
+        kernel, stride, dilation, size = numbers
+        op = Conv(
+            features=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding
+        )
+        x = Tensor((("B", 1), ("C", 1), ("T", size)))
+        if windows._is_plain(op, x):
+            plain += 1
+            taps, (out,) = op.taps(x), op.outputs({"x": x}, Facts())
+            assert windows._skipped(op, taps, out) is None
+            assert windows._kernel(op, taps, x, out) is None
+    assert plain > 100
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 6])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import NamedTuple
 
 from archdsl.analysis.lints.layers import maker
@@ -14,11 +14,10 @@ from archdsl.diagnostics.lints import (
     SquashedLogits,
 )
 from archdsl.ir.dim import Size
-from archdsl.ir.graph import Call, Enter, Graph, Node, Ref, reachable
+from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ops.activation import Gelu, Relu, Relu6, Sigmoid, Silu, Softmax, Tanh
 from archdsl.ops.arithmetic import Add, Divide, Multiply, Subtract
 from archdsl.ops.attention import Attention
-from archdsl.ops.base import Op
 from archdsl.ops.embedding import Embedding
 from archdsl.ops.group_norm import GroupNorm, InstanceNorm
 from archdsl.ops.linear import Linear, Transposed
@@ -39,11 +38,20 @@ _BLIND = (
 )  # fmt: skip
 
 
+class Whole(NamedTuple):
+    """A model, all graphs that it is made of, callees first, and the kinds of nodes."""
+
+    model: Graph
+    graphs: Sequence[Graph]
+    kinds: Set[type]
+
+
 # --- logits -------------------------------------------------------------------------
 
 
-def squashed_logits(model: Graph) -> Iterator[Diagnostic]:
+def squashed_logits(whole: Whole) -> Iterator[Diagnostic]:
     """An output that is called logits and comes out of an activation."""
+    model = whole.model
     for name, ref in zip(model.result_names, model.results, strict=True):
         node = maker(model, ref)
         op = node.payload
@@ -56,10 +64,10 @@ def squashed_logits(model: Graph) -> Iterator[Diagnostic]:
 _Cuts = tuple[tuple[str, Size, Size], ...]
 
 
-def shifted_alike(model: Graph) -> Iterator[Diagnostic]:
+def shifted_alike(whole: Whole) -> Iterator[Diagnostic]:
     """Windows at one resolution that are all shifted by the same."""
     found: dict[_Cuts, dict[tuple[Size, ...], Span]] = {}
-    for graph in reachable(model):
+    for graph in whole.graphs:
         for node in graph:
             op = node.payload
             if isinstance(op, WindowAttention):
@@ -89,17 +97,16 @@ class _Chain(NamedTuple):
 _NONE = _Chain()
 
 
-def deep_post_norm(model: Graph) -> Iterator[Diagnostic]:
+def deep_post_norm(whole: Whole) -> Iterator[Diagnostic]:
     """Many layer norms in a chain, each after an addition of its own input."""
-    graphs = reachable(model)
-    if not any(_is_post_norm(graph, node) for graph in graphs for node in graph):
-        return
     known: dict[int, list[_Chain]] = {}
     longest = _Chain()
-    for graph in graphs:
+    for graph in whole.graphs:
         chains = _chains(graph, known)
         known[id(graph)] = [chains.get(ref, _NONE) for ref in graph.results]
-        longest = max((longest, *chains.values()), key=lambda c: c.norms)
+        for chain in chains.values():
+            if chain.norms > longest.norms:
+                longest = chain
     if longest.norms > _DEEPEST and longest.last is not None:
         yield Diagnostic(DeepPostNorm(longest.norms), longest.last)
 
@@ -107,15 +114,18 @@ def deep_post_norm(model: Graph) -> Iterator[Diagnostic]:
 def _chains(graph: Graph, known: dict[int, list[_Chain]]) -> dict[Ref, _Chain]:
     """The chains behind the values of a graph; none where it says nothing."""
     chains: dict[Ref, _Chain] = {}
-    for node in graph:
+    steps = [n for n in graph.nodes if isinstance(n.payload, (LayerNorm, Call, Enter))]
+    for node in steps:
         if isinstance(node.payload, Enter):
             chains[Ref(node.id)] = _Chain(0, node.payload.name)
         elif isinstance(node.payload, LayerNorm):
             chains[Ref(node.id)] = _normed(graph, node, chains)
         elif isinstance(node.payload, Call):
-            ins = {port: chains.get(ref, _NONE) for port, ref in node.inputs}
             for i, inner in enumerate(known[id(node.payload.graph)]):
-                chains[Ref(node.id, i)] = _joined(ins.get(inner.start), inner)
+                if inner is not _NONE:
+                    first = [ref for port, ref in node.inputs if port == inner.start]
+                    behind = chains.get(first[0], _NONE) if first else None
+                    chains[Ref(node.id, i)] = _joined(behind, inner)
     return chains
 
 
@@ -146,59 +156,61 @@ def _joined(first: _Chain | None, then: _Chain) -> _Chain:
 # --- positions ----------------------------------------------------------------------
 
 
-def no_positions(model: Graph) -> Iterator[Diagnostic]:
+def no_positions(whole: Whole) -> Iterator[Diagnostic]:
     """Attention over ids in a model that takes them as a set."""
-    if len(model.entries) != 1:
+    entries = whole.model.entries
+    if len(entries) != 1 or not _is_blind(whole.kinds):
         return
-    enter, node = model.entries[0]
-    if node.outputs[0].dtype != "int":
-        return
-    graphs = reachable(model)
-    nodes = [n for graph in graphs for n in graph]
-    ops = [n.payload for n in nodes if isinstance(n.payload, Op)]
-    asks = [n for n in nodes if isinstance(n.payload, Attention)]
-    token = any(isinstance(op, ClassToken) for op in ops)
-    one = sum(isinstance(op, Embedding) for op in ops) == 1
-    row = any(graph.scan is not None for graph in graphs)
-    biased = any(port == "added" for node in asks for port, _ in node.inputs)
-    if (
-        asks
-        and one
-        and not biased
-        and not row
-        and all(_is_blind(op, token) for op in ops)
-    ):
-        note = Note("attention", asks[0].span)
+    enter, node = entries[0]
+    nodes = [n for graph in whole.graphs for n in graph.nodes]
+    asks = [(n, n.payload) for n in nodes if isinstance(n.payload, Attention)]
+    one = len([n for n in nodes if isinstance(n.payload, Embedding)]) == 1
+    row = any(graph.scan is not None for graph in whole.graphs)
+    placed = any(op.causal or op.rotary is not None for _, op in asks)
+    biased = any(port == "added" for n, _ in asks for port, _ in n.inputs)
+    if node.outputs[0].dtype == "int" and one and not (row or placed or biased):
+        note = Note("attention", asks[0][0].span)
         yield Diagnostic(NoPositions(enter.name), node.span, (note,))
 
 
-def _is_blind(op: Op, token: bool) -> bool:
-    """Whether an op takes positions as a set; only a class token stands apart."""
-    if isinstance(op, Attention):
-        return not op.causal and op.rotary is None
-    return isinstance(op, _BLIND) or (isinstance(op, Select) and token)
+def _is_blind(kinds: Set[type]) -> bool:
+    """Whether nodes take positions as a set; only a class token stands apart."""
+    token = any(issubclass(kind, ClassToken) for kind in kinds)
+    blind = (*_BLIND, Enter, Call, *[Select][: int(token)])
+    return all(issubclass(kind, blind) for kind in kinds)
 
 
-def lint_models(models: Iterable[Graph]) -> Iterator[Diagnostic]:
-    """The warnings about whole models."""
+# --- all ----------------------------------------------------------------------------
+
+
+def _unseen(whole: Whole) -> Iterable[Diagnostic]:
     from archdsl.analysis.lints.reach import unseen_input
 
-    # Each with the ops of which a model must have one for the rule to say anything.
-    rules: tuple[tuple[Callable[[Graph], Iterable[Diagnostic]], tuple[type, ...]], ...]
-    rules = (
-        (squashed_logits, (Softmax, Sigmoid, Relu)),
-        (shifted_alike, (WindowAttention,)),
-        (deep_post_norm, (LayerNorm,)),
-        (no_positions, (Attention,)),
-        (unseen_input, (Select, Slice)),
-    )
+    return unseen_input(whole.model, whole.graphs)
+
+
+# Each with the ops of which a model must have one for the rule to say anything.
+RULES: Sequence[tuple[Callable[[Whole], Iterable[Diagnostic]], tuple[type, ...]]] = (
+    (squashed_logits, (Softmax, Sigmoid, Relu)),
+    (shifted_alike, (WindowAttention,)),
+    (deep_post_norm, (LayerNorm,)),
+    (no_positions, (Attention,)),
+    (_unseen, (Select, Slice)),
+)
+
+
+def lint_models(models: Sequence[Sequence[Graph]]) -> Iterator[Diagnostic]:
+    """The warnings about whole models, each given as its graphs, callees first."""
     known: dict[int, set[type]] = {}
-    for model in models:
-        graphs = reachable(model)
+    for graphs in models:
         for graph in graphs:
             if id(graph) not in known:
-                known[id(graph)] = {type(node.payload) for node in graph}
-        kinds = set[type]().union(*(known[id(graph)] for graph in graphs))
+                known[id(graph)] = {type(node.payload) for node in graph.nodes}
+    every = set[type]().union(*known.values())
+    rules = [(rule, {k for k in every if issubclass(k, ops)}) for rule, ops in RULES]
+    for graphs in models:
+        kinds = set[type]().union(*[known[id(graph)] for graph in graphs])
+        whole = Whole(graphs[-1], graphs, kinds)
         for rule, ops in rules:
-            if any(issubclass(kind, ops) for kind in kinds):
-                yield from rule(model)
+            if not kinds.isdisjoint(ops):
+                yield from rule(whole)

@@ -7,13 +7,13 @@ what is said to be unseen is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 
 from archdsl.diagnostics import Diagnostic, Note
 from archdsl.diagnostics.lints import UnseenInput
-from archdsl.ir.graph import Call, Enter, Graph, Node, Ref, reachable
+from archdsl.ir.graph import Call, Enter, Graph, Node, Ref
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
 from archdsl.ops.slice import Select, Slice
@@ -36,13 +36,16 @@ _Needed = frozenset[int] | None
 _Needs = Mapping[str, _Needed]
 
 
-def unseen_input(model: Graph) -> Iterator[Diagnostic]:
+def unseen_input(model: Graph, graphs: Sequence[Graph]) -> Iterator[Diagnostic]:
     """An input of which less than half of an axis has any effect.
 
     Only where one position is taken after layers that mix neighbours: who takes a part
     of the input itself has said so.
+
+    Args:
+        model: The model.
+        graphs: All that it is made of.
     """
-    graphs = reachable(model)
     cuts = [n for g in graphs for n in g if isinstance(n.payload, Select | Slice)]
     tensors = (t for g in graphs for n in g for t in n.outputs)
     if not cuts or not all(isinstance(s, int) for t in tensors for _, s in t.axes):
