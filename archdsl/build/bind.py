@@ -73,11 +73,13 @@ class _Arguments:
         self.names = _fields(op)
         self.fields: dict[str, Value] = {}
         self.tensors: Tensors = {}
-        self.spans: dict[str, Span] = {}
+        self.at = 0  # which argument is looked at
+        self.places: dict[str, int] = {}  # which one each field and port is
         self.rest: list[Value] = []
         self.axes: list[tuple[str, Value]] = []
 
-    def take(self, given: Given) -> None:
+    def take(self, at: int, given: Given) -> None:
+        self.at = at
         if given.name is None:
             self._positional(given)
         elif given.name[0].isupper():
@@ -98,7 +100,7 @@ class _Arguments:
 
     def _positional(self, given: Given) -> None:
         op = self.op
-        if self.many and given is self.given[0]:
+        if self.many and self.at == 0:
             self._port(op.ports[0].name, given)
             return
         if holds_tensors(given.value):
@@ -111,10 +113,10 @@ class _Arguments:
             self._blame(self._flows_in(given), given.span)
         if op.axis_keywords and isinstance(given.value, AxisName) and self._bare_axis():
             self.axes.append((str(given.value), None))
-            self.spans.setdefault(op.axis_keywords, given.span)
+            self.places.setdefault(op.axis_keywords, self.at)
         elif op.rest:
             self.rest.append(given.value)
-            self.spans.setdefault(op.rest, given.span)
+            self.places.setdefault(op.rest, self.at)
         else:
             self._next_field(given)
 
@@ -154,7 +156,7 @@ class _Arguments:
         for name in self.names:
             if name not in self.fields and name != self.op.axis_keywords:
                 self.fields[name] = given.value
-                self.spans[name] = given.span
+                self.places[name] = self.at
                 return
         count = len(self.names)
         takes = f"{count} argument{'s' * (count != 1)}" if count else "no arguments"
@@ -168,12 +170,12 @@ class _Arguments:
             fault = WrongValue(self.op.name, name, "is not a tensor", kind(given.value))
             self._blame(fault, given.span)
         self.fields[name] = given.value
-        self.spans[name] = given.span
+        self.places[name] = self.at
 
     def _port(self, name: str, given: Given) -> None:
         if name in self.tensors or f"{name}0" in self.tensors:
             self._blame(GivenTwice(self.op.name, name), given.span)
-        self.spans[name] = given.span
+        self.places[name] = self.at
         value = given.value
         if self.ports[name].many:
             items = value if isinstance(value, tuple) else (value,)
@@ -185,7 +187,7 @@ class _Arguments:
                 fault = TooManyArguments(self.op.name, "one other", usage(self.op))
                 self._blame(fault, given.span)
             self.fields["number"] = value
-            self.spans["number"] = given.span
+            self.places["number"] = self.at
             return
         self.tensors[name] = self._tensor(value, given.span)
 
@@ -208,7 +210,7 @@ class _Arguments:
         if given.name in dict(self.axes):
             self._blame(GivenTwice(self.op.name, given.name), given.span)
         self.axes.append((given.name, given.value))
-        self.spans.setdefault(self.op.axis_keywords, given.span)
+        self.places.setdefault(self.op.axis_keywords, self.at)
 
     def finish(self) -> Op:
         op = self.op
@@ -237,8 +239,9 @@ class _Arguments:
         if error["type"] == "literal_error":
             expected = re.findall(r"'([^']*)'", problem)
             problem = "must be " + " or ".join(f'"{word}"' for word in expected)
-        span = self.spans.get(name)
-        blamed = next((g for g in self.given if g.span == span), None)
+        at = self.places.get(name)
+        blamed = None if at is None else self.given[at]
+        span = None if blamed is None else blamed.span
         mend = wrong_value(op, name, self.given, blamed, self.flowing)
         value = self.fields.get(name)
         if name == op.rest and isinstance(value, tuple) and len(value) == 1:
@@ -266,8 +269,8 @@ def _axes(given: Sequence[Given]) -> Sequence[str]:
 
 def bind_op(
     op: type[Op], given: Sequence[Given], axes: Sequence[str] = ()
-) -> tuple[Op, Tensors, dict[str, Span]]:
-    """The op with its parameters, the tensors given by name, and where each stands.
+) -> tuple[Op, Tensors, dict[str, int]]:
+    """The op with its parameters, the tensors by name, and which argument each is.
 
     Args:
         op: What is called.
@@ -279,12 +282,17 @@ def bind_op(
     """
     arguments = _Arguments(op, given, axes)
     wrong: list[Blamed] = []
-    for argument in given:
+    for at, argument in enumerate(given):
         try:
-            arguments.take(argument)
+            arguments.take(at, argument)
         except Blamed as blamed:
             if blamed.refused.fault not in [b.refused.fault for b in wrong]:
                 wrong.append(blamed)
     if wrong:
         raise Blamed(wrong[0].refused, wrong[0].span, wrong[1:])
-    return arguments.finish(), arguments.tensors, arguments.spans
+    return arguments.finish(), arguments.tensors, arguments.places
+
+
+def spans_of(places: Mapping[str, int], given: Sequence[Given]) -> dict[str, Span]:
+    """Where the argument of each port and parameter stands."""
+    return {name: given[at].span for name, at in places.items()}

@@ -18,7 +18,6 @@ from archdsl.ir.operation import Outputs
 from archdsl.ir.tensor import Tensor
 from archdsl.ops.base import Op
 from archdsl.ops.fields import AxisName
-from archdsl.source import Span
 
 Call: TypeAlias = tuple[object, ...]
 
@@ -60,7 +59,7 @@ class Bound(NamedTuple):
 
     op: Op
     ports: tuple[tuple[str, int], ...]
-    places: tuple[tuple[str, int], ...]
+    places: dict[str, int]
     layers: dict[Tensor, Outputs]
 
     def inputs(
@@ -77,10 +76,6 @@ class Bound(NamedTuple):
             port: flow if i == FLOW else given[i].value  # type: ignore[misc]
             for port, i in self.ports
         }
-
-    def spans(self, given: Sequence[Given]) -> dict[str, Span]:
-        """Where each argument stands, by port or parameter."""
-        return {name: given[i].span for name, i in self.places}
 
 
 class Known:
@@ -141,9 +136,7 @@ def _texts(call: Call) -> int:
 
 
 def _bound(op: type[Op], given: Sequence[Given], axes: Sequence[str]) -> Bound | None:
-    made, tensors, spans = bind_op(op, given, axes)
-    index = {id(one.span): i for i, one in enumerate(given)}
-    places = {name: index[id(span)] for name, span in spans.items()}
+    made, tensors, places = bind_op(op, given, axes)
     ports: list[tuple[str, int]] = []
     for number, port in enumerate(op.ports):
         if port.many or (number and not port.optional and port.name not in tensors):
@@ -152,4 +145,4 @@ def _bound(op: type[Op], given: Sequence[Given], axes: Sequence[str]) -> Bound |
             ports.append((port.name, places[port.name]))
         elif not number:
             ports.append((port.name, FLOW))
-    return Bound(made, tuple(ports), tuple(places.items()), {})
+    return Bound(made, tuple(ports), places, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from archdsl.build.bind import bind_op
+from archdsl.build.bind import bind_op, spans_of
 from archdsl.build.expressions import Expressions
 from archdsl.build.origins import lost, shrinking
 from archdsl.build.session import Session
@@ -71,7 +71,7 @@ class Nodes(Expressions):
             try:
                 outs = _outputs(op, sources, facts)
             except Refused as refused:
-                spans = bound.spans(step.given)
+                spans = spans_of(bound.places, step.given)
                 return self._refused(refused, sources, spans, step.span)
             if facts.consulted == before:
                 known.keep(bound, flow.type, outs)
@@ -94,11 +94,12 @@ class Nodes(Expressions):
         path = self._unless_inside(path, before)
         if poisoned(*(g.value for g in given)):
             return POISON
-        op, tensors, spans = bind_op(op_type, given, axes)
+        op, tensors, places = bind_op(op_type, given, axes)
         sources = self._sources(op, tensors, flow, step.span)
         if sources is None:
             return POISON
         path = path or self.namer.fresh(op.name, label)
+        spans = spans_of(places, given)
         return self._add_op(op, sources, path, step.span, spans, label)
 
     def arguments(self, arguments: tuple[tree.Argument, ...]) -> tuple[Given, ...]:
