@@ -112,8 +112,12 @@ class Known:
 
     def keep(self, bound: Bound, flow: Tensor, outputs: Outputs) -> None:
         """Remembers what a call makes of a type that flows in."""
-        sizes = [size for tensor in outputs for _, size in tensor.axes]
-        self._grow(sum([size.factors for size in sizes if isinstance(size, Poly)]))
+        more = 0
+        for tensor in outputs:
+            for _, size in tensor.axes:
+                if isinstance(size, Poly):
+                    more += size.factors
+        self._grow(more)
         bound.layers[flow] = outputs
 
     def forget(self) -> None:
