@@ -96,8 +96,8 @@ def _code(word: str) -> str:
     return word.upper() if re.fullmatch(r"[a-z]\d+", word) else word
 
 
-def _silenced(diagnostic: Diagnostic, allows: Iterable[_Allow]) -> bool:
-    if diagnostic.severity == "error":
+def _silenced(diagnostic: Diagnostic, allows: Sequence[_Allow]) -> bool:
+    if not allows or diagnostic.severity == "error":
         return False
     line, code = diagnostic.span.line, diagnostic.code
     here = [a for a in allows if a.line == line and code in a.codes]

@@ -159,7 +159,9 @@ def _joined(first: _Chain | None, then: _Chain) -> _Chain:
 def no_positions(whole: Whole) -> Iterator[Diagnostic]:
     """Attention over ids in a model that takes them as a set."""
     entries = whole.model.entries
-    if len(entries) != 1 or not _is_blind(whole.kinds):
+    if len(entries) != 1 or entries[0][1].outputs[0].dtype != "int":
+        return
+    if not _is_blind(whole.kinds):
         return
     enter, node = entries[0]
     nodes = [n for graph in whole.graphs for n in graph.nodes]
@@ -168,7 +170,7 @@ def no_positions(whole: Whole) -> Iterator[Diagnostic]:
     row = any(graph.scan is not None for graph in whole.graphs)
     placed = any(op.causal or op.rotary is not None for _, op in asks)
     biased = any(port == "added" for n, _ in asks for port, _ in n.inputs)
-    if node.outputs[0].dtype == "int" and one and not (row or placed or biased):
+    if one and not (row or placed or biased):
         note = Note("attention", asks[0][0].span)
         yield Diagnostic(NoPositions(enter.name), node.span, (note,))
 
