@@ -18,7 +18,7 @@ from archdsl.ir.assumption import Assumption
 from archdsl.ir.dim import Poly, Size
 from archdsl.ir.graph import Graph
 from archdsl.ir.operation import Operation
-from archdsl.ir.tensor import Layout, Tensor
+from archdsl.ir.tensor import Layout, Tensor, as_written
 
 
 class TensorReport(Part):
@@ -29,10 +29,7 @@ class TensorReport(Part):
 
     def __str__(self) -> str:
         """As a spec writes it."""
-        inside = ", ".join(
-            n if (n == "B" and s == 1) or n == s else f"{n} = {s}" for n, s in self.axes
-        )
-        return f"{'' if self.dtype == 'float' else self.dtype}[{inside}]"
+        return as_written(self.axes, self.dtype)
 
 
 class TotalsReport(Part):

@@ -88,8 +88,15 @@ class Tensor:
         return Tensor(self.axes, dtype)
 
     def __str__(self) -> str:
-        inside = ", ".join(
-            n if (n == BATCH and size == 1) or n == str(size) else f"{n} = {size}"
-            for n, size in self.axes
-        )
-        return f"{'' if self.dtype == 'float' else self.dtype}[{inside}]"
+        return as_written(self.axes, self.dtype)
+
+
+def as_written(axes: Iterable[tuple[str, object]], dtype: str) -> str:
+    """A type as a spec writes it: ``int[B, T = 64]``."""
+    inside = ", ".join(
+        name
+        if (name == BATCH and size == 1) or name == str(size)
+        else f"{name} = {size}"
+        for name, size in axes
+    )
+    return f"{'' if dtype == 'float' else dtype}[{inside}]"
