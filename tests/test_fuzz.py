@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
 from archdsl.diagnostics import Diagnostic, Note
 from archdsl.diagnostics.faults.arguments import NoFlow
+from archdsl.ir.graph import Call, Graph
 from archdsl.source import Source, Span
 from tests.fuzz import judge as judges
 from tests.fuzz import pool
@@ -132,6 +134,20 @@ def test_a_violation_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "silu" in small.text
     assert not {"gelu", "tanh", "relu", "head"} & set(small.text.split())
     assert (small.settings, small.sizes, small.outputs) == ({}, {}, ())
+
+
+def test_two_files_are_judged_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(graph: Graph) -> None:
+        if any(isinstance(node.payload, Call) for node in graph):
+            raise KeyError
+
+    monkeypatch.setattr(judges, "report", fails)
+    lib = "block b { relu -> silu }\nblock other { gelu }\n"
+    text = "use lib (b, other)\n" + MODEL.replace("relu", "b -> other")
+    found = Case("", text, lib=lib)
+    small = shrunk(found, judge(found).violation)
+    assert small.lib == "block b{}\nblock other{}"  # named by the other file
+    assert judge(replace(found, lib="")).outcome == "semantic"
 
 
 def test_the_table_goes_into_a_page(tmp_path) -> None:

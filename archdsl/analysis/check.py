@@ -39,10 +39,10 @@ def check(
     no_ops = any(isinstance(d.fault, _NO_OPS) for d in checked.diagnostics)
     so_far = [*checked.diagnostics, *_broken(checked.graphs)]
     layouts: list[Diagnostic] = []
-    if not checked.diagnostics and program.module.checkpoints:
+    if not checked.diagnostics and checked.layouts is not None:
         from archdsl.analysis.weights.lints import lint_checkpoints
 
-        layouts = lint_checkpoints(program, checked.graphs)
+        layouts = lint_checkpoints(checked.layouts, checked.graphs)
         so_far += [d for d in layouts if d.severity == "error"]
     if program.diagnostics or no_ops:
         return allowed(tuple(so_far), program.module.source, allow)

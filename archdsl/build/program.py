@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archdsl.build.body import Body
 from archdsl.build.files import Loader, Module
@@ -35,6 +35,9 @@ from archdsl.garbage import uncollected
 from archdsl.ir.graph import Graph
 from archdsl.source import Source, Span
 from archdsl.syntax import tree
+
+if TYPE_CHECKING:
+    from archdsl.build.checkpoints.layouts import Layouts
 
 _DEEPEST = 5_000  # Python frames; pure Python ones do not use the C stack
 
@@ -122,10 +125,17 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True)
 class Checked:
-    """The errors of a file, and the graphs of the models that have none."""
+    """The errors of a file, and the graphs of the models that have none.
+
+    Attributes:
+        diagnostics: What is wrong.
+        graphs: Those of models that are right, in order.
+        layouts: Those that its checkpoints declare, if it has any.
+    """
 
     diagnostics: tuple[Diagnostic, ...]
     graphs: tuple[Graph, ...] = ()
+    layouts: Layouts | None = None
 
 
 def check(program: Program, model: str = "") -> Checked:
@@ -137,7 +147,7 @@ def check(program: Program, model: str = "") -> Checked:
     """
     if len(program.diagnostics) > MOST_ERRORS:
         return Checked(program.diagnostics)
-    session, graphs = Session(), []
+    session, graphs, layouts = Session(), [], None
     session.diagnostics += program.diagnostics
     with _limits(session, program.module), _kept(session):
         if not program.module.own:
@@ -150,11 +160,12 @@ def check(program: Program, model: str = "") -> Checked:
                 graph = _build(session, program.module, name, {}, {}, promising=True)
                 graphs.append(graph)
         if program.module.checkpoints:
-            from archdsl.build.checkpoints.layouts import check_items
+            from archdsl.build.checkpoints.layouts import Layouts
 
-            check_items(session, program.module)
+            layouts = Layouts(program.module, session)
+            layouts.check()
     made = tuple(g for g in graphs if g is not None)
-    return Checked(tuple(session.diagnostics), made)
+    return Checked(tuple(session.diagnostics), made, layouts)
 
 
 def signature(program: Program, model: str = "") -> Signature:

@@ -24,18 +24,25 @@ from tests.randoms.maker import Maker
 from tests.randoms.steps import Invalid
 
 # How many of a hundred inputs are made in which way.
-SHARES = {"mutation": 68, "grammar": 10, "right": 8, "right, mutated": 10, "bytes": 4}
+SHARES = {
+    "mutation": 62, "two files": 6, "grammar": 10, "right": 8, "right, mutated": 10,
+    "bytes": 4,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Case:
-    """One input: a text, and what a command line says beside it."""
+    """One input: a text, and what a command line says beside it.
+
+    `lib` is another file beside it, which it may use.
+    """
 
     way: str
     text: str
     settings: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int | None] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    lib: str = ""
 
 
 class _Dice:
@@ -58,17 +65,47 @@ def case(seed: int, index: int) -> Case:
     """The input of a number."""
     random = Random(f"{seed}/{index}")
     way = random.choices(list(SHARES), list(SHARES.values()))[0]
-    text = _WAYS[way](random)
+    lib = _lib(random) if way == "two files" else ""
+    text = _WAYS[way](random) if way in _WAYS else _user(random, lib)
     if random.random() < 0.85:
-        return Case(way, text)
-    return Case(
-        way, text, _settings(random, text), _sizes(random), _outputs(random, text)
-    )
+        return Case(way, text, lib=lib)
+    settings, outputs = _settings(random, text + lib), _outputs(random, text)
+    return Case(way, text, settings, _sizes(random), outputs, lib)
 
 
 def _mutation(random: Random) -> str:
     pool = right_bases() if random.random() < 0.85 else bases()
     return mutated(random, random.choice(pool), _count(random))
+
+
+def _lib(random: Random) -> str:
+    """A file for another: mostly right, often with checkpoints, or changed."""
+    rules = [one for one in bases() if "checkpoint " in one.text]
+    start = random.choice(right_bases() if random.random() < 0.7 else rules)
+    return start.text if random.random() < 0.4 else mutated(random, start, 1)
+
+
+def _user(random: Random, lib: str) -> str:
+    """A file that uses what another may define: blocks, variants, their checkpoints."""
+    known = re.findall(r"\b(?:block|model) +([a-z_]\w*)", lib) or ["m"]
+    some = random.sample(known, random.randint(1, len(known)))
+    rows = [random.choice(["use lib", f"use lib ({', '.join(some)})"])]
+    for i, name in enumerate(some):
+        hyper = [f"{n} = {v}" for n, v in _settings(random, lib).items()]
+        call = f"{name}({', '.join(hyper)})"
+        block = f"{{\n  {random.choice(_INPUTS)}\n  {call}\n  output y\n}}"
+        rows.append(f"model m{i} {block}" if i % 2 else f"model m{i} = {call}")
+        if random.random() < 0.4:
+            found = re.findall(r"checkpoint \w+ for \w+ (\{.*?\n\})", lib, re.DOTALL)
+            rules = random.choice([*found, '{\n  "{i}.x" -> "layer.{i}"\n}'])
+            rows.append(f"checkpoint own for {random.choice([name, f'm{i}'])} {rules}")
+    text = "\n".join([*rows, ""])
+    start = base(text) if random.random() < 0.3 else None
+    return mutated(random, start, 1) if start and start.tokens else text
+
+
+_INPUTS = ["input x: [B, C = 8, H = 8, W = 8]", "input x: int[B, T = 8]",
+           "input x: [B, C = 8, T]"]  # fmt: skip
 
 
 def _count(random: Random) -> int:

@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from zlib import crc32
 
 from archdsl.analysis.check import check
@@ -95,8 +97,17 @@ def kind(violation: str) -> str:
 
 
 def _judge(case: Case) -> Verdict:
+    if not case.lib:
+        return _judged(case, None)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        lib = Path(folder) / "lib.arch"
+        lib.write_text(case.lib, encoding="utf-8", errors="replace")
+        return _judged(case, Path(folder))
+
+
+def _judged(case: Case, folder: Path | None) -> Verdict:
     source = Source("fuzz.arch", case.text)
-    program = read(source)
+    program = read(source, folder)
     found = check(program)
     sample = crc32(case.text.encode("utf-8", "replace")) % _SAMPLE == 0
     _look(found)

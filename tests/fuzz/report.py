@@ -63,6 +63,9 @@ def kept(tally: Tally, seed: int, folder: Path) -> Iterator[Path]:
         given = f"# {found.settings} {found.sizes} {found.outputs}\n"
         head = f"# {' '.join(violation.split())}\n# seed {seed}, input {index}\n{given}"
         path.write_text(head + found.text, encoding="utf-8", errors="replace")
+        if found.lib:
+            lib = path.with_suffix(".lib.arch")
+            lib.write_text(found.lib, encoding="utf-8", errors="replace")
         yield path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 from tests.fuzz.cases import Case
 from tests.fuzz.corpus import tokens
@@ -27,9 +28,9 @@ def shrunk(
     for plain in ({"settings": {}}, {"sizes": {}}, {"outputs": ()}):
         if stays(smaller := replace(case, **plain)):  # type: ignore[arg-type]
             case = smaller
-    for split in (_rows, tokens):
-        parts = _fewer(split(case.text), _stays_as(case, stays))
-        case = replace(case, text="".join(parts))
+    for name, split in product(("lib", "text"), (_rows, tokens)):
+        parts = _fewer(split(getattr(case, name)), _stays_as(case, name, stays))
+        case = replace(case, **{name: "".join(parts)})
     return case
 
 
@@ -37,8 +38,10 @@ def _rows(text: str) -> list[str]:
     return text.splitlines(keepends=True)
 
 
-def _stays_as(case: Case, stays: Callable[[Case], bool]) -> Callable[[list[str]], bool]:
-    return lambda parts: stays(replace(case, text="".join(parts)))
+def _stays_as(
+    case: Case, name: str, stays: Callable[[Case], bool]
+) -> Callable[[list[str]], bool]:
+    return lambda parts: stays(replace(case, **{name: "".join(parts)}))
 
 
 def _fewer(parts: list[str], stays: Callable[[list[str]], bool]) -> list[str]:

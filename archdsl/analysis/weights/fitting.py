@@ -9,7 +9,7 @@ from typing import Protocol
 from archdsl.analysis.weights.expansion import Expanded, counts, expanded, own
 from archdsl.analysis.weights.plan import Misshapen, Plan, best, called
 from archdsl.build import Program
-from archdsl.build.checkpoints.layouts import OWN, Layout, Layouts, ensure_items
+from archdsl.build.checkpoints.layouts import OWN, Layout, Layouts
 from archdsl.diagnostics import near
 from archdsl.ir.graph import Graph
 
@@ -42,14 +42,14 @@ class Entry(Protocol):
         ...
 
 
-def declared(program: Program, model: str, name: str | None = None) -> list[Layout]:
+def declared(layouts: Layouts, model: str, name: str | None = None) -> list[Layout]:
     """The layouts declared for a model, or the one of a name.
 
     Raises:
         SpecError: One of them is wrong.
         ValueError: There is none of that name.
     """
-    found = Layouts(program).of(model)
+    found = layouts.of(model)
     if name is None:
         return list(found)
     chosen = [layout for layout in found if layout.name == name]
@@ -76,11 +76,12 @@ def written_out(
             that is mistyped there may be this model's.
         ValueError: There is none of that name.
     """
-    ensure_items(program.module)
+    layouts = Layouts(program.module)
+    layouts.ensure()
     mine = [own(graph)] if name in (None, OWN) else []
     if name == OWN:
         return tuple(mine)
-    others = declared(program, graph.name, name)
+    others = declared(layouts, graph.name, name)
     return (*mine, *(expanded(layout, graph) for layout in others))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from archdsl.analysis.weights.expansion import Expanded, Expander
 from archdsl.analysis.weights.ours import keys
-from archdsl.build import Program
 from archdsl.build.checkpoints.layouts import Layout, Layouts
 from archdsl.build.checkpoints.patterns import Capture, Part
 from archdsl.build.checkpoints.rules import Rule
@@ -18,16 +17,20 @@ from archdsl.source import Span
 _FEW = 8  # names that a mend lists
 
 
-def lint_checkpoints(program: Program, models: Iterable[Graph]) -> list[Diagnostic]:
+def lint_checkpoints(layouts: Layouts, models: Iterable[Graph]) -> list[Diagnostic]:
     """Errors and warnings about the layouts of a file, over all of its models."""
     found: dict[Diagnostic, None] = {}
     by_layout: dict[str, list[tuple[Layout, Expanded]]] = {}
-    layouts, expanders = Layouts(program), dict[int, Expander]()
+    expanders: dict[int, Expander] = {}
     for graph in models:
-        declared = layouts.of(graph.name)
+        try:
+            declared = layouts.of(graph.name)
+        except SpecError as error:  # in a file that this one uses
+            found |= dict.fromkeys(error.diagnostics)
+            continue
         ours = keys(graph) if declared else {}
         for layout in declared:
-            if layout.module is not program.module:
+            if layout.module is not layouts.module:
                 continue
             if id(layout) not in expanders:
                 expanders[id(layout)] = Expander(layout)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from archdsl.build.checkpoints.rules import Rule, read_rules
 from archdsl.build.files import Module
 from archdsl.build.origins import first_at
-from archdsl.build.program import Program
 from archdsl.build.session import Exhausted, Session
 from archdsl.diagnostics import Fault, SpecError
 from archdsl.diagnostics.faults.checkpoints import BadRule, NoModel
@@ -52,14 +51,41 @@ class Layouts:
     """The layouts that the models of a file have, each read once.
 
     Args:
-        program: A file that was read.
+        module: The file.
+        session: Where what is wrong is reported.
     """
 
-    def __init__(self, program: Program) -> None:
-        self._module = program.module
-        self._session = Session()
+    def __init__(self, module: Module, session: Session | None = None) -> None:
+        self.module = module
+        self._session = session or Session()
         self._known: dict[int, Layout] = {}
         self._joined: dict[tuple[int, int], Layout] = {}
+
+    def check(self) -> None:
+        """Reports what is wrong with the checkpoints of the file by themselves."""
+        first: dict[tuple[str, str], Span] = {}
+        for item in self.module.checkpoints:
+            name = item.name.id
+            if name == OWN:
+                problem = f"`{OWN}` is what a compiled module's own keys are called"
+                fault = BadRule(problem, "taken", "choose another name")
+                self._session.report(fault, item.name.span)
+            key = name, item.model.id
+            if key in first:
+                notes = first_at(name, first[key])
+                self._session.report(DefinedTwice(name), item.name.span, notes)
+            first.setdefault(key, item.name.span)
+            _check_model(self._session, self.module, item.model)
+            self._layout(self.module, item)
+
+    def ensure(self) -> None:
+        """Raises what `check` reports.
+
+        Raises:
+            SpecError: One of them is wrong.
+        """
+        with _raising(self._session):
+            self.check()
 
     def of(self, model: str) -> tuple[Layout, ...]:
         """Those declared in the model's own file, then in those that it comes from.
@@ -81,7 +107,7 @@ class Layouts:
 
     def _of(self, model: str) -> Iterator[Layout]:
         """Each by itself."""
-        lines = list(_ancestors(self._module, model))
+        lines = list(_ancestors(self.module, model))
         for module in dict.fromkeys(module for module, _ in lines):
             for item in module.checkpoints:
                 here = _origin(module, item.model.id)
@@ -107,36 +133,6 @@ def _raising(session: Session) -> Iterator[None]:
         yield
     if session.diagnostics:
         raise SpecError(session.diagnostics)
-
-
-def ensure_items(module: Module) -> None:
-    """Raises what is wrong with the checkpoints of a file by themselves.
-
-    Raises:
-        SpecError: One of them is wrong.
-    """
-    session = Session()
-    with _raising(session):
-        check_items(session, module)
-
-
-def check_items(session: Session, module: Module) -> None:
-    """Reports what is wrong with the checkpoints of a file by themselves."""
-    first: dict[tuple[str, str], Span] = {}
-    for item in module.checkpoints:
-        name = item.name.id
-        if name == OWN:
-            problem = f"`{OWN}` is what a compiled module's own keys are called"
-            session.report(
-                BadRule(problem, "taken", "choose another name"), item.name.span
-            )
-        key = name, item.model.id
-        if key in first:
-            notes = first_at(name, first[key])
-            session.report(DefinedTwice(name), item.name.span, notes)
-        first.setdefault(key, item.name.span)
-        _check_model(session, module, item.model)
-        _layout(session, module, item)
 
 
 def _check_model(session: Session, module: Module, model: tree.Name) -> None:

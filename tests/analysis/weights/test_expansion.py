@@ -36,7 +36,7 @@ checkpoint theirs for a {
 def over_all(program: Program) -> int:
     """How many layouts of models are the same written out together and alone."""
     checked = check(program)
-    layouts, together, seen = Layouts(program), dict[int, Expander](), 0
+    layouts, together, seen = Layouts(program.module), dict[int, Expander](), 0
     for graph in checked.graphs:
         for layout in layouts.of(graph.name):
             expander = together.setdefault(id(layout), Expander(layout))
@@ -54,7 +54,7 @@ def test_models_of_a_file_do_not_mix(path: Path) -> None:
 def test_models_differ_where_a_rule_reads_what_they_set() -> None:
     program = read(Source("<text>", SIZES))
     assert over_all(program) == 3
-    (layout,) = Layouts(program).of("a")
+    (layout,) = Layouts(program.module).of("a")
     expander = Expander(layout)
     a, b, c = [expander.over(g, keys(g)).moves for g in check(program).graphs]
     assert a == c

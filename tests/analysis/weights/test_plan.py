@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archdsl
+from archdsl.analysis.check import check
 from archdsl.analysis.weights.expansion import own
 from archdsl.analysis.weights.fitting import Misfitting, declared, ensure, written_out
 from archdsl.analysis.weights.ours import keys
 from archdsl.analysis.weights.plan import best, fitted
 from archdsl.build import read
+from archdsl.build.checkpoints.layouts import Layouts
 from archdsl.build.opening import open_spec
 from archdsl.diagnostics import SpecError
 from archdsl.source import Source
@@ -187,6 +189,20 @@ def test_counters_of_batches_may_lack():
     assert {m.fill for m in plan.moves if "num_batches" in m.ours} == {"zeros"}
 
 
+def test_what_is_wrong_in_a_layout_that_a_variant_inherits_is_reported(tmp_path):
+    base = NET + 'checkpoint other for net {\n  "{i" -> "linear"\n}\n'
+    (tmp_path / "base.arch").write_text(base)
+    wide = "use base (net)\nmodel wide = net(width = 16)\nmodel deep = net()\n"
+    for more in ("", 'checkpoint mine for wide {\n  "head" -> "linear"\n}\n'):
+        (tmp_path / "wide.arch").write_text(wide + more)
+        opened = open_spec(tmp_path / "wide.arch")
+        found = [d for d in check(opened.program) if d.severity == "error"]
+        where = [(d.code, d.span.source.name.rpartition("/")[2]) for d in found]
+        assert where == ([("E802", "base.arch")] if more else [])
+        with pytest.raises(SpecError, match="brace is never closed"):
+            Layouts(opened.program.module).of("wide")
+
+
 def test_a_variant_inherits_and_adds(tmp_path):
     base = NET + 'checkpoint other for net {\n  "head" -> "linear"\n  "x" -> none\n}\n'
     (tmp_path / "base.arch").write_text(base)
@@ -195,11 +211,11 @@ def test_a_variant_inherits_and_adds(tmp_path):
         "use base (net)\nmodel wide = net(width = 16)\n" + more
     )
     opened = open_spec(tmp_path / "wide.arch")
-    (layout,) = declared(opened.program, "wide")
+    (layout,) = declared(Layouts(opened.program.module), "wide")
     assert [rule.ours[0].parts[0] for rule in layout.rules] == ["stage.", "linear"]
     assert len(layout.drops) == 1
     with pytest.raises(ValueError, match="did you mean `other`"):
-        declared(opened.program, "wide", "othr")
+        declared(Layouts(opened.program.module), "wide", "othr")
 
 
 def test_a_tensor_for_two_keys_is_refused():
