@@ -42,12 +42,14 @@ class Targets:
         self._known: dict[int, Target] = {}  # by a group that is empty
         words, count = [], 0
         for rule in rules:
+            captures: dict[str, None] = {}  # of a rule: all its pieces have the same
             for at, pattern in enumerate(rule.ours):
                 if pattern is None:
                     continue
-                captures = dict.fromkeys(pattern.captures)
+                here = list(dict.fromkeys(pattern.captures))
+                captures = captures or dict.fromkeys(here)
                 first, count = count + 1, count + len(captures) + 2
-                groups = (0, *range(first, count))
+                groups = (0, *[first + here.index(n) for n in captures], count - 1)
                 steps = _read(e for step in rule.steps for _, e in step.arguments)
                 general = steps | _read(_holes(rule)) <= captures.keys()
                 steady = steps.isdisjoint(captures)

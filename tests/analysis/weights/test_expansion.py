@@ -65,3 +65,29 @@ def test_models_differ_where_a_rule_reads_what_they_set() -> None:
     assert [m[names[0]].theirs for m in (a, b)] == [
         ("layer_4.weight",), ("layer_6.weight",)
     ]  # fmt: skip
+
+
+SWAPPED = """
+model net { input x: [B, C = 4]
+  linear(2)
+  output y
+}
+checkpoint theirs for net {
+  "t{i}{j}" -> ["a.{i}.{j}", "b.{j}.{i}"]
+}
+"""
+
+
+def test_pieces_may_name_what_they_capture_in_any_order() -> None:
+    program = read(Source("<text>", SWAPPED))
+    (layout,) = Layouts(program.module).of("net")
+    (graph,) = check(program).graphs
+    both = [(i, j) for i in range(2) for j in range(2)]
+    ours = {f"{n}.{i}.{j}": (1 + 2 * i + 5 * j, 3) for n in "ab" for i, j in both}
+    made = Expander(layout).over(graph, ours).moves
+    for i, j in both:
+        pieces = f"a.{i}.{j}", f"b.{j}.{i}"
+        for at, key in enumerate(pieces):
+            assert made[key].theirs == (f"t{i}{j}",)
+            assert made[key].cut.index == at
+            assert made[key].cut.sizes == tuple(ours[piece][0] for piece in pieces)
